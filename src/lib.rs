@@ -1,0 +1,1 @@
+//! leakbench: a mutation-testing benchmark for detectors of Python resource leaks.
