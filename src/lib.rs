@@ -1,1 +1,3 @@
 //! leakbench: a mutation-testing benchmark for detectors of Python resource leaks.
+pub mod leak;
+pub mod python;

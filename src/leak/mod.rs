@@ -1,0 +1,9 @@
+//! The vocabulary: pattern, confidence, effect, label, finding. Values only; knows nothing but spans.
+
+mod finding;
+mod label;
+mod pattern;
+
+pub use finding::{Confidence, Finding, Related};
+pub use label::{Effect, Label, Place, Strength};
+pub use pattern::Pattern;

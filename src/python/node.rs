@@ -1,0 +1,647 @@
+//! One borrowing walker over every node of a tree.
+//!
+//! [`Node::parts`] is the only place that knows which node has which fields. Walking, comparing,
+//! matching templates and printing trees all stand on it. It replaces `rustpython_ast::Visitor`,
+//! which does not descend into `with` items, keywords, comprehensions, match cases or aliases.
+
+use rustpython_parser::ast::{
+    Alias, Arg, ArgWithDefault, Arguments, BoolOp, CmpOp, Comprehension, Constant, ExceptHandler, Expr, Identifier,
+    Keyword, MatchCase, Operator, Pattern, Ranged, Stmt, TypeParam, UnaryOp, WithItem,
+};
+
+use super::span::Span;
+
+/// A borrowed node of any kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Node<'a> {
+    Stmt(&'a Stmt),
+    Expr(&'a Expr),
+    Handler(&'a ExceptHandler),
+    Arguments(&'a Arguments),
+    Parameter(&'a ArgWithDefault),
+    Arg(&'a Arg),
+    Keyword(&'a Keyword),
+    Alias(&'a Alias),
+    WithItem(&'a WithItem),
+    Case(&'a MatchCase),
+    Pattern(&'a Pattern),
+    Comprehension(&'a Comprehension),
+    TypeParam(&'a TypeParam),
+}
+
+/// One field of a node.
+#[derive(Clone, Debug)]
+pub enum Part<'a> {
+    /// An identifier; `None` where an optional one is absent.
+    Word(Option<&'a str>),
+    Constant(&'a Constant),
+    /// An operator or another fixed choice.
+    Op(&'static str),
+    /// A child, or the place of an optional one.
+    Child(Option<Node<'a>>),
+    Children(Vec<Node<'a>>),
+}
+
+/// Takes the fields of a node, in a fixed order for each kind.
+pub trait Sink<'a> {
+    fn word(&mut self, _word: Option<&'a str>) {}
+    fn constant(&mut self, _constant: &'a Constant) {}
+    fn op(&mut self, _op: &'static str) {}
+    fn child(&mut self, child: Option<Node<'a>>);
+    fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>);
+}
+
+impl<'a> Sink<'a> for Vec<Part<'a>> {
+    fn word(&mut self, word: Option<&'a str>) {
+        self.push(Part::Word(word));
+    }
+    fn constant(&mut self, constant: &'a Constant) {
+        self.push(Part::Constant(constant));
+    }
+    fn op(&mut self, op: &'static str) {
+        self.push(Part::Op(op));
+    }
+    fn child(&mut self, child: Option<Node<'a>>) {
+        self.push(Part::Child(child));
+    }
+    fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>) {
+        self.push(Part::Children(children.collect()));
+    }
+}
+
+struct Children<'s, 'a>(&'s mut Vec<Node<'a>>);
+
+impl<'a> Sink<'a> for Children<'_, 'a> {
+    fn child(&mut self, child: Option<Node<'a>>) {
+        self.0.extend(child);
+    }
+    fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>) {
+        self.0.extend(children);
+    }
+}
+
+/// Every node below `body`, parents before children, siblings in the order of their fields.
+pub fn walk(body: &[Stmt]) -> Walk<'_> {
+    Walk {
+        stack: body.iter().rev().map(Node::Stmt).collect(),
+        fresh: Vec::new(),
+    }
+}
+
+/// The iterator behind [`walk`] and [`Node::descendants`]. It keeps its own stack, so that depth
+/// costs memory, not the thread's stack.
+pub struct Walk<'a> {
+    stack: Vec<Node<'a>>,
+    fresh: Vec<Node<'a>>,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Node<'a>;
+
+    fn next(&mut self) -> Option<Node<'a>> {
+        let node = self.stack.pop()?;
+        node.parts(&mut Children(&mut self.fresh));
+        self.stack.extend(self.fresh.drain(..).rev());
+        Some(node)
+    }
+}
+
+/// How many nodes the longest way from the root to a leaf has.
+pub(super) fn depth_of(body: &[Stmt]) -> usize {
+    let mut stack: Vec<(Node<'_>, usize)> = body.iter().map(|statement| (Node::Stmt(statement), 1)).collect();
+    let (mut deepest, mut fresh) = (0, Vec::new());
+    while let Some((node, depth)) = stack.pop() {
+        deepest = deepest.max(depth);
+        node.parts(&mut Children(&mut fresh));
+        stack.extend(fresh.drain(..).map(|child| (child, depth + 1)));
+    }
+    deepest
+}
+
+impl<'a> Node<'a> {
+    /// This node and all below it, as [`walk`] orders them.
+    pub fn descendants(self) -> Walk<'a> {
+        Walk {
+            stack: vec![self],
+            fresh: Vec::new(),
+        }
+    }
+
+    /// The direct children, in the order of the fields.
+    pub fn children(self) -> Vec<Node<'a>> {
+        let mut children = Vec::new();
+        self.parts(&mut Children(&mut children));
+        children
+    }
+
+    pub fn as_expr(self) -> Option<&'a Expr> {
+        match self {
+            Node::Expr(expr) => Some(expr),
+            _ => None,
+        }
+    }
+
+    pub fn as_stmt(self) -> Option<&'a Stmt> {
+        match self {
+            Node::Stmt(statement) => Some(statement),
+            _ => None,
+        }
+    }
+
+    pub fn span(self) -> Span {
+        match self {
+            Node::Stmt(node) => node.range(),
+            Node::Expr(node) => node.range(),
+            Node::Handler(node) => node.range(),
+            Node::Arguments(node) => node.range(),
+            Node::Parameter(node) => node.range(),
+            Node::Arg(node) => node.range(),
+            Node::Keyword(node) => node.range(),
+            Node::Alias(node) => node.range(),
+            Node::WithItem(node) => node.range(),
+            Node::Case(node) => node.range(),
+            Node::Pattern(node) => node.range(),
+            Node::Comprehension(node) => node.range(),
+            Node::TypeParam(node) => node.range(),
+        }
+        .into()
+    }
+
+    /// The name CPython's `ast` gives the node's class.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Node::Stmt(node) => statement_kind(node),
+            Node::Expr(node) => expression_kind(node),
+            Node::Pattern(node) => pattern_kind(node),
+            Node::Handler(_) => "ExceptHandler",
+            Node::Arguments(_) => "arguments",
+            Node::Parameter(_) => "parameter",
+            Node::Arg(_) => "arg",
+            Node::Keyword(_) => "keyword",
+            Node::Alias(_) => "alias",
+            Node::WithItem(_) => "withitem",
+            Node::Case(_) => "match_case",
+            Node::Comprehension(_) => "comprehension",
+            Node::TypeParam(TypeParam::TypeVar(_)) => "TypeVar",
+            Node::TypeParam(TypeParam::ParamSpec(_)) => "ParamSpec",
+            Node::TypeParam(TypeParam::TypeVarTuple(_)) => "TypeVarTuple",
+        }
+    }
+
+    /// Hands every field to `sink`.
+    pub fn parts(self, sink: &mut impl Sink<'a>) {
+        match self {
+            Node::Stmt(node) => statement_parts(node, sink),
+            Node::Expr(node) => expression_parts(node, sink),
+            Node::Pattern(node) => pattern_parts(node, sink),
+            Node::Handler(ExceptHandler::ExceptHandler(node)) => {
+                sink.child(boxed(node.type_.as_ref()));
+                sink.word(word(node.name.as_ref()));
+                block(sink, &node.body);
+            }
+            Node::Arguments(node) => {
+                sink.children(&mut node.posonlyargs.iter().map(Node::Parameter));
+                sink.children(&mut node.args.iter().map(Node::Parameter));
+                sink.child(node.vararg.as_deref().map(Node::Arg));
+                sink.children(&mut node.kwonlyargs.iter().map(Node::Parameter));
+                sink.child(node.kwarg.as_deref().map(Node::Arg));
+            }
+            Node::Parameter(node) => {
+                sink.child(Some(Node::Arg(&node.def)));
+                sink.child(boxed(node.default.as_ref()));
+            }
+            Node::Arg(node) => {
+                sink.word(Some(&node.arg));
+                sink.child(boxed(node.annotation.as_ref()));
+            }
+            Node::Keyword(node) => {
+                sink.word(word(node.arg.as_ref()));
+                sink.child(Some(Node::Expr(&node.value)));
+            }
+            Node::Alias(node) => {
+                sink.word(Some(&node.name));
+                sink.word(word(node.asname.as_ref()));
+            }
+            Node::WithItem(node) => {
+                sink.child(Some(Node::Expr(&node.context_expr)));
+                sink.child(boxed(node.optional_vars.as_ref()));
+            }
+            Node::Case(node) => {
+                sink.child(Some(Node::Pattern(&node.pattern)));
+                sink.child(boxed(node.guard.as_ref()));
+                block(sink, &node.body);
+            }
+            Node::Comprehension(node) => {
+                sink.op(if node.is_async { "async" } else { "" });
+                sink.child(Some(Node::Expr(&node.target)));
+                sink.child(Some(Node::Expr(&node.iter)));
+                sink.children(&mut node.ifs.iter().map(Node::Expr));
+            }
+            Node::TypeParam(TypeParam::TypeVar(node)) => {
+                sink.word(Some(&node.name));
+                sink.child(boxed(node.bound.as_ref()));
+            }
+            Node::TypeParam(TypeParam::ParamSpec(node)) => sink.word(Some(&node.name)),
+            Node::TypeParam(TypeParam::TypeVarTuple(node)) => sink.word(Some(&node.name)),
+        }
+    }
+}
+
+fn boxed(expr: Option<&Box<Expr>>) -> Option<Node<'_>> {
+    expr.map(|expr| Node::Expr(expr))
+}
+
+fn word(identifier: Option<&Identifier>) -> Option<&str> {
+    identifier.map(Identifier::as_str)
+}
+
+fn block<'a>(sink: &mut impl Sink<'a>, body: &'a [Stmt]) {
+    sink.children(&mut body.iter().map(Node::Stmt));
+}
+
+fn exprs<'a>(sink: &mut impl Sink<'a>, list: &'a [Expr]) {
+    sink.children(&mut list.iter().map(Node::Expr));
+}
+
+fn one<'a>(sink: &mut impl Sink<'a>, expr: &'a Expr) {
+    sink.child(Some(Node::Expr(expr)));
+}
+
+/// The fields of `def` and `async def`, which share no type.
+macro_rules! function_parts {
+    ($node:expr, $sink:expr) => {{
+        exprs($sink, &$node.decorator_list);
+        $sink.word(Some(&$node.name));
+        $sink.children(&mut $node.type_params.iter().map(Node::TypeParam));
+        $sink.child(Some(Node::Arguments(&$node.args)));
+        $sink.child(boxed($node.returns.as_ref()));
+        block($sink, &$node.body);
+    }};
+}
+
+macro_rules! for_parts {
+    ($node:expr, $sink:expr) => {{
+        one($sink, &$node.target);
+        one($sink, &$node.iter);
+        block($sink, &$node.body);
+        block($sink, &$node.orelse);
+    }};
+}
+
+macro_rules! with_parts {
+    ($node:expr, $sink:expr) => {{
+        $sink.children(&mut $node.items.iter().map(Node::WithItem));
+        block($sink, &$node.body);
+    }};
+}
+
+macro_rules! try_parts {
+    ($node:expr, $sink:expr) => {{
+        block($sink, &$node.body);
+        $sink.children(&mut $node.handlers.iter().map(Node::Handler));
+        block($sink, &$node.orelse);
+        block($sink, &$node.finalbody);
+    }};
+}
+
+macro_rules! comprehension_parts {
+    ($node:expr, $sink:expr) => {{
+        one($sink, &$node.elt);
+        $sink.children(&mut $node.generators.iter().map(Node::Comprehension));
+    }};
+}
+
+fn statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
+    match statement {
+        Stmt::FunctionDef(node) => function_parts!(node, sink),
+        Stmt::AsyncFunctionDef(node) => function_parts!(node, sink),
+        Stmt::ClassDef(node) => {
+            exprs(sink, &node.decorator_list);
+            sink.word(Some(&node.name));
+            sink.children(&mut node.type_params.iter().map(Node::TypeParam));
+            exprs(sink, &node.bases);
+            sink.children(&mut node.keywords.iter().map(Node::Keyword));
+            block(sink, &node.body);
+        }
+        Stmt::For(node) => for_parts!(node, sink),
+        Stmt::AsyncFor(node) => for_parts!(node, sink),
+        Stmt::While(node) => {
+            one(sink, &node.test);
+            block(sink, &node.body);
+            block(sink, &node.orelse);
+        }
+        Stmt::If(node) => {
+            one(sink, &node.test);
+            block(sink, &node.body);
+            block(sink, &node.orelse);
+        }
+        Stmt::With(node) => with_parts!(node, sink),
+        Stmt::AsyncWith(node) => with_parts!(node, sink),
+        Stmt::Try(node) => try_parts!(node, sink),
+        Stmt::TryStar(node) => try_parts!(node, sink),
+        Stmt::Match(node) => {
+            one(sink, &node.subject);
+            sink.children(&mut node.cases.iter().map(Node::Case));
+        }
+        simple => simple_statement_parts(simple, sink),
+    }
+}
+
+fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
+    match statement {
+        Stmt::Return(node) => sink.child(boxed(node.value.as_ref())),
+        Stmt::Delete(node) => exprs(sink, &node.targets),
+        Stmt::Assign(node) => {
+            exprs(sink, &node.targets);
+            one(sink, &node.value);
+        }
+        Stmt::TypeAlias(node) => {
+            one(sink, &node.name);
+            sink.children(&mut node.type_params.iter().map(Node::TypeParam));
+            one(sink, &node.value);
+        }
+        Stmt::AugAssign(node) => {
+            one(sink, &node.target);
+            sink.op(operator(node.op));
+            one(sink, &node.value);
+        }
+        Stmt::AnnAssign(node) => {
+            sink.op(if node.simple { "simple" } else { "" });
+            one(sink, &node.target);
+            one(sink, &node.annotation);
+            sink.child(boxed(node.value.as_ref()));
+        }
+        Stmt::Raise(node) => {
+            sink.child(boxed(node.exc.as_ref()));
+            sink.child(boxed(node.cause.as_ref()));
+        }
+        Stmt::Assert(node) => {
+            one(sink, &node.test);
+            sink.child(boxed(node.msg.as_ref()));
+        }
+        Stmt::Import(node) => sink.children(&mut node.names.iter().map(Node::Alias)),
+        Stmt::ImportFrom(node) => {
+            let level = node.level.map_or(0, |level| level.to_usize());
+            sink.op(["", ".", "..", "...", "....", "....."]
+                .get(level)
+                .copied()
+                .unwrap_or("......"));
+            sink.word(word(node.module.as_ref()));
+            sink.children(&mut node.names.iter().map(Node::Alias));
+        }
+        Stmt::Global(node) => node.names.iter().for_each(|name| sink.word(Some(name))),
+        Stmt::Nonlocal(node) => node.names.iter().for_each(|name| sink.word(Some(name))),
+        Stmt::Expr(node) => one(sink, &node.value),
+        _ => {}
+    }
+}
+
+fn expression_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
+    match expr {
+        Expr::BoolOp(node) => {
+            sink.op(if node.op == BoolOp::And { "and" } else { "or" });
+            exprs(sink, &node.values);
+        }
+        Expr::NamedExpr(node) => {
+            one(sink, &node.target);
+            one(sink, &node.value);
+        }
+        Expr::BinOp(node) => {
+            one(sink, &node.left);
+            sink.op(operator(node.op));
+            one(sink, &node.right);
+        }
+        Expr::UnaryOp(node) => {
+            sink.op(unary_operator(node.op));
+            one(sink, &node.operand);
+        }
+        Expr::Lambda(node) => {
+            sink.child(Some(Node::Arguments(&node.args)));
+            one(sink, &node.body);
+        }
+        Expr::IfExp(node) => {
+            one(sink, &node.body);
+            one(sink, &node.test);
+            one(sink, &node.orelse);
+        }
+        Expr::Dict(node) => {
+            for (key, value) in node.keys.iter().zip(&node.values) {
+                sink.child(key.as_ref().map(Node::Expr));
+                one(sink, value);
+            }
+        }
+        Expr::Set(node) => exprs(sink, &node.elts),
+        Expr::ListComp(node) => comprehension_parts!(node, sink),
+        Expr::SetComp(node) => comprehension_parts!(node, sink),
+        Expr::GeneratorExp(node) => comprehension_parts!(node, sink),
+        Expr::DictComp(node) => {
+            one(sink, &node.key);
+            one(sink, &node.value);
+            sink.children(&mut node.generators.iter().map(Node::Comprehension));
+        }
+        Expr::Compare(node) => {
+            one(sink, &node.left);
+            node.ops.iter().for_each(|op| sink.op(comparison(*op)));
+            exprs(sink, &node.comparators);
+        }
+        Expr::Call(node) => {
+            one(sink, &node.func);
+            exprs(sink, &node.args);
+            sink.children(&mut node.keywords.iter().map(Node::Keyword));
+        }
+        simple => leaf_parts(simple, sink),
+    }
+}
+
+fn leaf_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
+    match expr {
+        Expr::Await(node) => one(sink, &node.value),
+        Expr::Yield(node) => sink.child(boxed(node.value.as_ref())),
+        Expr::YieldFrom(node) => one(sink, &node.value),
+        Expr::FormattedValue(node) => {
+            one(sink, &node.value);
+            sink.op(conversion(node.conversion.to_char()));
+            sink.child(boxed(node.format_spec.as_ref()));
+        }
+        Expr::JoinedStr(node) => exprs(sink, &node.values),
+        Expr::Constant(node) => {
+            sink.constant(&node.value);
+            sink.word(node.kind.as_deref());
+        }
+        Expr::Attribute(node) => {
+            one(sink, &node.value);
+            sink.word(Some(&node.attr));
+        }
+        Expr::Subscript(node) => {
+            one(sink, &node.value);
+            one(sink, &node.slice);
+        }
+        Expr::Starred(node) => one(sink, &node.value),
+        Expr::Name(node) => sink.word(Some(&node.id)),
+        Expr::List(node) => exprs(sink, &node.elts),
+        Expr::Tuple(node) => exprs(sink, &node.elts),
+        Expr::Slice(node) => {
+            sink.child(boxed(node.lower.as_ref()));
+            sink.child(boxed(node.upper.as_ref()));
+            sink.child(boxed(node.step.as_ref()));
+        }
+        _ => {}
+    }
+}
+
+fn pattern_parts<'a>(pattern: &'a Pattern, sink: &mut impl Sink<'a>) {
+    let patterns = |list: &'a [Pattern], sink: &mut dyn FnMut(&mut dyn Iterator<Item = Node<'a>>)| {
+        sink(&mut list.iter().map(Node::Pattern))
+    };
+    match pattern {
+        Pattern::MatchValue(node) => one(sink, &node.value),
+        Pattern::MatchSingleton(node) => sink.constant(&node.value),
+        Pattern::MatchSequence(node) => patterns(&node.patterns, &mut |list| sink.children(list)),
+        Pattern::MatchMapping(node) => {
+            exprs(sink, &node.keys);
+            patterns(&node.patterns, &mut |list| sink.children(list));
+            sink.word(word(node.rest.as_ref()));
+        }
+        Pattern::MatchClass(node) => {
+            one(sink, &node.cls);
+            patterns(&node.patterns, &mut |list| sink.children(list));
+            node.kwd_attrs.iter().for_each(|attr| sink.word(Some(attr)));
+            patterns(&node.kwd_patterns, &mut |list| sink.children(list));
+        }
+        Pattern::MatchStar(node) => sink.word(word(node.name.as_ref())),
+        Pattern::MatchAs(node) => {
+            sink.child(node.pattern.as_deref().map(Node::Pattern));
+            sink.word(word(node.name.as_ref()));
+        }
+        Pattern::MatchOr(node) => patterns(&node.patterns, &mut |list| sink.children(list)),
+    }
+}
+
+fn operator(op: Operator) -> &'static str {
+    match op {
+        Operator::Add => "+",
+        Operator::Sub => "-",
+        Operator::Mult => "*",
+        Operator::MatMult => "@",
+        Operator::Div => "/",
+        Operator::Mod => "%",
+        Operator::Pow => "**",
+        Operator::LShift => "<<",
+        Operator::RShift => ">>",
+        Operator::BitOr => "|",
+        Operator::BitXor => "^",
+        Operator::BitAnd => "&",
+        Operator::FloorDiv => "//",
+    }
+}
+
+fn unary_operator(op: UnaryOp) -> &'static str {
+    match op {
+        UnaryOp::Invert => "~",
+        UnaryOp::Not => "not",
+        UnaryOp::UAdd => "+",
+        UnaryOp::USub => "-",
+    }
+}
+
+fn comparison(op: CmpOp) -> &'static str {
+    match op {
+        CmpOp::Eq => "==",
+        CmpOp::NotEq => "!=",
+        CmpOp::Lt => "<",
+        CmpOp::LtE => "<=",
+        CmpOp::Gt => ">",
+        CmpOp::GtE => ">=",
+        CmpOp::Is => "is",
+        CmpOp::IsNot => "is not",
+        CmpOp::In => "in",
+        CmpOp::NotIn => "not in",
+    }
+}
+
+fn conversion(flag: Option<char>) -> &'static str {
+    match flag {
+        Some('s') => "!s",
+        Some('r') => "!r",
+        Some('a') => "!a",
+        _ => "",
+    }
+}
+
+fn statement_kind(statement: &Stmt) -> &'static str {
+    match statement {
+        Stmt::FunctionDef(_) => "FunctionDef",
+        Stmt::AsyncFunctionDef(_) => "AsyncFunctionDef",
+        Stmt::ClassDef(_) => "ClassDef",
+        Stmt::Return(_) => "Return",
+        Stmt::Delete(_) => "Delete",
+        Stmt::Assign(_) => "Assign",
+        Stmt::TypeAlias(_) => "TypeAlias",
+        Stmt::AugAssign(_) => "AugAssign",
+        Stmt::AnnAssign(_) => "AnnAssign",
+        Stmt::For(_) => "For",
+        Stmt::AsyncFor(_) => "AsyncFor",
+        Stmt::While(_) => "While",
+        Stmt::If(_) => "If",
+        Stmt::With(_) => "With",
+        Stmt::AsyncWith(_) => "AsyncWith",
+        Stmt::Match(_) => "Match",
+        Stmt::Raise(_) => "Raise",
+        Stmt::Try(_) => "Try",
+        Stmt::TryStar(_) => "TryStar",
+        Stmt::Assert(_) => "Assert",
+        Stmt::Import(_) => "Import",
+        Stmt::ImportFrom(_) => "ImportFrom",
+        Stmt::Global(_) => "Global",
+        Stmt::Nonlocal(_) => "Nonlocal",
+        Stmt::Expr(_) => "Expr",
+        Stmt::Pass(_) => "Pass",
+        Stmt::Break(_) => "Break",
+        Stmt::Continue(_) => "Continue",
+    }
+}
+
+fn expression_kind(expr: &Expr) -> &'static str {
+    match expr {
+        Expr::BoolOp(_) => "BoolOp",
+        Expr::NamedExpr(_) => "NamedExpr",
+        Expr::BinOp(_) => "BinOp",
+        Expr::UnaryOp(_) => "UnaryOp",
+        Expr::Lambda(_) => "Lambda",
+        Expr::IfExp(_) => "IfExp",
+        Expr::Dict(_) => "Dict",
+        Expr::Set(_) => "Set",
+        Expr::ListComp(_) => "ListComp",
+        Expr::SetComp(_) => "SetComp",
+        Expr::DictComp(_) => "DictComp",
+        Expr::GeneratorExp(_) => "GeneratorExp",
+        Expr::Await(_) => "Await",
+        Expr::Yield(_) => "Yield",
+        Expr::YieldFrom(_) => "YieldFrom",
+        Expr::Compare(_) => "Compare",
+        Expr::Call(_) => "Call",
+        Expr::FormattedValue(_) => "FormattedValue",
+        Expr::JoinedStr(_) => "JoinedStr",
+        Expr::Constant(_) => "Constant",
+        Expr::Attribute(_) => "Attribute",
+        Expr::Subscript(_) => "Subscript",
+        Expr::Starred(_) => "Starred",
+        Expr::Name(_) => "Name",
+        Expr::List(_) => "List",
+        Expr::Tuple(_) => "Tuple",
+        Expr::Slice(_) => "Slice",
+    }
+}
+
+fn pattern_kind(pattern: &Pattern) -> &'static str {
+    match pattern {
+        Pattern::MatchValue(_) => "MatchValue",
+        Pattern::MatchSingleton(_) => "MatchSingleton",
+        Pattern::MatchSequence(_) => "MatchSequence",
+        Pattern::MatchMapping(_) => "MatchMapping",
+        Pattern::MatchClass(_) => "MatchClass",
+        Pattern::MatchStar(_) => "MatchStar",
+        Pattern::MatchAs(_) => "MatchAs",
+        Pattern::MatchOr(_) => "MatchOr",
+    }
+}
