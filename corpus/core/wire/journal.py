@@ -5,7 +5,6 @@ Sealed segments are compressed; a checkpoint file names the last record that has
 """
 
 import io
-import logging
 import lzma
 import mmap
 import os
@@ -15,15 +14,14 @@ import tempfile
 import time
 import zlib
 
-log = logging.getLogger('journal')
-
 HEADER = struct.Struct('>4sHI')
 RECORD = struct.Struct('>II')
 MAGIC = b'JRNL'
 VERSION = 2
 
 
-class CorruptSegment(Exception): pass
+class CorruptSegment(Exception):
+    pass
 
 
 def _read_segment_header(path):
@@ -53,7 +51,6 @@ class _SegmentWriter:
 
     def __init__(self, path, number):
         self.number = number
-        self.written = 0
         self._file = open(path, 'ab')
 
     def __enter__(self):
@@ -68,7 +65,7 @@ class _SegmentWriter:
     def append(self, payload):
         if self._file.tell() == 0:
             self._file.write(HEADER.pack(MAGIC, VERSION, self.number))
-        self.written += self._file.write(frame(payload))
+        self._file.write(frame(payload))
 
 
 class _SegmentMap:
@@ -139,7 +136,7 @@ class Journal:
         found = []
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if entry.name.endswith('.seg') and entry.is_file():
+                if entry.name.endswith('.seg') and entry.stat().st_size >= HEADER.size:
                     found.append(entry.path)
         return sorted(found)
 
@@ -148,7 +145,6 @@ class Journal:
         with _SegmentWriter(path, number) as writer:
             for payload in payloads:
                 writer.append(payload)
-            log.debug('%s: %d bytes', path, writer.written)
         return path
 
     def verify(self, path):
