@@ -167,7 +167,8 @@ class MailboxImporter:
     def pull(self, host: str, port: int, user: str, password_file: Path, folder: str = "INBOX") -> int:
         """Fetch the new messages of a folder; how many there were."""
         password = _stored_password(password_file).strip()
-        with imaplib.IMAP4(host, port, timeout=30) as server:
+        server = imaplib.IMAP4(host, port, timeout=30)
+        try:
             server.login(user, password)
             server.select(folder, readonly=True)
             _, found = server.uid("search", "ALL")
@@ -181,8 +182,20 @@ class MailboxImporter:
                     archive.add(parts[0][1])
                     self._store_message(parts[0][1])
                 logger.info("%d messages archived", archive.count)
+        finally:
+            self._hang_up(server)
         self.store.mark_seen(fresh)
         return len(fresh)
+
+    def _hang_up(self, server: imaplib.IMAP4) -> None:
+        """Log out if the server still listens, and close the connection in any case."""
+        try:
+            server.logout()
+        except (imaplib.IMAP4.error, OSError) as error:
+            logger.info("no proper logout: %s", error)
+        finally:
+            with contextlib.suppress(OSError):
+                server.shutdown()
 
     def import_mbox(self, path: Path) -> int:
         """Take over an mbox file."""
