@@ -9,7 +9,7 @@ pub mod parse;
 pub mod source;
 pub mod span;
 
-pub use edit::{Edit, Edits, SpanMap};
+pub use edit::{Edit, Edits, Piece, SpanMap};
 pub use node::{Node, Part, Sink, walk};
 pub use parse::{Module, Token, TokenKind};
 pub use rustpython_parser::ast;

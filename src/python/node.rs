@@ -645,3 +645,52 @@ fn pattern_kind(pattern: &Pattern) -> &'static str {
         Pattern::MatchOr(_) => "MatchOr",
     }
 }
+
+impl<'a> Node<'a> {
+    /// The statement blocks that belong to this node itself: body, handlers excluded, else, finally.
+    pub fn blocks(self) -> Vec<&'a [Stmt]> {
+        match self {
+            Node::Stmt(statement) => statement_blocks(statement),
+            Node::Handler(ExceptHandler::ExceptHandler(node)) => vec![&node.body],
+            Node::Case(node) => vec![&node.body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the two are the same code, wherever they stand.
+    pub fn same_code(self, other: Node<'_>) -> bool {
+        let (mut left, mut right): (Vec<Part<'_>>, Vec<Part<'_>>) = (Vec::new(), Vec::new());
+        self.parts(&mut left);
+        other.parts(&mut right);
+        self.kind() == other.kind() && left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| same_part(a, b))
+    }
+}
+
+fn same_part(left: &Part<'_>, right: &Part<'_>) -> bool {
+    match (left, right) {
+        (Part::Word(a), Part::Word(b)) => a == b,
+        (Part::Constant(a), Part::Constant(b)) => a == b,
+        (Part::Op(a), Part::Op(b)) => a == b,
+        (Part::Child(None), Part::Child(None)) => true,
+        (Part::Child(Some(a)), Part::Child(Some(b))) => a.same_code(*b),
+        (Part::Children(a), Part::Children(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_code(*b)),
+        _ => false,
+    }
+}
+
+fn statement_blocks(statement: &Stmt) -> Vec<&[Stmt]> {
+    match statement {
+        Stmt::FunctionDef(node) => vec![&node.body],
+        Stmt::AsyncFunctionDef(node) => vec![&node.body],
+        Stmt::ClassDef(node) => vec![&node.body],
+        Stmt::With(node) => vec![&node.body],
+        Stmt::AsyncWith(node) => vec![&node.body],
+        Stmt::If(node) => vec![&node.body, &node.orelse],
+        Stmt::While(node) => vec![&node.body, &node.orelse],
+        Stmt::For(node) => vec![&node.body, &node.orelse],
+        Stmt::AsyncFor(node) => vec![&node.body, &node.orelse],
+        Stmt::Try(node) => vec![&node.body, &node.orelse, &node.finalbody],
+        Stmt::TryStar(node) => vec![&node.body, &node.orelse, &node.finalbody],
+        _ => Vec::new(),
+    }
+}
