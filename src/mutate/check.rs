@@ -106,9 +106,8 @@ fn owners<'m>(module: &'m Module, site: &Site<'_, 'm>) -> Vec<Option<&'m Stmt>> 
     let mut owners: Vec<&'m Stmt> = Vec::new();
     for part in &site.parts {
         match owner(module, part) {
-            Some(definition) if site.imports.is_empty() => owners.push(definition),
-            // An added import is checked with the module's other top-level statements.
-            _ => return vec![None],
+            Some(definition) => owners.push(definition),
+            None => return vec![None],
         }
     }
     let inside = |inner: &Stmt, outer: &Stmt| !std::ptr::eq(inner, outer) && Node::Stmt(outer).span().contains(Node::Stmt(inner).span());
@@ -160,11 +159,13 @@ fn digest_of(site: &Site<'_, '_>, feed: impl FnOnce(&mut Digest<'_, '_, '_>)) ->
 struct Digest<'s, 't, 'm> {
     hasher: DefaultHasher,
     site: Option<&'s Site<'t, 'm>>,
+    /// Parts whose after side is being fed: their own values may start where they do.
+    open_parts: Vec<usize>,
 }
 
 impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn new(site: Option<&'s Site<'t, 'm>>) -> Self {
-        Self { hasher: DefaultHasher::new(), site }
+        Self { hasher: DefaultHasher::new(), site, open_parts: Vec::new() }
     }
 
     fn module(&mut self, body: &[Stmt], imports: &[String], module: &Module) {
@@ -186,7 +187,7 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn list(&mut self, nodes: &[Node<'_>]) {
         let mut at = 0;
         while let Some(node) = nodes.get(at) {
-            at += self.inserted_before(*node);
+            self.inserted_before(*node);
             at += self.substituted(*node).unwrap_or_else(|| {
                 self.plain(*node);
                 1
@@ -194,24 +195,35 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         }
     }
 
-    fn inserted_before(&mut self, node: Node<'_>) -> usize {
-        let Some(site) = self.site else { return 0 };
+    fn inserted_before(&mut self, node: Node<'_>) {
+        let Some(site) = self.site else { return };
         let here = |part: &&SitePart<'m>| matches!((part.at, node), (At::Before(at), Node::Stmt(statement)) if std::ptr::eq(at, statement));
         for part in site.parts.iter().filter(here) {
             let template: Vec<Node<'t>> = site.rewrite.hunks[part.hunk].after.body.iter().map(Node::Stmt).collect();
             self.template_list(&template, part);
         }
-        0
     }
 
     /// Feeds the after side of a hunk that matched here, and says how many nodes it took.
     fn substituted(&mut self, node: Node<'_>) -> Option<usize> {
         let site = self.site?;
-        let part = site.parts.iter().find(|part| match (part.at, node) {
+        let index = site.parts.iter().position(|part| match (part.at, node) {
             (At::Statements(block), Node::Stmt(statement)) => std::ptr::eq(&raw const block[0], statement),
             (At::Expression(expr), Node::Expr(other)) => std::ptr::eq(expr, other),
             _ => false,
         })?;
+        if self.open_parts.contains(&index) {
+            return None;
+        }
+        let part = &site.parts[index];
+        self.open_parts.push(index);
+        let taken = self.after_side(part);
+        self.open_parts.pop();
+        taken
+    }
+
+    fn after_side(&mut self, part: &SitePart<'m>) -> Option<usize> {
+        let site = self.site?;
         let after = &site.rewrite.hunks[part.hunk].after.body;
         match (part.at, &after[..]) {
             (At::Expression(_), [Stmt::Expr(expr)]) => {
@@ -220,17 +232,11 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
             }
             (At::Statements(block), _) => {
                 let template: Vec<Node<'t>> = after.iter().map(Node::Stmt).collect();
-                self.without(part, |digest| digest.template_list(&template, part));
+                self.template_list(&template, part);
                 Some(block.len())
             }
             _ => None,
         }
-    }
-
-    /// A part must not be found again inside its own values.
-    fn without(&mut self, part: &SitePart<'m>, feed: impl FnOnce(&mut Self)) {
-        let _ = part;
-        feed(self);
     }
 
     fn plain(&mut self, node: Node<'_>) {
