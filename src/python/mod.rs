@@ -4,6 +4,7 @@
 //! entry points stay in `parse`.
 
 pub mod edit;
+pub mod flow;
 pub mod names;
 pub mod node;
 pub mod parse;
