@@ -41,7 +41,7 @@ pub(super) fn check(module: &Module, site: &Site<'_, '_>, rendered: &Rendered, m
                 (span, digest_of(site, |digest| digest.module(&module.body, &site.imports, module)), true)
             }
         };
-        let new = moved(rendered, old);
+        let new = moved(rendered, old, is_module);
         let indented = !is_module && mutant[new.start as usize..].starts_with([' ', '\t', '\x0c']);
         let prefix = if indented { "if 1:\n" } else { "" };
         let body = parse_suite(&format!("{prefix}{}", new.of(mutant))).ok()?;
@@ -89,15 +89,14 @@ fn unwrap_if(body: Vec<Stmt>) -> Option<Vec<Stmt>> {
 }
 
 /// Where a stretch of the original that is edited inside, not at its ends, stands in the mutant.
-fn moved(rendered: &Rendered, old: Span) -> Span {
-    let shift = |until: u32, inclusive: bool| -> i64 {
-        let edits = rendered.edits.list().iter();
-        let before = edits.filter(|edit| edit.span.end < until || (inclusive && edit.span.end == until));
+fn moved(rendered: &Rendered, old: Span, from_start: bool) -> Span {
+    let shift = |until: u32| -> i64 {
+        let before = rendered.edits.list().iter().filter(|edit| edit.span.end <= until);
         before.map(|edit| i64::from(offset(edit.text.len())) - i64::from(edit.span.len())).sum()
     };
     let at = |old: u32, shift: i64| u32::try_from(i64::from(old) + shift).expect("a mutant holds its units");
-    let start_shift = if old.start == 0 { 0 } else { shift(old.start, true) };
-    Span::new(at(old.start, start_shift), at(old.end, shift(old.end, true)))
+    let start = if from_start { old.start } else { at(old.start, shift(old.start)) };
+    Span::new(start, at(old.end, shift(old.end)))
 }
 
 /// The innermost definitions that hold the parts of a site, none inside another; `None` stands for

@@ -64,8 +64,16 @@ fn whole(module: &Module, regions: Vec<Region>) -> Vec<Piece> {
 
 fn import_region(module: &Module, imports: &[String]) -> Region {
     let newline = module.source.newline();
-    let lines: String = imports.iter().map(|name| format!("import {name}{newline}")).collect();
-    Region { span: Span::at(import_point(module)), pieces: vec![Piece::Text(lines)] }
+    let mut lines: String = imports.iter().map(|name| format!("import {name}{newline}")).collect();
+    let at = import_point(module);
+    let next = &module.text()[at as usize..];
+    let blank_lines = match next {
+        _ if ["import ", "from "].iter().any(|word| next.starts_with(word)) => 0,
+        _ if ["def ", "class ", "async ", "@"].iter().any(|word| next.starts_with(word)) => 2,
+        _ => 1,
+    };
+    lines.push_str(&newline.repeat(blank_lines));
+    Region { span: Span::at(at), pieces: vec![Piece::Text(lines)] }
 }
 
 struct Renderer<'r, 't, 'm> {
@@ -77,7 +85,7 @@ struct Renderer<'r, 't, 'm> {
     marks: Vec<String>,
 }
 
-/// A line of output. `block` lines bring their own comments and may be many.
+/// A line of output. `block` lines may be many, and have no room for another comment.
 struct OutLine {
     indent: String,
     pieces: Vec<Piece>,
@@ -279,7 +287,10 @@ impl<'m> Renderer<'_, '_, 'm> {
             let indent = format!("{indent}{}", unit.repeat(levels));
             match self.block_line(part, hunk, line, &indent)? {
                 Some(pieces) if pieces.is_empty() => {}
-                Some(pieces) => out.push(OutLine { indent, pieces, block: true }),
+                Some(pieces) => {
+                    let block = !self.takes_comment(&pieces);
+                    out.push(OutLine { indent, pieces, block });
+                }
                 None => {
                     let pieces = self.tokens(part, hunk, &line.tokens, &indent)?;
                     out.push(OutLine { indent, pieces, block: false });
@@ -287,6 +298,15 @@ impl<'m> Renderer<'_, '_, 'm> {
             }
         }
         Some(out)
+    }
+
+    /// Whether the pieces are one line without a comment of its own.
+    fn takes_comment(&self, pieces: &[Piece]) -> bool {
+        pieces.iter().all(|piece| match piece {
+            Piece::Copy(span) => !span.of(self.module.text()).contains(['\n', '\r']) && self.module.comments_in(*span).next().is_none(),
+            Piece::Text(text) => !text.contains(['\n', '\r']),
+            Piece::Mark(_) => true,
+        })
     }
 
     /// One step of indentation: as the removed block has it, else as the module does.

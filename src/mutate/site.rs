@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::template::Rewrite;
 use super::unify::{Match, Value};
-use crate::python::Node;
+use crate::python::{Node, Span};
 use crate::python::ast::{Expr, Stmt};
 
 /// One application of a rewrite.
@@ -46,6 +46,14 @@ impl<'m> Site<'_, 'm> {
 }
 
 impl<'m> SitePart<'m> {
+    /// All statements of the place, or its expression.
+    pub(super) fn span(&self) -> Span {
+        match self.at {
+            At::Statements(block) => block.iter().map(|statement| Node::Stmt(statement).span()).reduce(Span::cover).unwrap_or_default(),
+            _ => self.node().span(),
+        }
+    }
+
     /// The first node of the place.
     pub(super) fn node(&self) -> Node<'m> {
         match self.at {

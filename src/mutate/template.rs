@@ -200,13 +200,22 @@ fn token_names<'h>(tokens: &'h [Token], hunk: &'h Hunk, names: &mut Vec<&'h str>
 }
 
 impl Hunk {
-    /// Whether any metavariable of the hunk's before side has one of these names.
-    pub(super) fn mentions(&self, names: &[&str]) -> bool {
-        let mut own = Vec::new();
-        for line in &self.lines {
-            token_names(&line.tokens, self, &mut own);
+    /// Whether the metavariable stands on a line that the mutant has.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        let mut kept = Vec::new();
+        for line in self.lines.iter().filter(|line| line.mark != Mark::Remove) {
+            token_names(&line.tokens, self, &mut kept);
         }
-        own.iter().any(|name| names.contains(name))
+        kept.contains(&name)
+    }
+
+    /// Metavariables of the before side.
+    pub(super) fn matched(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for line in self.lines.iter().filter(|line| line.mark != Mark::Add) {
+            token_names(&line.tokens, self, &mut names);
+        }
+        names
     }
 }
 

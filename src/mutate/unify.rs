@@ -244,7 +244,7 @@ impl<'t, 'm> Unifier<'t, 'm> {
 
     fn place_header(self, template: Node<'t>, source: Node<'m>, body: Option<&'m Stmt>, whole: Span, found: &mut Match<'m>) {
         let Some(body) = body else { return };
-        let header = self.module.header(source.span(), self.module.statement_start(body));
+        let header = self.module.header(source.span(), Node::Stmt(body).span());
         found.places.insert(self.side.line_of(template), Place::Header { node: source, header, whole });
     }
 
@@ -254,7 +254,7 @@ impl<'t, 'm> Unifier<'t, 'm> {
         let between = self.module.tokens_in(Span::new(before, start));
         let keyword = between.iter().find(|token| token.kind == TokenKind::Other);
         if let Some(keyword) = keyword {
-            let header = self.module.header(keyword.span, start);
+            let header = self.module.header(keyword.span, Node::Stmt(&block[0]).span());
             let whole = header.cover(Node::Stmt(&block[block.len() - 1]).span());
             let place = Place::Header { node: Node::Stmt(source), header, whole };
             found.places.insert(self.side.line_before(Node::Stmt(template)), place);
