@@ -244,6 +244,19 @@ fn nothing_measured_is_empty_and_never_zero() {
     );
 }
 
+#[test]
+fn an_indifferent_leak_is_credited_but_not_told_from_its_decoy() {
+    let text = "a1 m1.py drop-with never-released file leak indifferent d1*
+        d1 m1.py try-finally never-released file safe silent";
+    assert_eq!(
+        show(
+            &scores(text, &[]).by_pattern[0],
+            "recall recall_new pairs_hit pairs_told_apart"
+        ),
+        "recall=1.0000 recall_new=0.0000 pairs_hit=1 pairs_told_apart=0"
+    );
+}
+
 /// `modules` modules with one pair each; the first `found` leaks are detected, the first `alarms` decoys alarm.
 fn pairs(modules: usize, found: usize, alarms: usize) -> String {
     let line = |at: usize| {
