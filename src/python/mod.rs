@@ -5,6 +5,7 @@
 
 pub mod edit;
 pub mod names;
+mod nesting;
 pub mod node;
 pub mod parse;
 pub mod source;
