@@ -96,6 +96,9 @@ impl Module {
     /// first statement of its block. Decorators do not belong to it.
     pub fn header(&self, statement: Span, body: Span) -> Span {
         let head = self.tokens_in(Span::new(statement.start, body.start));
+        // Decorators of the first statement come before it, and may have colons of their own.
+        let indented = head.iter().position(|token| token.kind == TokenKind::Indent);
+        let head = &head[..indented.unwrap_or(head.len())];
         let colon = head.iter().rev().find(|token| token.kind == TokenKind::Colon);
         Span::new(statement.start, colon.map_or(body.start, |token| token.span.end))
     }
