@@ -1,3 +1,4 @@
 //! leakbench: a mutation-testing benchmark for detectors of Python resource leaks.
+pub mod detect;
 pub mod leak;
 pub mod python;
