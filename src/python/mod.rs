@@ -6,7 +6,10 @@
 pub mod edit;
 pub mod flow;
 pub mod names;
+<<<<<<< HEAD
 mod nesting;
+=======
+>>>>>>> detect
 pub mod node;
 pub mod parse;
 pub mod source;
