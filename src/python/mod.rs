@@ -6,10 +6,7 @@
 pub mod edit;
 pub mod flow;
 pub mod names;
-<<<<<<< HEAD
 mod nesting;
-=======
->>>>>>> detect
 pub mod node;
 pub mod parse;
 pub mod source;
