@@ -40,7 +40,7 @@ mod types;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped};
+pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
 pub use resources::Resource;
 
 use crate::leak::{Finding, Pattern};
