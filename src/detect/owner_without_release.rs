@@ -42,7 +42,9 @@ fn unreleased(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Find
     let confidence = match module.release_of(obligation)? {
         Release::Somewhere => return None,
         Release::OnlyFinalizer | Release::Maybe => Confidence::Low,
-        Release::Nowhere => Confidence::High,
+        Release::Nowhere if attribute.starts_with('_') => Confidence::High,
+        // Other modules can reach it.
+        Release::Nowhere => Confidence::Medium,
     };
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = format!("{what} is kept as `self.{attribute}`, and no method of the class gets it {done}");

@@ -81,6 +81,8 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),
+        // `type(self)(f)`, `CLASSES[kind](f)`
+        Expr::Call(_) | Expr::Subscript(_) => return Treatment::Keeps,
         _ => return Treatment::Unknown,
     };
     if let Resolved::Qualified(name) = world.names.resolve(&call.func) {
@@ -91,6 +93,9 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return known;
     } else if let Some(known) = of_typed_method(world, call) {
         return known;
+    }
+    if is_own_class(&call.func) {
+        return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())
 }
@@ -135,6 +140,15 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
         Treatment::MayWrap
     } else {
         Treatment::Unknown
+    }
+}
+
+/// `cls(f)`, `self.__class__(f)`, `type(self)(f)`
+fn is_own_class(func: &Expr) -> bool {
+    match func {
+        Expr::Name(name) => name.id.as_str() == "cls",
+        Expr::Attribute(node) => node.attr.as_str() == "__class__",
+        _ => false,
     }
 }
 

@@ -288,7 +288,8 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             if risk == Grade::Nothing {
                 return;
             }
-            if state.raised == Grade::Nothing {
+            // Where a cleanup itself raises, the leak takes both exceptions.
+            if state.raised == Grade::Nothing || risk < state.raised {
                 state.raised = risk;
                 trail.raised_at = Some(step.span);
             }

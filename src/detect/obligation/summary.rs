@@ -1,14 +1,13 @@
 //! What the functions and classes of the module do with handles: a helper that returns one, closes its
 //! argument or keeps it; a class that owns one, and the methods that release it.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::callee::Treatment;
 use super::follow::follow_parameter;
 use super::owner::Owners;
-use super::{Fate, Move, Obligation, World};
+use super::{Doubt, Fate, Move, Obligation, World};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
@@ -16,7 +15,7 @@ use crate::python::{Node, Resolved, ScopeId};
 
 /// What has been found out so far; parameters are looked into when a call hands them something.
 #[derive(Default)]
-pub(super) struct Summaries {
+pub(in crate::detect) struct Summaries {
     parameters: RefCell<BTreeMap<(ScopeId, String), Treatment>>,
     /// What a call of the function or class acquires.
     acquired: BTreeMap<ScopeId, Resource>,
@@ -97,17 +96,26 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         _ => callee,
     };
     let def = Def::of(callee.statement)?;
+    if callee.is_bound && is_abstract(def.body) {
+        return Some(Treatment::Unknown);
+    }
     let parameter = parameter_for(def, callee.is_bound, call, argument)?;
     Some(of_parameter(world, callee.scope, parameter))
+}
+
+/// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
+fn is_abstract(body: &[Stmt]) -> bool {
+    body.iter().all(|statement| match statement {
+        Stmt::Pass(_) | Stmt::Raise(_) => true,
+        Stmt::Expr(node) => node.value.is_constant_expr(),
+        _ => false,
+    })
 }
 
 /// The name of the parameter that takes the argument; `None` for `*args` and `**kwargs`.
 fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &Expr) -> Option<&'m str> {
     let all = parameters(def.arguments);
-    let keyword = call
-        .keywords
-        .iter()
-        .find(|keyword| std::ptr::eq(&keyword.value, argument));
+    let keyword = call.keywords.iter().find(|keyword| is_same(&keyword.value, argument));
     if let Some(keyword) = keyword {
         let name = keyword.arg.as_ref()?.as_str();
         return all
@@ -115,13 +123,17 @@ fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &E
             .map(|(parameter, _)| parameter.arg.as_str())
             .find(|known| *known == name);
     }
-    let at = call.args.iter().position(|one| std::ptr::eq(one, argument))?;
+    let at = call.args.iter().position(|one| is_same(one, argument))?;
     if call.args[..=at].iter().any(Expr::is_starred_expr) {
         return None;
     }
     let positional = def.arguments.posonlyargs.len() + def.arguments.args.len();
     let at = at + usize::from(is_bound);
     (at < positional).then(|| all[at].0.arg.as_str())
+}
+
+fn is_same(one: &Expr, other: &Expr) -> bool {
+    std::ptr::eq(one, other)
 }
 
 fn of_parameter(world: World<'_, '_>, scope: ScopeId, parameter: &str) -> Treatment {
@@ -143,6 +155,7 @@ fn of_parameter(world: World<'_, '_>, scope: ScopeId, parameter: &str) -> Treatm
 fn classify(fate: &Fate<'_>) -> Treatment {
     match fate.moves.as_slice() {
         _ if fate.unknown => Treatment::Unknown,
+        [] if fate.left_open.as_ref().is_some_and(|left| left.doubt > Doubt::None) => Treatment::Unknown,
         [] if !fate.released => Treatment::Borrows,
         [] if fate.left_open.is_none() => Treatment::Releases,
         [Move::Returned] if !fate.released => Treatment::Wraps,
@@ -198,10 +211,10 @@ pub(super) fn acquiring(
     found
 }
 
-fn whole(resource: &Cow<'_, Resource>) -> Resource {
+fn whole(resource: &Resource) -> Resource {
     Resource {
         parts: Vec::new(),
-        ..resource.as_ref().clone()
+        ..resource.clone()
     }
 }
 
