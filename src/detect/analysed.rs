@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
-use super::obligation::{self, Obligation, World};
+use super::obligation::{self, Known, Obligation, Release};
 use crate::python::{Module, Names};
 
 /// One module under analysis.
@@ -11,7 +11,7 @@ pub struct Analysed<'m> {
     pub module: &'m Module,
     pub names: Names<'m>,
     config: &'m Config,
-    obligations: OnceLock<Vec<Obligation<'m>>>,
+    known: OnceLock<Known<'m>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -20,22 +20,23 @@ impl<'m> Analysed<'m> {
             module,
             names: Names::new(module),
             config,
-            obligations: OnceLock::new(),
+            known: OnceLock::new(),
         }
     }
 
     /// Every acquisition and its fate, in the order of the text.
     pub fn obligations(&self) -> &[Obligation<'m>] {
-        self.obligations.get_or_init(|| obligation::of_module(self.world()))
+        &self.known().obligations
     }
 
-    pub(super) fn world(&self) -> World<'_, 'm> {
-        World {
-            module: self.module,
-            names: &self.names,
-            table: self.config.table(),
-            config: self.config,
-        }
+    /// Who releases the attribute of `self` in which an obligation ends.
+    pub fn release_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
+        self.known().owned.get(&obligation.span).copied()
+    }
+
+    fn known(&self) -> &Known<'m> {
+        self.known
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config))
     }
 
     /// One-based line of an offset.

@@ -40,7 +40,7 @@ mod types;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped};
+pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
 pub use resources::Resource;
 
 use crate::leak::{Finding, Pattern};
@@ -111,7 +111,8 @@ impl Suite {
             .flat_map(|detector| detector.detect_issues(&analysed))
             .collect();
         all.sort();
-        all.dedup();
+        // Both ends of a pipe are acquired by one call, and one report says it.
+        all.dedup_by(|later, first| later.span == first.span && later.rule == first.rule);
         all
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Table {
     by_callable: BTreeMap<String, usize>,
     /// The last parts of all callables, so that most calls are passed over without resolving them.
     tails: BTreeSet<String>,
+    /// What is released in any of the usual ways; for parameters.
+    any: Resource,
     pub(super) arguments: Arguments,
 }
 
@@ -73,6 +75,7 @@ impl Table {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
             tails: BTreeSet::new(),
+            any: any(),
             arguments,
         };
         for resource in resource.into_iter().chain(extra.iter().cloned()) {
@@ -92,6 +95,11 @@ impl Table {
 
     pub(super) fn acquired_by(&self, callable: &str) -> Option<&Resource> {
         self.by_callable.get(callable).map(|at| &self.resources[*at])
+    }
+
+    /// A resource of unknown kind.
+    pub(super) fn any(&self) -> &Resource {
+        &self.any
     }
 
     /// Whether any acquiring callable ends in this name.
@@ -117,6 +125,31 @@ pub(super) fn is_standard(root: &str) -> bool {
     MODULES
         .get_or_init(|| STANDARD.split_whitespace().collect())
         .contains(root)
+}
+
+fn any() -> Resource {
+    let release = [
+        "close",
+        "aclose",
+        "detach",
+        "quit",
+        "disconnect",
+        "cleanup",
+        "terminate",
+        "shutdown",
+        "stop",
+    ];
+    Resource {
+        kind: "any".to_owned(),
+        acquire: Vec::new(),
+        release: release.map(str::to_owned).to_vec(),
+        functions: Vec::new(),
+        with_releases: true,
+        parts: Vec::new(),
+        class: None,
+        quiet: Vec::new(),
+        only_if: None,
+    }
 }
 
 fn built_in() -> File {

@@ -1,6 +1,8 @@
 //! Finds the calls that acquire, and the body each stands in.
 
-use super::World;
+use std::collections::BTreeSet;
+
+use super::{Origin, World, summary};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
 use crate::python::names::ScopeKind;
@@ -12,15 +14,26 @@ pub(super) struct Acquisition<'a, 'm> {
     pub(super) call: &'m Expr,
     pub(super) resource: &'a Resource,
     pub(super) body: ScopeId,
+    pub(super) origin: Origin,
 }
 
-pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>) -> Vec<Acquisition<'a, 'm>> {
+/// The calls that the table knows; with `helpers`, the calls of those functions and classes instead.
+pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<ScopeId>>) -> Vec<Acquisition<'a, 'm>> {
     let calls = world.module.nodes().filter_map(Node::as_expr);
-    let found = calls.filter_map(|call| {
+    let found = calls.filter_map(|expr| {
+        let call = expr.as_call_expr()?;
+        let (origin, resource) = match helpers {
+            None => (Origin::Table, acquired(world, call)?),
+            Some(helpers) => {
+                let (scope, resource) = summary::acquired(world, &call.func)?;
+                helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
+            }
+        };
         Some(Acquisition {
-            call,
-            resource: acquired(world, call.as_call_expr()?)?,
-            body: body_of(world, call.start().to_u32()),
+            call: expr,
+            resource,
+            body: body_of(world, expr.start().to_u32()),
+            origin,
         })
     });
     found.collect()
@@ -46,7 +59,7 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .only_if
         .as_deref()
         .is_none_or(|condition| has_keyword(call, condition));
-    (wanted && !is_in_memory(world, call)).then_some(resource)
+    (wanted && !is_in_memory(world, call, &callable)).then_some(resource)
 }
 
 /// The dotted name of an acquiring callable.
@@ -95,17 +108,26 @@ fn is_descriptor_open(call: &ExprCall, callable: &str) -> bool {
     callable.ends_with("open") && has_keyword(call, "closefd=False")
 }
 
-/// Whether what is opened lives in memory: `ZipFile(BytesIO(data))`.
-fn is_in_memory(world: World<'_, '_>, call: &ExprCall) -> bool {
+/// Whether what is opened is no file of its own but another object's contents: `ZipFile(BytesIO(data))`,
+/// `wave.open(f)`. Closing it releases nothing that its source does not hold.
+fn is_in_memory(world: World<'_, '_>, call: &ExprCall, callable: &str) -> bool {
+    const STREAMS: [&str; 9] = [
+        "f", "fp", "fobj", "fileobj", "stream", "buf", "buffer", "bio", "bytes_io",
+    ];
     let named = call.keywords.iter().filter(|keyword| {
         let name = keyword.arg.as_ref().map_or("", |name| name.as_str());
         ["fileobj", "file"].contains(&name)
     });
     let mut sources = call.args.first().into_iter().chain(named.map(|keyword| &keyword.value));
-    sources.any(|source| {
-        let class = world.types().of(source);
-        class.is_some_and(|class| ["io.BytesIO", "io.StringIO"].contains(&class.as_str()))
-    })
+    let adapts = !["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable);
+    adapts
+        && sources.any(|source| {
+            let class = world.types().of(source);
+            let is_stream = source
+                .as_name_expr()
+                .is_some_and(|name| STREAMS.contains(&name.id.as_str()));
+            is_stream || class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
+        })
 }
 
 /// Whether the call has the keyword with the value, as in `stream=True`.

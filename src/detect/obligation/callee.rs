@@ -1,6 +1,6 @@
 //! What a call does with a handle among its arguments.
 
-use super::World;
+use super::{World, summary};
 use crate::python::Resolved;
 use crate::python::ast::{Expr, ExprCall};
 
@@ -9,6 +9,8 @@ pub(super) enum Treatment {
     Releases,
     /// The result owns it.
     Wraps,
+    /// The result may own it; nobody knows.
+    MayWrap,
     Keeps,
     /// Releases it later: `stack.enter_context(f)`.
     Registers,
@@ -72,18 +74,28 @@ const RELEASING: [&str; 9] = [
     "disconnect",
 ];
 
-pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall) -> Treatment {
+/// Words in the name of a function whose result may own what it is handed: `cls.taropen(fileobj)`.
+const OWNING: [&str; 8] = ["open", "wrap", "reader", "writer", "from_", "make_", "build_", "new_"];
+
+pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Treatment {
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),
+        // `type(self)(f)`, `CLASSES[kind](f)`
+        Expr::Call(_) | Expr::Subscript(_) => return Treatment::Keeps,
         _ => return Treatment::Unknown,
     };
     if let Resolved::Qualified(name) = world.names.resolve(&call.func) {
         if let Some(known) = of_qualified(world, &name) {
             return known;
         }
+    } else if let Some(known) = summary::treatment(world, call, argument) {
+        return known;
     } else if let Some(known) = of_typed_method(world, call) {
         return known;
+    }
+    if is_own_class(&call.func) {
+        return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())
 }
@@ -122,10 +134,21 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
         Treatment::Keeps
     } else if RELEASING.iter().any(|word| lower.contains(word)) {
         Treatment::Releases
-    } else if is_like_a_class(tail) || lower.starts_with("set_") || lower.starts_with("register") {
+    } else if is_like_a_class(tail) || lower.starts_with("register") || (is_method && lower.starts_with("set")) {
         Treatment::Keeps
+    } else if OWNING.iter().any(|word| lower.contains(word)) {
+        Treatment::MayWrap
     } else {
         Treatment::Unknown
+    }
+}
+
+/// `cls(f)`, `self.__class__(f)`, `type(self)(f)`
+fn is_own_class(func: &Expr) -> bool {
+    match func {
+        Expr::Name(name) => name.id.as_str() == "cls",
+        Expr::Attribute(node) => node.attr.as_str() == "__class__",
+        _ => false,
     }
 }
 

@@ -26,11 +26,18 @@ pub(super) enum Outcome<'m> {
 pub(super) struct Setting<'a, 'm> {
     pub(super) world: World<'a, 'm>,
     pub(super) resource: &'a Resource,
-    pub(super) call: &'m Expr,
+    /// `None` where a parameter is followed.
+    pub(super) call: Option<&'m Expr>,
     pub(super) body: ScopeId,
     pub(super) tests: &'a Tests<'m>,
     /// The expressions that are called: looking up a method is judged with its call.
     pub(super) callees: &'a HashSet<*const Expr>,
+}
+
+impl Setting<'_, '_> {
+    fn is_acquisition(&self, expr: &Expr) -> bool {
+        self.call.is_some_and(|call| std::ptr::eq(call, expr))
+    }
 }
 
 /// The effect of a step on its normal way out.
@@ -40,7 +47,10 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         Kind::Bind { target, value } => bind(setting, target, value, state),
         Kind::BindName(name) => unbind(name, Loss::Rebound, state),
         Kind::Delete(Expr::Name(name)) => unbind(&name.id, Loss::Deleted, state),
-        Kind::Return(Some(value)) if state.carries(value) => Outcome::Moved(Move::Returned),
+        Kind::Return(Some(value)) if state.carries(value) => {
+            let whole = state.holds(value).is_some_and(|hold| hold.part.is_none());
+            Outcome::Moved(if whole { Move::Returned } else { Move::Container })
+        }
         Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
             Outcome::Moved(Move::Container)
         }
@@ -125,7 +135,7 @@ fn lost<'m>(how: Loss, state: &State<'m>) -> Outcome<'m> {
 }
 
 fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) -> Outcome<'m> {
-    if std::ptr::eq(expr, setting.call) {
+    if setting.is_acquisition(expr) {
         // The acquisition runs again: this one's handle is the older one.
         state.end_flight();
         return if state.names.is_empty() {
@@ -174,11 +184,22 @@ fn evaluate_call<'m>(
     let Some(argument) = arguments().find(|one| state.carries(one)) else {
         return settle(span, state);
     };
-    match treatment(setting.world, call) {
+    match treatment(setting.world, call, argument) {
         Treatment::Releases => Outcome::Released,
         Treatment::Wraps => {
             let part = state.holds(argument).and_then(|hold| hold.part);
             state.fly(expr, Hold { wrapped: true, part });
+            Outcome::Held(state)
+        }
+        Treatment::MayWrap => {
+            state.doubt = state.doubt.max(Doubt::Passed);
+            state.fly(
+                expr,
+                Hold {
+                    wrapped: true,
+                    part: None,
+                },
+            );
             Outcome::Held(state)
         }
         Treatment::Keeps => Outcome::Moved(Move::Passed),
@@ -235,8 +256,8 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
                 released |= state.holds(&attribute.value).is_some();
             }
             Node::Expr(Expr::Call(call)) => {
-                released |= treatment(setting.world, call) == Treatment::Releases
-                    && call.args.iter().any(|one| state.carries(one));
+                let argument = call.args.iter().find(|one| state.carries(one));
+                released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
             }
             _ => {}
         }
@@ -259,6 +280,9 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
         Value::ItemOf { .. } | Value::Updated(_) => None,
     };
     setting.tests.assign(&mut state.facts, target, of, text);
+    if of.is_some_and(|value| setting.is_acquisition(value)) {
+        setting.tests.learn_not_none(&mut state.facts, target);
+    }
     let before = state.clone();
     for name in names_bound(target) {
         state.remove(name);

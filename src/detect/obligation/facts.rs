@@ -92,6 +92,15 @@ impl<'m> Tests<'m> {
         }
     }
 
+    /// An acquisition never gives `None`, nor are the items of its tuple `None`.
+    pub(super) fn learn_not_none(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
+        for name in names_bound(target) {
+            if let Some(number) = self.numbers.get(&format!("{name} is None")) {
+                learn(facts, *number, false);
+            }
+        }
+    }
+
     /// What the statements around and before `at` say: the tests it stands under, flags set before.
     pub(super) fn known_at(&self, body: &'m [Stmt], at: Span, source: &'m str) -> Vec<(u32, bool)> {
         let (mut facts, mut body) = (Vec::new(), body);

@@ -11,7 +11,7 @@ use super::state::{Key, State};
 use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped, World};
 use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, StepId};
-use crate::python::names::Def;
+use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
 /// More states than this, and the fate is unknown.
@@ -20,10 +20,10 @@ const MAX_STATES: usize = 20_000;
 const MAX_STATES_PER_STEP: u32 = 24;
 
 /// Follows every acquisition; one graph per body that acquires.
-pub(super) fn all<'m>(world: World<'_, 'm>, acquisitions: Vec<Acquisition<'_, 'm>>) -> Vec<Obligation<'m>> {
+pub(super) fn all<'m>(world: World<'_, 'm>, acquisitions: &[Acquisition<'_, 'm>]) -> Vec<Obligation<'m>> {
     let mut by_body: BTreeMap<ScopeId, Vec<Acquisition<'_, 'm>>> = BTreeMap::new();
     for acquisition in acquisitions {
-        by_body.entry(acquisition.body).or_default().push(acquisition);
+        by_body.entry(acquisition.body).or_default().push(*acquisition);
     }
     let mut found = Vec::new();
     for (body, acquisitions) in by_body {
@@ -57,7 +57,7 @@ fn in_body<'m>(
         let setting = Setting {
             world,
             resource: acquisition.resource,
-            call: acquisition.call,
+            call: Some(acquisition.call),
             body,
             tests: &tests,
             callees: &callees,
@@ -76,6 +76,31 @@ fn in_body<'m>(
             found.push(obligation(world, acquisition, walk.fate));
         }
     }
+}
+
+/// What a function does with one of its parameters; `None` if it is no function.
+pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, parameter: &str) -> Option<Fate<'m>> {
+    let node = world.names.scope(function).node;
+    let Some(Node::Stmt(statement)) = node else { return None };
+    let all = parameters(Def::of(statement)?.arguments);
+    let name = all
+        .iter()
+        .map(|(known, _)| known.arg.as_str())
+        .find(|known| *known == parameter)?;
+    let graph = graph_of(world, node);
+    let tests = Tests::of(&graph, world.module.text());
+    let setting = Setting {
+        world,
+        resource: world.table.any(),
+        call: None,
+        body: function,
+        tests: &tests,
+        callees: &HashSet::new(),
+    };
+    let mut walk = Walk::new(setting, &graph);
+    walk.begin(Graph::ENTRY, &State::handed(name));
+    walk.run();
+    Some(walk.fate)
 }
 
 fn parts(acquisition: &Acquisition<'_, '_>) -> Vec<Option<usize>> {
@@ -98,6 +123,7 @@ fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate:
         resource: Cow::Owned(acquisition.resource.clone()),
         body: acquisition.body,
         body_kind: world.names.scope(acquisition.body).kind,
+        origin: acquisition.origin,
         fate,
     }
 }
@@ -262,7 +288,8 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             if risk == Grade::Nothing {
                 return;
             }
-            if state.raised == Grade::Nothing {
+            // Where a cleanup itself raises, the leak takes both exceptions.
+            if state.raised == Grade::Nothing || risk < state.raised {
                 state.raised = risk;
                 trail.raised_at = Some(step.span);
             }

@@ -11,10 +11,18 @@ mod callee;
 mod effect;
 mod facts;
 mod follow;
+mod owner;
 mod risk;
 mod state;
+mod summary;
+
+pub use owner::Release;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use owner::Owners;
+use summary::Summaries;
 
 use super::config::Config;
 use super::resources::{Resource, Table};
@@ -31,6 +39,7 @@ pub(super) struct World<'a, 'm> {
     pub(super) names: &'a Names<'m>,
     pub(super) table: &'a Table,
     pub(super) config: &'a Config,
+    pub(super) summaries: &'a Summaries,
 }
 
 impl<'a, 'm> World<'a, 'm> {
@@ -53,7 +62,17 @@ pub struct Obligation<'m> {
     /// The function, lambda, class or module whose body acquires.
     pub body: ScopeId,
     pub body_kind: ScopeKind,
+    pub origin: Origin,
     pub fate: Fate<'m>,
+}
+
+/// How an acquisition is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The table names the callable.
+    Table,
+    /// A function of the module returns a handle, or a class of the module owns one.
+    Module(ScopeId),
 }
 
 /// What the paths from an acquisition end in.
@@ -157,10 +176,66 @@ impl Doubt {
     }
 }
 
-/// All obligations of a module, in the order of the text.
-pub(super) fn of_module<'m>(world: World<'_, 'm>) -> Vec<Obligation<'m>> {
-    let acquisitions = acquire::in_module(world);
-    follow::all(world, acquisitions)
+/// Helpers of helpers are followed this far.
+const MAX_ROUNDS: u32 = 3;
+
+/// What is known of a module's handles.
+pub(super) struct Known<'m> {
+    /// In the order of the text.
+    pub(super) obligations: Vec<Obligation<'m>>,
+    /// For each obligation that ends on `self`: by its place, who releases the attribute.
+    pub(super) owned: BTreeMap<Span, Release>,
+}
+
+/// All obligations of a module: first those that the table knows, then calls of helpers that return
+/// them and of classes that own them.
+pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
+    let mut summaries = Summaries::default();
+    let mut all = Vec::new();
+    let mut fresh = BTreeSet::new();
+    let mut owners = None;
+    for round in 0..MAX_ROUNDS {
+        let world = World {
+            module,
+            names,
+            table: config.table(),
+            config,
+            summaries: &summaries,
+        };
+        let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
+        if acquisitions.is_empty() {
+            break;
+        }
+        all.extend(follow::all(world, &acquisitions));
+        let owners = owners.get_or_insert_with(|| Owners::of_module(world));
+        let found = summary::acquiring(world, &all, owners);
+        fresh = summaries.learn(found);
+        if fresh.is_empty() {
+            break;
+        }
+    }
+    all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
+    let world = World {
+        module,
+        names,
+        table: config.table(),
+        config,
+        summaries: &summaries,
+    };
+    let owned = owners.map(|owners| releases(world, &all, &owners)).unwrap_or_default();
+    Known {
+        obligations: all,
+        owned,
+    }
+}
+
+fn releases(world: World<'_, '_>, obligations: &[Obligation<'_>], owners: &Owners) -> BTreeMap<Span, Release> {
+    let on_self = obligations.iter().filter_map(|obligation| {
+        let class = world.names.enclosing_class(obligation.span.start)?;
+        let release = owners.release_of(world, obligation.on_self()?, class);
+        Some((obligation.span, release))
+    });
+    on_self.collect()
 }
 
 /// A callee on one short line.

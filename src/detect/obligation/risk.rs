@@ -6,7 +6,7 @@ use super::state::State;
 use super::{Grade, World};
 use crate::detect::resources::Resource;
 use crate::python::Resolved;
-use crate::python::ast::{Expr, ExprCall, ExprName, Ranged};
+use crate::python::ast::{Constant, Expr, ExprCall, ExprName, Ranged};
 use crate::python::flow::{Kind, Step};
 use crate::python::names::BindingKind;
 
@@ -35,7 +35,11 @@ const SAFE: [&str; 22] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 26] = [
+const UNLIKELY: [&str; 30] = [
+    "csv.writer",
+    "csv.reader",
+    "csv.DictWriter",
+    "csv.DictReader",
     "builtins.print",
     "builtins.str",
     "builtins.list",
@@ -62,6 +66,17 @@ const UNLIKELY: [&str; 26] = [
     "io.StringIO",
     "io.BytesIO",
     "collections.deque",
+];
+const LOGGING: [&str; 9] = [
+    "debug",
+    "info",
+    "warning",
+    "warn",
+    "error",
+    "exception",
+    "critical",
+    "log",
+    "isEnabledFor",
 ];
 const ITERATORS: [&str; 5] = [
     "builtins.range",
@@ -158,13 +173,20 @@ fn of_operation(world: World<'_, '_>, resource: &Resource, expr: &Expr, state: &
             Expr::Call(call) => of_call(world, resource, call, state),
             _ => Grade::Likely,
         },
-        Expr::Subscript(node) => match &*node.slice {
-            // Slicing never fails.
-            Expr::Slice(_) => Grade::Unlikely,
-            _ => Grade::Likely,
-        },
+        Expr::Subscript(node) if state.holds(&node.value).is_some() => Grade::Nothing,
+        Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
+    }
+}
+
+/// Slicing never fails, and the shapes of tuples are known to those who index them by number.
+fn of_subscript(slice: &Expr) -> Grade {
+    let is_number = |constant: &Constant| matches!(constant, Constant::Int(_));
+    match slice {
+        Expr::Slice(_) | Expr::UnaryOp(_) => Grade::Unlikely,
+        Expr::Constant(node) if is_number(&node.value) => Grade::Unlikely,
+        _ => Grade::Likely,
     }
 }
 
@@ -193,32 +215,43 @@ fn is_import(world: World<'_, '_>, name: &ExprName) -> bool {
 }
 
 fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &State<'_>) -> Grade {
+    let tail = match &*call.func {
+        Expr::Attribute(method) => method.attr.as_str(),
+        Expr::Name(name) => name.id.as_str(),
+        _ => return Grade::Likely,
+    };
     if let Expr::Attribute(method) = &*call.func {
-        let name = method.attr.as_str();
-        let quiet = resource.quiet.iter().any(|quiet| quiet == name);
-        if state.holds(&method.value).is_some() {
-            return if quiet { Grade::Unlikely } else { Grade::Likely };
-        }
-        if RELEASES.contains(&name) {
-            return Grade::Nothing;
-        }
-        if method.value.is_constant_expr() && name == "format" {
+        let quiet = resource.quiet.iter().any(|quiet| quiet == tail);
+        if quiet || LOGGING.contains(&tail) || (tail == "pop" && call.args.len() == 2) {
             return Grade::Unlikely;
         }
+        if state.holds(&method.value).is_some() {
+            return Grade::Likely;
+        }
+        if RELEASES.contains(&tail) {
+            return Grade::Nothing;
+        }
+    }
+    if call.args.is_empty() && call.keywords.is_empty() && tail.starts_with(char::is_uppercase) {
+        return Grade::Unlikely;
     }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) => of_known(world, &name),
-        _ => match &*call.func {
-            Expr::Attribute(method) if UNLIKELY_METHODS.contains(&method.attr.as_str()) => Grade::Unlikely,
-            _ => Grade::Likely,
-        },
+        _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
+        _ => Grade::Likely,
     }
 }
 
 fn of_known(world: World<'_, '_>, name: &str) -> Grade {
     if SAFE.contains(&name) || world.table.releases_by_function(name) {
         Grade::Nothing
-    } else if UNLIKELY.contains(&name) || name.starts_with("logging.") || name.starts_with("os.path.") {
+    } else if name.ends_with(".wrap_socket") {
+        Grade::Likely
+    } else if UNLIKELY.contains(&name)
+        || world.table.arguments.wraps.contains(name)
+        || name.starts_with("logging.")
+        || name.starts_with("os.path.")
+    {
         Grade::Unlikely
     } else {
         Grade::Likely

@@ -43,6 +43,26 @@ impl<'m> State<'m> {
         }
     }
 
+    /// A parameter that holds it from the beginning.
+    pub(super) fn handed(name: &'m str) -> Self {
+        Self {
+            names: vec![(
+                name,
+                Hold {
+                    wrapped: false,
+                    part: None,
+                },
+            )],
+            flight: None,
+            landed: false,
+            raised: Grade::Nothing,
+            doubt: Doubt::None,
+            yielded: false,
+            facts: Vec::new(),
+            last_name: Some(name),
+        }
+    }
+
     /// How the value of the expression holds the handle, if it does.
     pub(super) fn holds(&self, expr: &Expr) -> Option<Hold> {
         if let Some((flight, hold)) = self.flight
