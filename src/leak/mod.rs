@@ -5,5 +5,6 @@ mod label;
 mod pattern;
 
 pub use finding::{Confidence, Finding, Related};
+pub(crate) use label::words;
 pub use label::{Effect, Label, Place, Strength};
 pub use pattern::Pattern;

@@ -2,8 +2,10 @@
 //!
 //! Columns are only ever appended. Scores have no type here: `judge` names their columns (`table.rs`).
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One kind of row: which file it stands in, and its columns.
 pub trait Row: Serialize + DeserializeOwned {
@@ -14,7 +16,7 @@ pub trait Row: Serialize + DeserializeOwned {
 macro_rules! row {
     ($(#[$doc:meta])* $name:ident in $file:literal { $($column:ident: $type:ty,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub struct $name {
             $(pub $column: $type,)+
         }
@@ -146,9 +148,40 @@ row! {
         n_modules: u64,
         alarms: u64,
         no_verdict: u64,
-        false_positive_rate: String,
-        false_positive_rate_low: String,
-        false_positive_rate_high: String,
+        false_positive_rate: Decimal,
+        false_positive_rate_low: Decimal,
+        false_positive_rate_high: Decimal,
+    }
+}
+
+/// Decimals of every ratio: fixed, so that equal runs give equal bytes.
+const DECIMALS: usize = 6;
+
+/// A ratio in a field; empty where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Decimal(pub Option<f64>);
+
+impl From<Option<f64>> for Decimal {
+    fn from(ratio: Option<f64>) -> Self {
+        Self(ratio)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |ratio| write!(f, "{ratio:.DECIMALS$}"))
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self)
     }
 }
 

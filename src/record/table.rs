@@ -5,13 +5,11 @@ use std::path::Path;
 
 use super::error::RecordError;
 use super::folder::{Recording, csv_writer};
+use super::row::Decimal;
 use crate::judge::row::{Cell, Counts, Key, Ratios, Row};
 
 /// What the pooled row of a key column holds.
 pub const POOLED: &str = "*";
-
-/// Decimals of every ratio: fixed, so that equal runs give equal bytes.
-const DECIMALS: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoreTable {
@@ -146,10 +144,10 @@ pub fn write_scores(recording: &Recording, table: ScoreTable, lines: &[ScoreLine
     recording.write_text(table.file(), &String::from_utf8_lossy(&bytes))
 }
 
-pub(super) fn cell_text(cell: Cell) -> String {
+fn cell_text(cell: Cell) -> String {
     match cell {
         Cell::Count(count) => count.to_string(),
-        Cell::Ratio(ratio) => ratio.map_or_else(String::new, |ratio| format!("{ratio:.DECIMALS$}")),
+        Cell::Ratio(ratio) => Decimal(ratio).to_string(),
     }
 }
 

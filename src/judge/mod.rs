@@ -1,0 +1,23 @@
+//! Judging, pure: values in, values out. No I/O, no threads, no clock, and no pattern has a meaning here.
+//!
+//! One mutant and one detector become a [`Judgement`] ([`judge`]); the judgements of one detector become
+//! rows of scores ([`score`](score::score)); two runs become a [`Comparison`](paired::Comparison); and the
+//! [`controls`] prove on every run that the scale itself is straight.
+
+mod apart;
+mod clean;
+pub mod controls;
+pub mod interval;
+mod matching;
+pub mod paired;
+mod pairs;
+pub mod row;
+pub mod score;
+mod subject;
+mod tally;
+mod verdict;
+
+pub use apart::{ContestedRow, UnpairedRow};
+pub use matching::Width;
+pub use subject::{Charge, CleanModule, Judged, Subject, Twin};
+pub use verdict::{Case, Disposition, Judgement, NoVerdict, Report, Verdict, dispose_clean, judge};
