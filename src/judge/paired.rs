@@ -209,7 +209,7 @@ fn add_module(chances: &[f64], size: usize) -> Vec<f64> {
     with
 }
 
-/// McNemar's exact two-sided p-value, which takes all mutants for independent. 1 without any change.
+/// The exact two-sided p-value of a change in paired outcomes, which takes all mutants for independent. 1 without any change.
 pub fn mcnemar(lost: u64, gained: u64) -> f64 {
     let coin = Binomial::new(0.5, lost + gained).expect("a half is a probability");
     (2.0 * coin.cdf(lost.min(gained))).min(1.0)

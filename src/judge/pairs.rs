@@ -14,7 +14,7 @@ pub(super) struct PairIntervals {
 impl PairIntervals {
     /// `by_module` sorted by module, for the bootstrap's sake.
     pub(super) fn of(by_module: &[Pairs], resamples: usize) -> Self {
-        let used: Vec<Pairs> = by_module.iter().copied().filter(|pairs| pairs.pairs > 0).collect();
+        let used: Vec<Pairs> = by_module.iter().copied().filter(|pairs| pairs.count > 0).collect();
         let recall = rate(&used, |pairs| pairs.hit);
         let alarms = rate(&used, |pairs| pairs.alarms);
         let apart = rate(&used, |pairs| pairs.told_apart);
@@ -57,7 +57,7 @@ impl PairIntervals {
 fn rate(used: &[Pairs], hits: impl Fn(&Pairs) -> u64) -> Proportion {
     let cluster = |pairs: &Pairs| Cluster {
         hits: hits(pairs),
-        trials: pairs.pairs,
+        trials: pairs.count,
     };
     proportion(&used.iter().map(cluster).collect::<Vec<_>>())
 }

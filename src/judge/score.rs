@@ -11,7 +11,7 @@ use super::pairs::PairIntervals;
 use super::row::{Counts, Key, Ratios, Row};
 use super::tally::{Pairs, Tally};
 use super::{Charge, CleanModule, Judged, Subject, Verdict};
-use crate::leak::{Effect, Pattern};
+use crate::leak::Effect;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -98,7 +98,9 @@ impl<'a> Field<'a> {
         let by_module = tallies(&leaks, |subject| &subject.module);
         let by_mutator = tallies(&leaks, |subject| &subject.mutator);
         let mut total = Tally::default();
-        by_module.iter().for_each(|tally| total += *tally);
+        for tally in &by_module {
+            total += *tally;
+        }
         let decoys = self.decoys_of(&key, &leaks);
         let clean = CleanCounts::of(self.clean, &key);
         let counts = Counts {
@@ -252,11 +254,11 @@ fn counts(total: &Tally) -> Counts {
         other_pattern: total.other_pattern,
         missed: total.missed,
         no_verdict: total.no_verdict,
-        pairs: total.primary.pairs,
+        pairs: total.primary.count,
         pairs_hit: total.primary.hit,
         alarms: total.primary.alarms,
         pairs_told_apart: total.primary.told_apart,
-        twin_pairs: total.twins.pairs,
+        twin_pairs: total.twins.count,
         twin_alarms: total.twins.alarms,
         twin_pairs_told_apart: total.twins.told_apart,
         ..Counts::default()

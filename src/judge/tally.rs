@@ -20,7 +20,7 @@ pub(super) struct Tally {
 /// A leak mutant with a decoy at its site, both judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pairs {
-    pub(super) pairs: u64,
+    pub(super) count: u64,
     pub(super) hit: u64,
     pub(super) alarms: u64,
     pub(super) told_apart: u64,
@@ -69,7 +69,7 @@ impl Pairs {
         let judged = leak.is_judged() && decoy.is_judged();
         let count = |so: bool| u64::from(judged && so);
         Self {
-            pairs: count(true),
+            count: count(true),
             hit: count(leak.is_credited()),
             alarms: count(decoy == Verdict::Alarm),
             told_apart: count(leak == Verdict::Detected && decoy == Verdict::Silent),
@@ -78,11 +78,11 @@ impl Pairs {
 
     /// Of the leaks in these pairs.
     pub(super) fn recall(&self) -> Option<f64> {
-        ratio(self.hit, self.pairs)
+        ratio(self.hit, self.count)
     }
 
     pub(super) fn false_positive_rate(&self) -> Option<f64> {
-        ratio(self.alarms, self.pairs)
+        ratio(self.alarms, self.count)
     }
 
     pub(super) fn youden(&self) -> Option<f64> {
@@ -96,7 +96,7 @@ impl Pairs {
     }
 
     pub(super) fn discrimination(&self) -> Option<f64> {
-        ratio(self.told_apart, self.pairs)
+        ratio(self.told_apart, self.count)
     }
 }
 
@@ -114,7 +114,7 @@ impl AddAssign for Tally {
 
 impl AddAssign for Pairs {
     fn add_assign(&mut self, other: Self) {
-        self.pairs += other.pairs;
+        self.count += other.count;
         self.hit += other.hit;
         self.alarms += other.alarms;
         self.told_apart += other.told_apart;
