@@ -38,7 +38,7 @@ pub fn stdout_has_colour() -> bool {
     colour_wanted() && io::stdout().is_terminal()
 }
 
-fn stderr_has_colour() -> bool {
+pub fn stderr_has_colour() -> bool {
     colour_wanted() && io::stderr().is_terminal()
 }
 
@@ -89,9 +89,9 @@ impl Progress {
         self.with(|bar| bar.inc(steps));
     }
 
-    /// A message that does not tear the bar.
-    pub fn note(&self, text: &str) {
-        self.with(|bar| bar.suspend(|| note(text)));
+    /// Lets something write to the terminal without tearing the bar.
+    pub fn paused(&self, write: impl FnOnce()) {
+        self.with(|bar| bar.suspend(write));
     }
 
     pub fn end(&self) {

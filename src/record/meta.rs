@@ -7,6 +7,9 @@ pub const META_FILE: &str = "run.json";
 /// Rises when a reader of older records could misunderstand a file.
 pub const FORMAT: u32 = 1;
 
+/// Rises whenever the same findings would be judged or scored otherwise.
+pub const JUDGING_RULES: u32 = 1;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     pub record_format: u32,

@@ -115,7 +115,7 @@ impl ScoreLine {
         self.resource == POOLED && self.modifier.is_empty()
     }
 
-    fn key(&self, column: &str) -> &str {
+    pub fn key(&self, column: &str) -> &str {
         match column {
             "detector" => &self.detector,
             "corpus" => &self.corpus,
@@ -128,20 +128,25 @@ impl ScoreLine {
     }
 }
 
-pub fn write_scores(recording: &Recording, table: ScoreTable, lines: &[ScoreLine]) -> Result<(), RecordError> {
-    let path = recording.dir().join(table.file());
+pub(super) fn write_scores(
+    recording: &Recording,
+    table: ScoreTable,
+    lines: &[ScoreLine],
+) -> Result<(), RecordError> {
+    recording.write_text(table.file(), &scores_csv(table, lines))
+}
+
+/// Header and rows.
+pub fn scores_csv(table: ScoreTable, lines: &[ScoreLine]) -> String {
     let mut writer = csv_writer(Vec::new());
-    let mut write = |record: Vec<String>| {
-        let written = writer.write_record(record);
-        written.map_err(|error| RecordError::csv_write(&path, error))
-    };
-    write(table.columns().into_iter().map(str::to_owned).collect())?;
+    let mut write = |record: Vec<String>| writer.write_record(record).expect("memory takes every record");
+    write(table.columns().into_iter().map(str::to_owned).collect());
     for line in lines {
         let keys = table.keys().iter().map(|column| line.key(column).to_owned());
-        write(keys.chain(line.figures.iter().map(|(_, cell)| cell_text(*cell))).collect())?;
+        write(keys.chain(line.figures.iter().map(|(_, cell)| cell_text(*cell))).collect());
     }
-    let bytes = writer.into_inner().map_err(|error| RecordError::write(&path, error.into_error()))?;
-    recording.write_text(table.file(), &String::from_utf8_lossy(&bytes))
+    let bytes = writer.into_inner().expect("memory takes every record");
+    String::from_utf8(bytes).expect("records are made of text")
 }
 
 fn cell_text(cell: Cell) -> String {
@@ -151,7 +156,7 @@ fn cell_text(cell: Cell) -> String {
     }
 }
 
-pub fn read_scores(dir: &Path, table: ScoreTable) -> Result<Vec<ScoreLine>, RecordError> {
+pub(super) fn read_scores(dir: &Path, table: ScoreTable) -> Result<Vec<ScoreLine>, RecordError> {
     let path = dir.join(table.file());
     let file = fs::File::open(&path).map_err(|error| RecordError::read(&path, error))?;
     let mut reader = csv::Reader::from_reader(file);
