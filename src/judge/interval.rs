@@ -8,7 +8,7 @@ use std::ops::AddAssign;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
 /// With fewer modules there is no interval: it would rest on too few independent observations.
 pub const MODULES_NEEDED: usize = 10;
@@ -106,7 +106,10 @@ pub fn wilson(p: f64, size: f64, quantile: f64) -> Interval {
 pub fn t_quantile(degrees_of_freedom: usize) -> f64 {
     let student = StudentsT::new(0.0, 1.0, degrees_of_freedom.max(1) as f64);
     let student = student.expect("at least one degree of freedom");
-    student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE))
+    let share = f64::midpoint(1.0, CONFIDENCE);
+    let rough = student.inverse_cdf(share);
+    // The crate inverts by way of a number next to 1 and loses digits there; one step of Newton's finds them.
+    rough - (student.cdf(rough) - share) / student.pdf(rough)
 }
 
 /// Percentile intervals of several statistics over the same `resamples` of the clusters; the order of

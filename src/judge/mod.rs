@@ -21,3 +21,12 @@ pub use apart::{ContestedRow, UnpairedRow};
 pub use matching::Width;
 pub use subject::{Charge, CleanModule, Judged, Subject, Twin};
 pub use verdict::{Case, Disposition, Judgement, NoVerdict, Report, Verdict, dispose_clean, judge};
+
+#[cfg(test)]
+mod paired_cases;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod score_cases;
+#[cfg(test)]
+mod verdict_cases;

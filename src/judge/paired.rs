@@ -190,7 +190,8 @@ pub fn sign_flip(differences: &[i64]) -> f64 {
     let observed = differences.iter().sum::<i64>().unsigned_abs();
     // chances[s]: that the modules which keep a plus sum up to s; the flipped sum is then 2s - total.
     let mut chances = vec![1.0_f64];
-    for size in differences.iter().map(|difference| difference.unsigned_abs()) {
+    let sizes = differences.iter().map(|difference| difference.unsigned_abs());
+    for size in sizes.filter(|size| *size > 0) {
         chances = add_module(&chances, usize::try_from(size).expect("differences count mutants"));
     }
     let total = (chances.len() - 1) as u64;
