@@ -1,12 +1,30 @@
 //! The semantic-patch engine: mutator pages go in, mutants with labels come out.
 //!
 //! Prints nothing, reads no files, starts no threads, and knows no detector. The way of a mutant:
-//! `page` (and `template`) → `site` (with `unify` and `condition`) → `render` → `check` → `sample`.
+//! `page` (with `template`) → `search` (with `unify` and `condition`) → `render` (with `layout`) →
+//! `check` → `draft` (label, id, twins) → `sample`.
 
+mod check;
+mod condition;
+mod draft;
+mod facts;
+mod layout;
 mod mutant;
 mod page;
+mod render;
+mod resources;
 mod sample;
+mod scope_rules;
+mod search;
+mod site;
+mod split;
+mod template;
+#[cfg(test)]
+mod tests;
+mod unify;
 
+pub use condition::condition_names;
 pub use mutant::{Index, Mutant, Twin, mutants_of};
 pub use page::{Page, PageError, Pages};
+pub use resources::acquiring_callables;
 pub use sample::{Quota, sample};

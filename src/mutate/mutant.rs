@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::draft::{Draft, drafts_of, finish};
+use super::facts::Facts;
 use super::page::Pages;
+use super::split::split_withs;
 use crate::leak::Label;
 use crate::python::{Edits, Module, Span};
 
@@ -68,6 +71,10 @@ impl Index {
 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.
 pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> {
-    let _ = (pages, module, index);
-    Vec::new()
+    let facts = Facts::new(module, index);
+    let mut drafts: Vec<Draft> = pages.list().iter().flat_map(|page| drafts_of(page, &facts)).collect();
+    for split in split_withs(module) {
+        drafts.extend(split.drafts(pages, module, index));
+    }
+    finish(pages, module, drafts)
 }

@@ -4,12 +4,15 @@
 //! entry points stay in `parse`.
 
 pub mod edit;
+pub mod flow;
+pub mod names;
 pub mod node;
 pub mod parse;
 pub mod source;
 pub mod span;
 
-pub use edit::{Edit, Edits, SpanMap};
+pub use edit::{Edit, Edits, Piece, SpanMap};
+pub use names::{Names, Resolved, ScopeId};
 pub use node::{Node, Part, Sink, walk};
 pub use parse::{Module, Token, TokenKind};
 pub use rustpython_parser::ast;

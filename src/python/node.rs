@@ -195,7 +195,7 @@ impl<'a> Node<'a> {
             Node::Expr(node) => expression_parts(node, sink),
             Node::Pattern(node) => pattern_parts(node, sink),
             Node::Handler(ExceptHandler::ExceptHandler(node)) => {
-                sink.child(boxed(node.type_.as_ref()));
+                sink.child(boxed(node.type_.as_deref()));
                 sink.word(word(node.name.as_ref()));
                 block(sink, &node.body);
             }
@@ -208,11 +208,11 @@ impl<'a> Node<'a> {
             }
             Node::Parameter(node) => {
                 sink.child(Some(Node::Arg(&node.def)));
-                sink.child(boxed(node.default.as_ref()));
+                sink.child(boxed(node.default.as_deref()));
             }
             Node::Arg(node) => {
                 sink.word(Some(&node.arg));
-                sink.child(boxed(node.annotation.as_ref()));
+                sink.child(boxed(node.annotation.as_deref()));
             }
             Node::Keyword(node) => {
                 sink.word(word(node.arg.as_ref()));
@@ -224,11 +224,11 @@ impl<'a> Node<'a> {
             }
             Node::WithItem(node) => {
                 sink.child(Some(Node::Expr(&node.context_expr)));
-                sink.child(boxed(node.optional_vars.as_ref()));
+                sink.child(boxed(node.optional_vars.as_deref()));
             }
             Node::Case(node) => {
                 sink.child(Some(Node::Pattern(&node.pattern)));
-                sink.child(boxed(node.guard.as_ref()));
+                sink.child(boxed(node.guard.as_deref()));
                 block(sink, &node.body);
             }
             Node::Comprehension(node) => {
@@ -239,7 +239,7 @@ impl<'a> Node<'a> {
             }
             Node::TypeParam(TypeParam::TypeVar(node)) => {
                 sink.word(Some(&node.name));
-                sink.child(boxed(node.bound.as_ref()));
+                sink.child(boxed(node.bound.as_deref()));
             }
             Node::TypeParam(TypeParam::ParamSpec(node)) => sink.word(Some(&node.name)),
             Node::TypeParam(TypeParam::TypeVarTuple(node)) => sink.word(Some(&node.name)),
@@ -247,8 +247,8 @@ impl<'a> Node<'a> {
     }
 }
 
-fn boxed(expr: Option<&Box<Expr>>) -> Option<Node<'_>> {
-    expr.map(|expr| Node::Expr(expr))
+fn boxed(expr: Option<&Expr>) -> Option<Node<'_>> {
+    expr.map(Node::Expr)
 }
 
 fn word(identifier: Option<&Identifier>) -> Option<&str> {
@@ -274,7 +274,7 @@ macro_rules! function_parts {
         $sink.word(Some(&$node.name));
         $sink.children(&mut $node.type_params.iter().map(Node::TypeParam));
         $sink.child(Some(Node::Arguments(&$node.args)));
-        $sink.child(boxed($node.returns.as_ref()));
+        $sink.child(boxed($node.returns.as_deref()));
         block($sink, &$node.body);
     }};
 }
@@ -349,7 +349,7 @@ fn statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
 
 fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
     match statement {
-        Stmt::Return(node) => sink.child(boxed(node.value.as_ref())),
+        Stmt::Return(node) => sink.child(boxed(node.value.as_deref())),
         Stmt::Delete(node) => exprs(sink, &node.targets),
         Stmt::Assign(node) => {
             exprs(sink, &node.targets);
@@ -369,15 +369,15 @@ fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
             sink.op(if node.simple { "simple" } else { "" });
             one(sink, &node.target);
             one(sink, &node.annotation);
-            sink.child(boxed(node.value.as_ref()));
+            sink.child(boxed(node.value.as_deref()));
         }
         Stmt::Raise(node) => {
-            sink.child(boxed(node.exc.as_ref()));
-            sink.child(boxed(node.cause.as_ref()));
+            sink.child(boxed(node.exc.as_deref()));
+            sink.child(boxed(node.cause.as_deref()));
         }
         Stmt::Assert(node) => {
             one(sink, &node.test);
-            sink.child(boxed(node.msg.as_ref()));
+            sink.child(boxed(node.msg.as_deref()));
         }
         Stmt::Import(node) => sink.children(&mut node.names.iter().map(Node::Alias)),
         Stmt::ImportFrom(node) => {
@@ -456,12 +456,12 @@ fn expression_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
 fn leaf_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
     match expr {
         Expr::Await(node) => one(sink, &node.value),
-        Expr::Yield(node) => sink.child(boxed(node.value.as_ref())),
+        Expr::Yield(node) => sink.child(boxed(node.value.as_deref())),
         Expr::YieldFrom(node) => one(sink, &node.value),
         Expr::FormattedValue(node) => {
             one(sink, &node.value);
             sink.op(conversion(node.conversion.to_char()));
-            sink.child(boxed(node.format_spec.as_ref()));
+            sink.child(boxed(node.format_spec.as_deref()));
         }
         Expr::JoinedStr(node) => exprs(sink, &node.values),
         Expr::Constant(node) => {
@@ -481,9 +481,9 @@ fn leaf_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
         Expr::List(node) => exprs(sink, &node.elts),
         Expr::Tuple(node) => exprs(sink, &node.elts),
         Expr::Slice(node) => {
-            sink.child(boxed(node.lower.as_ref()));
-            sink.child(boxed(node.upper.as_ref()));
-            sink.child(boxed(node.step.as_ref()));
+            sink.child(boxed(node.lower.as_deref()));
+            sink.child(boxed(node.upper.as_deref()));
+            sink.child(boxed(node.step.as_deref()));
         }
         _ => {}
     }
@@ -491,7 +491,7 @@ fn leaf_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
 
 fn pattern_parts<'a>(pattern: &'a Pattern, sink: &mut impl Sink<'a>) {
     let patterns = |list: &'a [Pattern], sink: &mut dyn FnMut(&mut dyn Iterator<Item = Node<'a>>)| {
-        sink(&mut list.iter().map(Node::Pattern))
+        sink(&mut list.iter().map(Node::Pattern));
     };
     match pattern {
         Pattern::MatchValue(node) => one(sink, &node.value),
@@ -643,5 +643,54 @@ fn pattern_kind(pattern: &Pattern) -> &'static str {
         Pattern::MatchStar(_) => "MatchStar",
         Pattern::MatchAs(_) => "MatchAs",
         Pattern::MatchOr(_) => "MatchOr",
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The statement blocks that belong to this node itself: body, handlers excluded, else, finally.
+    pub fn blocks(self) -> Vec<&'a [Stmt]> {
+        match self {
+            Node::Stmt(statement) => statement_blocks(statement),
+            Node::Handler(ExceptHandler::ExceptHandler(node)) => vec![&node.body],
+            Node::Case(node) => vec![&node.body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the two are the same code, wherever they stand.
+    pub fn same_code(self, other: Node<'_>) -> bool {
+        let (mut left, mut right): (Vec<Part<'_>>, Vec<Part<'_>>) = (Vec::new(), Vec::new());
+        self.parts(&mut left);
+        other.parts(&mut right);
+        self.kind() == other.kind() && left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| same_part(a, b))
+    }
+}
+
+fn same_part(left: &Part<'_>, right: &Part<'_>) -> bool {
+    match (left, right) {
+        (Part::Word(a), Part::Word(b)) => a == b,
+        (Part::Constant(a), Part::Constant(b)) => a == b,
+        (Part::Op(a), Part::Op(b)) => a == b,
+        (Part::Child(None), Part::Child(None)) => true,
+        (Part::Child(Some(a)), Part::Child(Some(b))) => a.same_code(*b),
+        (Part::Children(a), Part::Children(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_code(*b)),
+        _ => false,
+    }
+}
+
+fn statement_blocks(statement: &Stmt) -> Vec<&[Stmt]> {
+    match statement {
+        Stmt::FunctionDef(node) => vec![&node.body],
+        Stmt::AsyncFunctionDef(node) => vec![&node.body],
+        Stmt::ClassDef(node) => vec![&node.body],
+        Stmt::With(node) => vec![&node.body],
+        Stmt::AsyncWith(node) => vec![&node.body],
+        Stmt::If(node) => vec![&node.body, &node.orelse],
+        Stmt::While(node) => vec![&node.body, &node.orelse],
+        Stmt::For(node) => vec![&node.body, &node.orelse],
+        Stmt::AsyncFor(node) => vec![&node.body, &node.orelse],
+        Stmt::Try(node) => vec![&node.body, &node.orelse, &node.finalbody],
+        Stmt::TryStar(node) => vec![&node.body, &node.orelse, &node.finalbody],
+        _ => Vec::new(),
     }
 }

@@ -96,8 +96,24 @@ impl Module {
     /// first statement of its block. Decorators do not belong to it.
     pub fn header(&self, statement: Span, body: Span) -> Span {
         let head = self.tokens_in(Span::new(statement.start, body.start));
+        // Decorators of the first statement come before it, and may have colons of their own.
+        let indented = head.iter().position(|token| token.kind == TokenKind::Indent);
+        let head = &head[..indented.unwrap_or(head.len())];
         let colon = head.iter().rev().find(|token| token.kind == TokenKind::Colon);
         Span::new(statement.start, colon.map_or(body.start, |token| token.span.end))
+    }
+
+    /// Where a statement starts, its decorators included.
+    pub fn statement_start(&self, statement: &Stmt) -> u32 {
+        let decorators = match statement {
+            Stmt::FunctionDef(node) => &node.decorator_list,
+            Stmt::AsyncFunctionDef(node) => &node.decorator_list,
+            Stmt::ClassDef(node) => &node.decorator_list,
+            _ => return Node::Stmt(statement).span().start,
+        };
+        let Some(first) = decorators.first() else { return Node::Stmt(statement).span().start };
+        let before = &self.text()[..Node::Expr(first).span().start as usize];
+        before.rfind('@').map_or(Node::Stmt(statement).span().start, super::span::offset)
     }
 
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
@@ -118,6 +134,13 @@ pub fn parse_expression(text: &str) -> Option<rustpython_parser::ast::Expr> {
         Ok(Mod::Expression(tree)) => Some(*tree.body),
         _ => None,
     }
+}
+
+/// Where the header that fills the front of `span` ends: behind its last colon.
+pub fn header_end(text: &str, span: Span) -> u32 {
+    let tokens = lex(span.of(text), Mode::Module).map_while(Result::ok);
+    let colon = tokens.filter(|(token, _)| *token == Tok::Colon).last();
+    colon.map_or(span.end, |(_, range)| span.start + range.end().to_u32())
 }
 
 fn parse_text(text: &str, lines: &LineIndex) -> Result<(Vec<Token>, Vec<Stmt>), Unparsed> {

@@ -90,9 +90,8 @@ impl Source {
             Vec::new()
         };
         match self.coding {
-            Coding::Utf8 => out.extend_from_slice(text.as_bytes()),
             Coding::Ascii if !text.is_ascii() => return None,
-            Coding::Ascii => out.extend_from_slice(text.as_bytes()),
+            Coding::Utf8 | Coding::Ascii => out.extend_from_slice(text.as_bytes()),
             Coding::Latin1 => {
                 for character in text.chars() {
                     out.push(u8::try_from(u32::from(character)).ok()?);
@@ -190,11 +189,7 @@ fn coding_name(comment: &str) -> Option<String> {
 fn decode(body: &[u8], coding: Coding) -> Result<Cow<'_, str>, Unparsed> {
     match coding {
         Coding::Utf8 => std::str::from_utf8(body).map(Cow::Borrowed).map_err(|error| {
-            let line = body[..error.valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1;
+            let line = body[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
             Unparsed::new(
                 "not valid UTF-8, and no coding line says otherwise",
                 u32::try_from(line).ok(),

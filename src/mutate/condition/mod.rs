@@ -1,0 +1,219 @@
+//! The vocabulary of `where`: small functions over a site, each answering yes, no or unknown.
+//!
+//! "Unknown" declines, also under `not`. Some conditions bind a new metavariable on the way. What
+//! each of them means to the author of a page stands in `mutators/README.md`.
+
+mod bind;
+mod class;
+mod flow;
+mod name;
+mod syntax;
+mod usage;
+
+use super::facts::Facts;
+use super::site::Site;
+use super::unify::Value;
+
+/// What a condition finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(value: bool) -> Self {
+        if value { Self::Yes } else { Self::No }
+    }
+}
+
+/// One entry of `where`: `[N:] [not] name(argument, …)`.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    pub(super) text: String,
+    /// Which alternative it is about, counted from zero; all of them if none is named.
+    pub(super) alternative: Option<usize>,
+    negated: bool,
+    word: &'static Word,
+    arguments: Vec<Argument>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Argument {
+    /// `$x` or `$$xs`
+    Variable(String),
+    Text(String),
+}
+
+/// A condition's name, what it does, and whether it binds its first argument.
+#[derive(Debug)]
+pub(super) struct Word {
+    name: &'static str,
+    binds: bool,
+    /// Asked after all hunks are matched.
+    last: bool,
+    check: fn(&mut Scene<'_, '_, '_>, &[Argument]) -> Truth,
+}
+
+/// What a condition may look at: the module, and the site with the part that is being matched last.
+pub(super) struct Scene<'s, 't, 'm> {
+    pub(super) facts: &'s Facts<'m>,
+    pub(super) site: &'s mut Site<'t, 'm>,
+}
+
+macro_rules! words {
+    ($($name:literal => $check:path $(, $flag:ident)*;)+) => {
+        static WORDS: &[Word] = &[$(words!(@word $name, $check, $($flag)*)),+];
+    };
+    (@word $name:literal, $check:path, ) => { Word { name: $name, binds: false, last: false, check: $check } };
+    (@word $name:literal, $check:path, binds) => { Word { name: $name, binds: true, last: false, check: $check } };
+    (@word $name:literal, $check:path, last) => { Word { name: $name, binds: false, last: true, check: $check } };
+}
+
+words! {
+    "call-in" => bind::call_in, binds;
+    "called" => name::called;
+    "close-of" => bind::close_of, binds;
+    "covered" => name::covered, last;
+    "falls-through" => flow::falls_through;
+    "fresh" => bind::fresh, binds;
+    "handed-on" => usage::handed_on;
+    "has-method" => class::has_method;
+    "has-yield" => flow::has_yield;
+    "is" => name::is;
+    "leaves-early" => flow::leaves_early;
+    "may-raise" => flow::may_raise;
+    "mentioned-elsewhere" => name::mentioned_elsewhere;
+    "no-bases" => class::no_bases;
+    "no-resource" => class::no_resource;
+    "one-of" => syntax::one_of;
+    "only-calls" => class::only_calls;
+    "only-reads" => usage::only_reads;
+    "owns-resource" => class::owns_resource;
+    "plain-function" => syntax::plain_function;
+    "rebound" => usage::rebound;
+    "release" => usage::release;
+    "released" => usage::released;
+    "resource" => usage::resource;
+    "safe-before" => usage::safe_before;
+    "simple" => syntax::simple;
+    "spelled" => bind::spelled, binds;
+    "used-after" => flow::used_after;
+    "uses-once" => usage::uses_once;
+}
+
+impl Condition {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut rest = text.trim();
+        let alternative = match rest.split_once(':') {
+            Some((number, after)) if number.trim().parse::<usize>().is_ok_and(|number| number > 0) => {
+                rest = after.trim();
+                number.trim().parse::<usize>().ok().map(|number| number - 1)
+            }
+            _ => None,
+        };
+        let negated = rest.strip_prefix("not ").is_some();
+        let call = rest.strip_prefix("not ").unwrap_or(rest).trim();
+        let (name, arguments) = call
+            .strip_suffix(')')
+            .and_then(|call| call.split_once('('))
+            .ok_or_else(|| format!("cannot read the condition {text:?}; it is `[not] name($x, \"text\", …)`"))?;
+        let word = WORDS.iter().find(|word| word.name == name.trim()).ok_or_else(|| unknown_word(name.trim()))?;
+        let arguments = arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty()).map(parse_argument);
+        Ok(Self { text: text.to_owned(), alternative, negated, word, arguments: arguments.collect() })
+    }
+
+    /// Names of the metavariables it asks about.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().filter_map(|argument| match argument {
+            Argument::Variable(name) => Some(name.as_str()),
+            Argument::Text(_) => None,
+        })
+    }
+
+    /// The metavariable that it gives a value.
+    pub(super) fn binds(&self) -> Option<&str> {
+        self.variables().next().filter(|_| self.word.binds)
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.word.last
+    }
+
+    pub(super) fn holds(&self, scene: &mut Scene<'_, '_, '_>) -> bool {
+        let wanted = if self.negated { Truth::No } else { Truth::Yes };
+        (self.word.check)(scene, &self.arguments) == wanted
+    }
+}
+
+fn unknown_word(name: &str) -> String {
+    let close = WORDS.iter().map(|word| (strsim::jaro_winkler(word.name, name), word.name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = close.filter(|(score, _)| *score > 0.8).map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"));
+    format!("there is no condition `{name}`{hint}")
+}
+
+fn parse_argument(text: &str) -> Argument {
+    match text.strip_prefix('$') {
+        Some(name) => Argument::Variable(name.trim_start_matches('$').to_owned()),
+        None => Argument::Text(text.trim_matches('"').to_owned()),
+    }
+}
+
+/// Names of all conditions.
+pub fn condition_names() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|word| word.name)
+}
+
+impl<'m> Scene<'_, '_, 'm> {
+    /// The value of argument `at`: as the last part sees it.
+    fn value(&self, arguments: &[Argument], at: usize) -> Option<Value<'m>> {
+        let Argument::Variable(name) = arguments.get(at)? else { return None };
+        match self.site.parts.last() {
+            Some(part) => self.site.value(part, name).cloned(),
+            None => self.site.values.get(name).cloned(),
+        }
+    }
+
+    /// The identifier of argument `at`.
+    fn word(&self, arguments: &[Argument], at: usize) -> Option<String> {
+        self.value(arguments, at)?.word().map(str::to_owned)
+    }
+
+    fn expr(&self, arguments: &[Argument], at: usize) -> Option<&'m crate::python::ast::Expr> {
+        self.value(arguments, at)?.expr()
+    }
+
+    /// The statements of argument `at`, as one block.
+    fn block(&self, arguments: &[Argument], at: usize) -> Option<&'m [crate::python::ast::Stmt]> {
+        let value = self.value(arguments, at)?;
+        if value.nodes().is_empty() {
+            return Some(&[]);
+        }
+        self.facts.slice(value.nodes())
+    }
+
+    /// The texts from argument `from` on.
+    fn texts<'a>(&self, arguments: &'a [Argument], from: usize) -> Vec<&'a str> {
+        let _ = self;
+        let texts = arguments.iter().skip(from).filter_map(|argument| match argument {
+            Argument::Text(text) => Some(text.as_str()),
+            Argument::Variable(_) => None,
+        });
+        texts.collect()
+    }
+
+    fn bind(&mut self, arguments: &[Argument], value: Value<'m>) -> Truth {
+        let Some(Argument::Variable(name)) = arguments.first() else { return Truth::Unknown };
+        match self.site.parts.last_mut() {
+            Some(part) if part.hunk > 0 => part.found.values.insert(name.clone(), value),
+            _ => self.site.values.insert(name.clone(), value),
+        };
+        Truth::Yes
+    }
+
+    /// Where the last part stands.
+    fn at(&self) -> crate::python::Span {
+        self.site.parts.last().map(|part| part.span()).unwrap_or_default()
+    }
+}

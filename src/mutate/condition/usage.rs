@@ -1,0 +1,192 @@
+//! Conditions on resources and on what happens to the name that holds one.
+
+use super::{Argument, Scene, Truth};
+use crate::mutate::resources::{Exit, nested_acquisitions, resource_of};
+use crate::python::ast::{Comprehension, Expr, ExprContext, Stmt};
+use crate::python::{Node, Span};
+
+/// `resource($a, kind…)`: a call that acquires what its `with` releases.
+pub(super) fn resource(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(expr) = scene.expr(arguments, 0) else { return Truth::Unknown };
+    let Some(found) = resource_of(scene.facts, expr) else { return Truth::Unknown };
+    let kinds = scene.texts(arguments, 1);
+    let named = kinds.contains(&found.kind.as_str());
+    let wanted = if kinds.is_empty() { !found.by_name && found.exit != Exit::Keeps } else { named };
+    scene.site.resource = Some(found.kind.clone());
+    wanted.into()
+}
+
+/// `release($c, $a)`: `$c` is the method that releases what `$a` acquires.
+pub(super) fn release(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(method), Some(expr)) = (scene.word(arguments, 0), scene.expr(arguments, 1)) else { return Truth::Unknown };
+    let Some(found) = resource_of(scene.facts, expr) else { return Truth::Unknown };
+    scene.site.resource = Some(found.kind.clone());
+    (found.release == method && !found.by_name).into()
+}
+
+/// `safe-before($a)`: the acquiring call acquires nothing else that the original would leave open.
+pub(super) fn safe_before(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    scene.expr(arguments, 0).map_or(Truth::Unknown, |expr| (nested_acquisitions(scene.facts, expr) == 0).into())
+}
+
+/// Methods that end a resource's life or give it up.
+const RELEASES: [&str; 12] = [
+    "close", "aclose", "server_close", "release", "shutdown", "terminate", "detach", "quit", "logout", "disconnect", "stop", "__exit__",
+];
+
+/// `released($n, $$b)`: closed, entered again, given to a taker, or deleted in the block.
+pub(super) fn released(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
+    nodes.any(|node| releases(node, &name)).into()
+}
+
+fn releases(node: Node<'_>, name: &str) -> bool {
+    match node {
+        Node::Expr(Expr::Attribute(node)) => is_name(&node.value, name) && RELEASES.contains(&node.attr.as_str()),
+        Node::WithItem(item) => is_name(&item.context_expr, name),
+        Node::Stmt(Stmt::Delete(node)) => node.targets.iter().any(|target| is_name(target, name)),
+        Node::Expr(Expr::Call(call)) => {
+            let taker = match &*call.func {
+                Expr::Name(function) => matches!(function.id.as_str(), "closing" | "aclosing"),
+                Expr::Attribute(method) => matches!(
+                    method.attr.as_str(),
+                    "closing" | "aclosing" | "enter_context" | "enter_async_context" | "push" | "callback" | "finalize" | "close"
+                ),
+                _ => false,
+            };
+            taker && call.args.iter().any(|arg| is_name(arg, name))
+        }
+        _ => false,
+    }
+}
+
+/// `rebound($n, $$b)`: stored or deleted in the block.
+pub(super) fn rebound(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let Some(block) = value.nodes().first().and_then(|first| Some(first.span().cover(value.nodes().last()?.span()))) else { return Truth::No };
+    let scope = scene.facts.names.scope_at(block.start);
+    scene.facts.names.stores(&name, scope).iter().any(|store| block.contains(store.span)).into()
+}
+
+/// Methods that keep what they are given.
+const KEEPERS: [&str; 15] = [
+    "append", "appendleft", "add", "insert", "extend", "put", "put_nowait", "setdefault", "push", "register", "submit", "send",
+    "addCleanup", "start_new_thread", "__setitem__",
+];
+
+/// `handed-on($n, $$b)`: returned, yielded, stored, put in a container or captured. As a plain
+/// argument it is not: the clean `with` proves that the callee does not own it.
+pub(super) fn handed_on(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let Some(first) = value.nodes().first() else { return Truth::No };
+    let block = value.nodes().iter().map(|node| node.span()).reduce(Span::cover).unwrap_or_default();
+    let scope = scene.facts.names.scope_at(first.span().start);
+    let captured = scene.facts.names.loads(&name, scope).iter().any(|load| load.nested && block.contains(load.span));
+    let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
+    (captured || nodes.any(|node| hands_on(node, &name))).into()
+}
+
+fn hands_on(node: Node<'_>, name: &str) -> bool {
+    let holds = |expr: &Expr| holds_handle(expr, name);
+    let some = |expr: &Option<Box<Expr>>| expr.as_deref().is_some_and(holds);
+    match node {
+        Node::Stmt(Stmt::Return(node)) => some(&node.value),
+        Node::Stmt(Stmt::Assign(node)) => holds(&node.value),
+        Node::Stmt(Stmt::AnnAssign(node)) => some(&node.value),
+        Node::Stmt(Stmt::AugAssign(node)) => holds(&node.value),
+        Node::Stmt(Stmt::Raise(node)) => some(&node.exc),
+        Node::Expr(Expr::Yield(node)) => some(&node.value),
+        Node::Expr(Expr::Await(node)) => holds(&node.value),
+        Node::Expr(Expr::NamedExpr(node)) => holds(&node.value),
+        Node::Expr(Expr::Starred(node)) => holds(&node.value),
+        Node::Expr(Expr::ListComp(node)) => holds(&node.elt),
+        Node::Expr(Expr::SetComp(node)) => holds(&node.elt),
+        Node::Expr(Expr::DictComp(node)) => holds(&node.value),
+        Node::Expr(Expr::Call(call)) => {
+            let keeper = matches!(&*call.func, Expr::Attribute(method) if KEEPERS.contains(&method.attr.as_str()));
+            let values = call.args.iter().chain(call.keywords.iter().map(|keyword| &keyword.value));
+            values.into_iter().any(|value| match value {
+                // A plain argument is borrowed, unless the method keeps what it gets.
+                Expr::Name(_) => keeper && holds(value),
+                other => holds(other),
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether the value of `expr` is the handle itself, a container with it, or a bound method of it.
+fn holds_handle(expr: &Expr, name: &str) -> bool {
+    let holds = |expr: &Expr| holds_handle(expr, name);
+    match expr {
+        Expr::Name(_) => is_name(expr, name),
+        Expr::Attribute(node) => is_name(&node.value, name) && !matches!(node.attr.as_str(), "name" | "mode" | "encoding" | "closed"),
+        Expr::Tuple(node) => node.elts.iter().any(holds),
+        Expr::List(node) => node.elts.iter().any(holds),
+        Expr::Set(node) => node.elts.iter().any(holds),
+        Expr::Dict(node) => node.values.iter().any(holds),
+        Expr::IfExp(node) => holds(&node.body) || holds(&node.orelse),
+        Expr::BoolOp(node) => node.values.iter().any(holds),
+        Expr::NamedExpr(node) => holds(&node.value),
+        Expr::Starred(node) => holds(&node.value),
+        _ => false,
+    }
+}
+
+/// `uses-once($n, $s)`: loaded once, and the load runs once when the statement does.
+pub(super) fn uses_once(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let Some(statement) = value.nodes().first() else { return Truth::Unknown };
+    let (mut once, mut repeated) = (0, 0);
+    count_loads(*statement, &name, false, &mut once, &mut repeated);
+    (once == 1 && repeated == 0).into()
+}
+
+fn count_loads(node: Node<'_>, name: &str, in_loop: bool, once: &mut u32, repeated: &mut u32) {
+    match node {
+        Node::Expr(Expr::Name(found)) if found.id.as_str() == name => {
+            if in_loop || found.ctx != ExprContext::Load { *repeated += 1 } else { *once += 1 }
+        }
+        Node::Expr(Expr::Lambda(_)) => node.children().into_iter().for_each(|child| count_loads(child, name, true, once, repeated)),
+        Node::Expr(Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::GeneratorExp(_)) => {
+            let first = comprehensions(node).first().map(|first| Node::Expr(&first.iter).span());
+            for child in node.descendants().skip(1).filter_map(Node::as_expr) {
+                let inner = Node::Expr(child);
+                let is_first = first.is_some_and(|first| first.contains(inner.span()));
+                if matches!(child, Expr::Name(_)) {
+                    count_loads(inner, name, in_loop || !is_first, once, repeated);
+                }
+            }
+        }
+        _ => node.children().into_iter().for_each(|child| count_loads(child, name, in_loop, once, repeated)),
+    }
+}
+
+fn comprehensions(node: Node<'_>) -> &[Comprehension] {
+    match node {
+        Node::Expr(Expr::ListComp(node)) => &node.generators,
+        Node::Expr(Expr::SetComp(node)) => &node.generators,
+        Node::Expr(Expr::DictComp(node)) => &node.generators,
+        Node::Expr(Expr::GeneratorExp(node)) => &node.generators,
+        _ => &[],
+    }
+}
+
+/// What a text held in memory can do as well as a file.
+const READS: [&str; 6] = ["read", "readline", "readlines", "seek", "tell", "readable"];
+
+/// `only-reads($n, $$b)`: nothing is asked of it that only a real file can do.
+pub(super) fn only_reads(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
+    let other = nodes.any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => is_name(&node.value, &name) && !READS.contains(&node.attr.as_str()),
+        _ => false,
+    });
+    (!other).into()
+}
+
+fn is_name(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::Name(node) if node.id.as_str() == name)
+}

@@ -1,0 +1,178 @@
+//! From sites to labelled mutants: render, check, find the label, then ids, duplicates and twins.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::check::{Checked, check};
+use super::facts::Facts;
+use super::mutant::{Mutant, Twin};
+use super::page::{Page, Pages};
+use super::render::{Rendered, render};
+use super::search::sites;
+use super::site::Site;
+use super::unify::{Place as TemplatePlace, Value};
+use crate::leak::{Effect, Label, Place};
+use crate::python::{Edits, Module, Node, Span};
+
+/// A mutant without id and relations.
+pub(super) struct Draft {
+    pub(super) mutator: String,
+    pub(super) label_site: Span,
+    pub(super) qualname: String,
+    pub(super) edits: Edits,
+    pub(super) label: Label,
+}
+
+/// Every mutant that one page makes of a module. Where two alternatives share a site, the first wins.
+pub(super) fn drafts_of(page: &Page, facts: &Facts<'_>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    for alternative in 0..page.rewrites.len() {
+        for site in sites(page, alternative, facts) {
+            let draft = draft(page, facts, &site);
+            let taken = |draft: &Draft| drafts.iter().any(|other| other.label_site == draft.label_site);
+            drafts.extend(draft.filter(|draft| !taken(draft)));
+        }
+    }
+    drafts
+}
+
+fn draft(page: &Page, facts: &Facts<'_>, site: &Site<'_, '_>) -> Option<Draft> {
+    let module = facts.module;
+    let mut wanted = vec![page.label.as_str()];
+    wanted.extend(page.also.iter().map(|(place, _)| place.as_str()));
+    [false, true].into_iter().find_map(|brackets| {
+        let rendered = render(module, site, &wanted, brackets)?;
+        let mutant = rendered.edits.apply(module.text());
+        let checked = check(module, site, &rendered, &mutant)?;
+        let label_site = original_place(site, &page.label)?;
+        let label = label(page, site, &rendered, &checked, &mutant)?;
+        let qualname = facts.names.qualname_at(label_site.start);
+        let qualname = if qualname == "<module>" { String::new() } else { qualname.to_owned() };
+        Some(Draft { mutator: page.id.clone(), label_site, qualname, edits: rendered.edits, label })
+    })
+}
+
+/// What a metavariable stands for in the original; a definition's name stands for its header.
+fn original_place(site: &Site<'_, '_>, name: &str) -> Option<Span> {
+    let part = site.parts.iter().find(|part| part.found.values.contains_key(name))?;
+    match part.found.values.get(name)? {
+        Value::Node(node) => Some(node.span()),
+        Value::Many(nodes) => Some(nodes.first()?.span().cover(nodes.last()?.span())),
+        Value::Word(_) => part.found.places.values().find_map(|place| match place {
+            TemplatePlace::Header { node: Node::Stmt(_), header, .. } if header.start == part.node().span().start => Some(*header),
+            _ => None,
+        }),
+        Value::Text(_) => None,
+    }
+}
+
+fn label(page: &Page, site: &Site<'_, '_>, rendered: &Rendered, checked: &Checked, mutant: &str) -> Option<Label> {
+    let spans = places_of(site, rendered, &page.label);
+    let span = *spans.first()?;
+    let mut places = vec![Place { pattern: page.pattern, region: checked.region_at(mutant, span.start)? }];
+    for (name, pattern) in &page.also {
+        for span in places_of(site, rendered, name) {
+            let place = Place { pattern: *pattern, region: checked.region_at(mutant, span.start)? };
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    let resource = site.resource.clone().or_else(|| page.resource.clone()).unwrap_or_else(|| "none".to_owned());
+    Some(Label { pattern: page.pattern, resource, effect: page.effect, strength: page.strength, span, places })
+}
+
+/// Where a metavariable or hunk stands in the mutant. A definition's name stands for its header,
+/// wherever else it is used.
+fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> {
+    let word = site.values.get(name).is_some_and(|value| matches!(value, Value::Word(_)));
+    let marked: Vec<Span> = rendered.places.iter().filter(|(marked, _)| marked == name).map(|(_, span)| *span).collect();
+    if !marked.is_empty() && !word {
+        return marked;
+    }
+    let map = rendered.edits.map();
+    let old = original_place(site, name);
+    let new = old.and_then(|old| Some(Span::new(map.to_new(old.start)?, map.to_new(old.end - 1)? + 1)));
+    new.into_iter().collect()
+}
+
+/// Sorts, gives ids, marks duplicates and pairs twins.
+pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<Mutant> {
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let mut drafts = drafts;
+    drafts.sort_by(|a, b| (a.edits.hull(), &a.mutator).cmp(&(b.edits.hull(), &b.mutator)));
+    let mutants = drafts.into_iter().map(|draft| {
+        let key = identity(module, &draft);
+        let ordinal = seen.entry(key.clone()).or_insert(0);
+        let id = hash(&format!("{key}\0{ordinal}"));
+        *ordinal += 1;
+        Mutant {
+            id,
+            mutator: draft.mutator,
+            modifier: None,
+            module: module.path.clone(),
+            qualname: draft.qualname,
+            site: draft.edits.hull(),
+            label_site: draft.label_site,
+            edits: draft.edits,
+            label: draft.label,
+            duplicate_of: None,
+            twin_of: Vec::new(),
+        }
+    });
+    let mut mutants: Vec<Mutant> = mutants.collect();
+    mark_duplicates(pages, &mut mutants);
+    pair_twins(pages, &mut mutants);
+    mutants
+}
+
+/// What an id is made of: everything but the place and the ordinal.
+fn identity(module: &Module, draft: &Draft) -> String {
+    let mut key = format!("{}\0\0{}\0{}", draft.mutator, module.path, draft.qualname);
+    for edit in draft.edits.list() {
+        let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()), edit.text);
+    }
+    key
+}
+
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(6).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Of equal texts the built-in page's counts, then the first one's by name.
+fn mark_duplicates(pages: &Pages, mutants: &mut [Mutant]) {
+    let rank = |mutant: &Mutant| (!pages.get(&mutant.mutator).is_some_and(|page| page.built_in), mutant.mutator.clone());
+    for at in 0..mutants.len() {
+        let same = mutants.iter().filter(|other| other.edits == mutants[at].edits);
+        let first = same.min_by_key(|other| rank(other)).map(|other| other.id.clone());
+        if first.as_ref() != Some(&mutants[at].id) {
+            mutants[at].duplicate_of = first;
+        }
+    }
+}
+
+fn pair_twins(pages: &Pages, mutants: &mut [Mutant]) {
+    let mut leaks: HashMap<Span, Vec<(String, String)>> = HashMap::new();
+    for mutant in mutants.iter().filter(|mutant| mutant.label.effect == Effect::Leak && mutant.duplicate_of.is_none()) {
+        leaks.entry(mutant.label_site).or_default().push((mutant.mutator.clone(), mutant.id.clone()));
+    }
+    for decoy in mutants.iter_mut().filter(|mutant| mutant.label.effect == Effect::Safe && mutant.duplicate_of.is_none()) {
+        let Some(page) = pages.get(&decoy.mutator) else { continue };
+        let here = leaks.get(&decoy.label_site).into_iter().flatten();
+        let mut twins: Vec<Twin> = here
+            .filter(|(mutator, _)| page.twin_of.contains(mutator))
+            .map(|(mutator, id)| {
+                let primary = pages.get(mutator).and_then(|leak| leak.primary.as_deref()) == Some(page.id.as_str());
+                Twin { leak: id.clone(), primary }
+            })
+            .collect();
+        twins.sort();
+        decoy.twin_of = twins;
+    }
+}

@@ -1,0 +1,134 @@
+//! What conditions ask about one module: names, blocks, flow graphs, light types.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::mutant::Index;
+use crate::python::ast::{Constant, Expr, Operator, Stmt};
+use crate::python::flow::Graph;
+use crate::python::names::{BindingKind, Names, ScopeId};
+use crate::python::{Module, Node};
+
+pub(super) struct Facts<'m> {
+    pub(super) module: &'m Module,
+    pub(super) names: Names<'m>,
+    pub(super) index: &'m Index,
+    /// Every block, outer ones first.
+    pub(super) blocks: Vec<&'m [Stmt]>,
+    /// Statement → its block and its place there.
+    homes: HashMap<*const Stmt, (usize, usize)>,
+    graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
+}
+
+/// How far a value is followed through names.
+const MAX_STEPS: u32 = 4;
+
+impl<'m> Facts<'m> {
+    pub(super) fn new(module: &'m Module, index: &'m Index) -> Self {
+        let mut blocks: Vec<&'m [Stmt]> = vec![&module.body];
+        blocks.extend(module.nodes().flat_map(Node::blocks).filter(|block| !block.is_empty()));
+        let mut homes = HashMap::new();
+        for (number, block) in blocks.iter().enumerate() {
+            homes.extend(block.iter().enumerate().map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))));
+        }
+        Self { module, names: Names::new(module), index, blocks, homes, graphs: RefCell::default() }
+    }
+
+    /// Consecutive statements of one block as the slice that they are.
+    pub(super) fn slice(&self, nodes: &[Node<'m>]) -> Option<&'m [Stmt]> {
+        let first = nodes.first().and_then(|node| node.as_stmt())?;
+        let (block, at) = self.homes.get(&std::ptr::from_ref(first))?;
+        self.blocks[*block].get(*at..*at + nodes.len())
+    }
+
+    /// The flow graph of the function that holds `at`, or of the module.
+    pub(super) fn graph_at(&self, at: u32) -> Rc<Graph<'m>> {
+        let function = self.names.enclosing_function(at);
+        let build = || {
+            let node = function.and_then(|id| self.names.scope(id).node).and_then(Node::as_stmt);
+            let body = node.and_then(|statement| Node::Stmt(statement).blocks().into_iter().next());
+            Rc::new(Graph::of_body(body.unwrap_or(&self.module.body)))
+        };
+        Rc::clone(self.graphs.borrow_mut().entry(function).or_insert_with(build))
+    }
+
+    /// Whether a value is sure to be a `class` ("pathlib.Path"): by constructor, annotation, or an
+    /// operator that keeps the type.
+    pub(super) fn is_instance(&self, expr: &Expr, class: &str) -> bool {
+        self.instance_within(expr, class, MAX_STEPS)
+    }
+
+    fn instance_within(&self, expr: &Expr, class: &str, steps: u32) -> bool {
+        let Some(steps) = steps.checked_sub(1) else { return false };
+        match expr {
+            Expr::Call(call) => match &*call.func {
+                Expr::Attribute(method) if same_type_method(&method.attr) => self.instance_within(&method.value, class, steps),
+                function => self.names.resolve(function).qualified().is_some_and(|name| makes(name, class)),
+            },
+            Expr::BinOp(node) if node.op == Operator::Div => self.instance_within(&node.left, class, steps),
+            Expr::Attribute(node) if node.attr.as_str() == "parent" => self.instance_within(&node.value, class, steps),
+            Expr::Attribute(node) => is_self(&node.value) && self.attribute_is(expr, &node.attr, class, steps),
+            Expr::Name(name) => {
+                let scope = self.names.scope_at(name.range.start().to_u32());
+                let bindings = self.names.bindings(&name.id, scope);
+                !bindings.is_empty() && bindings.iter().all(|binding| self.binding_is(&binding.kind, class, steps))
+            }
+            _ => false,
+        }
+    }
+
+    fn binding_is(&self, kind: &BindingKind<'_>, class: &str, steps: u32) -> bool {
+        match kind {
+            BindingKind::Assign { value: Some(value) } => self.instance_within(value, class, steps),
+            BindingKind::Parameter(arg) => arg.annotation.as_deref().is_some_and(|annotation| self.annotation_is(annotation, class)),
+            _ => false,
+        }
+    }
+
+    fn annotation_is(&self, annotation: &Expr, class: &str) -> bool {
+        match annotation {
+            Expr::Constant(constant) => match &constant.value {
+                Constant::Str(text) => class.ends_with(&format!(".{text}")) || class == text.as_str(),
+                _ => false,
+            },
+            other => self.names.resolve(other).qualified() == Some(class),
+        }
+    }
+
+    /// Whether every assignment to `self.attr` in the class around `at` gives a `class`.
+    fn attribute_is(&self, at: &Expr, attr: &str, class: &str, steps: u32) -> bool {
+        let Some(owner) = self.names.enclosing_class(Node::Expr(at).span().start) else { return false };
+        let Some(Node::Stmt(Stmt::ClassDef(owner))) = self.names.scope(owner).node else { return false };
+        let mut values = attribute_values(&owner.body, attr).peekable();
+        values.peek().is_some() && values.all(|value| value.is_some_and(|value| self.instance_within(value, class, steps)))
+    }
+}
+
+/// What is assigned to `self.attr` anywhere in a class body; `None` for an assignment that unpacks.
+pub(super) fn attribute_values<'a>(body: &'a [Stmt], attr: &str) -> impl Iterator<Item = Option<&'a Expr>> {
+    let statements = body.iter().flat_map(|statement| Node::Stmt(statement).descendants()).filter_map(Node::as_stmt);
+    let attr = attr.to_owned();
+    statements.filter_map(move |statement| {
+        let stores = |target: &Expr| matches!(target, Expr::Attribute(node) if node.attr.as_str() == attr && is_self(&node.value));
+        match statement {
+            Stmt::Assign(node) if node.targets.iter().any(stores) => Some(Some(&*node.value)),
+            Stmt::AnnAssign(node) if stores(&node.target) => node.value.as_deref().map(Some),
+            Stmt::AugAssign(node) if stores(&node.target) => Some(None),
+            _ => None,
+        }
+    })
+}
+
+pub(super) fn is_self(expr: &Expr) -> bool {
+    matches!(expr, Expr::Name(name) if name.id.as_str() == "self")
+}
+
+/// Methods of paths that give a path again.
+fn same_type_method(name: &str) -> bool {
+    matches!(name, "joinpath" | "with_suffix" | "with_name" | "resolve" | "absolute" | "expanduser")
+}
+
+fn makes(callable: &str, class: &str) -> bool {
+    callable == class || callable.strip_prefix(class).is_some_and(|rest| matches!(rest, ".cwd" | ".home"))
+}

@@ -1,0 +1,485 @@
+//! From a site to text edits: runs of `-` and `+` lines become regions of the source and the pieces
+//! that replace them. Lines of context are never touched.
+
+use super::layout::{
+    Replacement, block_pieces, block_span, end_with_comment, expression_pieces, indent_at, indent_unit, start_with_comments, starts_line,
+};
+use super::site::{At, Site, SitePart};
+use super::template::{Hunk, Line, Mark, Scope, Substitution, Token};
+use super::unify::{Place, Value};
+use crate::python::ast::{Expr, ExprContext};
+use crate::python::names::import_point;
+use crate::python::span::offset;
+use crate::python::{Edits, Module, Node, Piece, Span};
+
+/// The edits of a site, and where things of interest stand in the mutant.
+pub(super) struct Rendered {
+    pub(super) edits: Edits,
+    /// Metavariable (or `@2` for the second hunk) → its places in the mutant, in order.
+    pub(super) places: Vec<(String, Span)>,
+}
+
+/// `brackets`: put them round every copied expression that is more than a name, call or attribute.
+pub(super) fn render(module: &Module, site: &Site<'_, '_>, wanted: &[&str], brackets: bool) -> Option<Rendered> {
+    let mut renderer = Renderer { module, site, wanted, brackets, marks: Vec::new() };
+    let mut regions = Vec::new();
+    for part in &site.parts {
+        renderer.part(part, &mut regions)?;
+    }
+    if !site.imports.is_empty() {
+        regions.push(import_region(module, &site.imports));
+    }
+    regions.sort_by_key(|region| region.span);
+    if regions.windows(2).any(|pair| pair[0].span.end > pair[1].span.start) {
+        return None;
+    }
+    let (edits, at) = Edits::from_pieces(module.text(), &whole(module, regions));
+    if edits.is_empty() {
+        return None;
+    }
+    let mut places: Vec<(String, Span)> = Vec::new();
+    for (index, name) in renderer.marks.iter().enumerate() {
+        let place = |mark: usize| at.iter().find(|(found, _)| *found == mark).map(|(_, at)| *at);
+        places.push((name.clone(), Span::new(place(2 * index)?, place(2 * index + 1)?)));
+    }
+    Some(Rendered { edits, places })
+}
+
+/// Source bytes and what stands there instead.
+struct Region {
+    span: Span,
+    pieces: Vec<Piece>,
+}
+
+fn whole(module: &Module, regions: Vec<Region>) -> Vec<Piece> {
+    let (mut pieces, mut done) = (Vec::new(), 0);
+    for region in regions {
+        pieces.push(Piece::Copy(Span::new(done, region.span.start)));
+        pieces.extend(region.pieces);
+        done = region.span.end;
+    }
+    pieces.push(Piece::Copy(Span::new(done, offset(module.text().len()))));
+    pieces
+}
+
+fn import_region(module: &Module, imports: &[String]) -> Region {
+    let newline = module.source.newline();
+    let mut lines: String = imports.iter().map(|name| format!("import {name}{newline}")).collect();
+    let at = import_point(module);
+    let next = &module.text()[at as usize..];
+    let blank_lines = match next {
+        _ if ["import ", "from "].iter().any(|word| next.starts_with(word)) => 0,
+        _ if ["def ", "class ", "async ", "@"].iter().any(|word| next.starts_with(word)) => 2,
+        _ => 1,
+    };
+    lines.push_str(&newline.repeat(blank_lines));
+    Region { span: Span::at(at), pieces: vec![Piece::Text(lines)] }
+}
+
+struct Renderer<'r, 't, 'm> {
+    module: &'m Module,
+    site: &'r Site<'t, 'm>,
+    wanted: &'r [&'r str],
+    brackets: bool,
+    /// The name of each pair of marks.
+    marks: Vec<String>,
+}
+
+/// A line of output. `block` lines may be many, and have no room for another comment.
+struct OutLine {
+    indent: String,
+    pieces: Vec<Piece>,
+    block: bool,
+}
+
+impl<'m> Renderer<'_, '_, 'm> {
+    fn part(&mut self, part: &SitePart<'m>, regions: &mut Vec<Region>) -> Option<()> {
+        let hunk = &self.site.rewrite.hunks[part.hunk];
+        let first_region = regions.len();
+        match part.at {
+            At::Expression(expr) => regions.push(self.expression(part, hunk, expr)?),
+            At::Before(statement) => regions.push(self.new_lines_before(part, hunk, Node::Stmt(statement))?),
+            At::Statements(_) => {
+                for run in runs(&hunk.lines) {
+                    regions.push(self.run(part, hunk, run)?);
+                }
+            }
+        }
+        let name = format!("@{}", part.hunk + 1);
+        if self.wanted.contains(&name.as_str()) {
+            let region = regions.get_mut(first_region)?;
+            let mark = self.marks.len();
+            self.marks.push(name);
+            region.pieces.insert(0, Piece::Mark(2 * mark));
+            region.pieces.push(Piece::Mark(2 * mark + 1));
+        }
+        Some(())
+    }
+
+    fn expression(&mut self, part: &SitePart<'m>, hunk: &Hunk, expr: &'m Expr) -> Option<Region> {
+        let added = hunk.lines.iter().find(|line| line.mark == Mark::Add)?;
+        let span = Node::Expr(expr).span();
+        let pieces = self.tokens(part, hunk, &added.tokens, indent_at(self.module, span.start))?;
+        let region = Region { span, pieces };
+        self.uncovered_comments(&region).is_empty().then_some(region)
+    }
+
+    fn new_lines_before(&mut self, part: &SitePart<'m>, hunk: &Hunk, node: Node<'m>) -> Option<Region> {
+        let start = self.module.statement_start(node.as_stmt()?);
+        let at = start_with_comments(self.module, start);
+        if !starts_line(self.module, at) {
+            return None;
+        }
+        let indent = indent_at(self.module, start).to_owned();
+        let lines = self.added(part, hunk, &hunk.lines, &indent, hunk.lines.first()?.indent)?;
+        let newline = self.module.source.newline();
+        let mut pieces = vec![Piece::Text(indent)];
+        pieces.extend(join(lines, newline));
+        let blank_lines = if hunk.scope == Scope::Module { 3 } else { 2 };
+        pieces.push(Piece::Text(newline.repeat(blank_lines)));
+        Some(Region { span: Span::at(at), pieces })
+    }
+
+    fn run(&mut self, part: &SitePart<'m>, hunk: &Hunk, run: std::ops::Range<usize>) -> Option<Region> {
+        let lines = &hunk.lines[run.clone()];
+        let removed: Vec<usize> = run.clone().filter(|index| hunk.lines[*index].mark == Mark::Remove).collect();
+        if removed.is_empty() {
+            return self.insertion(part, hunk, run);
+        }
+        let span = self.removed_span(part, &removed)?;
+        let first = removed.iter().find(|index| !is_empty_block(part.found.places.get(*index)))?;
+        if starts_with_elif(self.module, part, *first) {
+            return None;
+        }
+        let indent = indent_at(self.module, span.start).to_owned();
+        let added = self.added(part, hunk, lines, &indent, hunk.lines[*first].indent)?;
+        if added.is_empty() {
+            return self.deletion(span);
+        }
+        if !starts_line(self.module, span.start) {
+            return None;
+        }
+        self.replacement(part, &removed, span, added, &indent)
+    }
+
+    fn removed_span(&self, part: &SitePart<'m>, removed: &[usize]) -> Option<Span> {
+        let mut cover: Option<Span> = None;
+        for index in removed {
+            let span = match part.found.places.get(index)? {
+                Place::Statement(statement) => Span::new(self.module.statement_start(statement), Node::Stmt(statement).span().end),
+                Place::Header { header, .. } => *header,
+                Place::Block(nodes) if nodes.is_empty() => continue,
+                Place::Block(nodes) => {
+                    let lines = block_span(self.module, nodes)?;
+                    let indent = if starts_line(self.module, lines.start) { indent_at(self.module, lines.start).len() } else { 0 };
+                    Span::new(lines.start + offset(indent), lines.end)
+                }
+            };
+            cover = Some(cover.map_or(span, |cover| cover.cover(span)));
+        }
+        cover
+    }
+
+    fn deletion(&self, span: Span) -> Option<Region> {
+        if !starts_line(self.module, span.start) {
+            return None;
+        }
+        let end = end_with_comment(self.module, span.end)?;
+        let span = Span::new(self.module.lines.line_start(span.start), self.module.lines.next_line(end, self.module.text()));
+        let indent = indent_at(self.module, span.start);
+        let mut region = Region { span, pieces: Vec::new() };
+        let newline = self.module.source.newline();
+        for comment in self.uncovered_comments(&region) {
+            region.pieces.extend([Piece::Text(indent.to_owned()), Piece::Copy(comment), Piece::Text(newline.to_owned())]);
+        }
+        if region.pieces.is_empty() {
+            region.span.end = self.past_blank_lines(region.span.end);
+        }
+        Some(region)
+    }
+
+    /// Blank lines below a deleted statement go with it, so that no hole stays.
+    fn past_blank_lines(&self, mut at: u32) -> u32 {
+        let text = self.module.text();
+        while (at as usize) < text.len() && Span::new(at, self.module.lines.line_end(at, text)).of(text).trim().is_empty() {
+            at = self.module.lines.next_line(at, text);
+        }
+        at
+    }
+
+    fn replacement(&self, part: &SitePart<'m>, removed: &[usize], span: Span, added: Vec<OutLine>, indent: &str) -> Option<Region> {
+        let header = match part.found.places.get(&removed[0]) {
+            Some(Place::Header { header, .. }) => Some(*header),
+            _ => None,
+        };
+        if added.len() > 1 || added[0].block {
+            end_with_comment(self.module, span.end)?;
+        }
+        let draft = Region { span, pieces: added.iter().flat_map(|line| line.pieces.iter().cloned()).collect() };
+        let mut lines = added;
+        for comment in self.uncovered_comments(&draft) {
+            let on_header = header.is_some_and(|header| self.module.lines.line_of(header.end - 1) == self.module.lines.line_of(comment.start));
+            if on_header && !lines[0].block {
+                lines[0].pieces.extend([Piece::Text("  ".to_owned()), Piece::Copy(comment)]);
+            } else {
+                let at = lines.iter().position(|line| first_copy(line) > Some(comment.start)).unwrap_or(lines.len());
+                let indent = lines.get(at).map_or(indent, |line| &line.indent).to_owned();
+                lines.insert(at, OutLine { indent, pieces: vec![Piece::Copy(comment)], block: true });
+            }
+        }
+        Some(Region { span, pieces: join(lines, self.module.source.newline()) })
+    }
+
+    /// Comments of the region that its pieces do not copy.
+    fn uncovered_comments(&self, region: &Region) -> Vec<Span> {
+        let copied = |comment: &Span| region.pieces.iter().any(|piece| matches!(piece, Piece::Copy(span) if span.contains(*comment)));
+        self.module.comments_in(region.span).filter(|comment| !copied(comment)).collect()
+    }
+
+    /// Lines without any `-` beside them: behind the line of context in front, else before the next one.
+    fn insertion(&mut self, part: &SitePart<'m>, hunk: &Hunk, run: std::ops::Range<usize>) -> Option<Region> {
+        let depth = hunk.lines[run.start].indent;
+        let newline = self.module.source.newline();
+        let before = (0..run.start).rev().take_while(|index| hunk.lines[*index].indent >= depth);
+        let before = before.filter(|index| hunk.lines[*index].indent == depth).find_map(|index| self.edges(part, index));
+        if let Some((first, last)) = before {
+            let end = end_with_comment(self.module, last)?;
+            let indent = indent_at(self.module, first).to_owned();
+            let lines = self.added(part, hunk, &hunk.lines[run], &indent, depth)?;
+            let mut pieces = vec![Piece::Text(format!("{newline}{indent}"))];
+            pieces.extend(join(lines, newline));
+            return Some(Region { span: Span::at(end), pieces });
+        }
+        let after = (run.end..hunk.lines.len()).take_while(|index| hunk.lines[*index].indent >= depth);
+        let (first, _) = after.filter(|index| hunk.lines[*index].indent == depth).find_map(|index| self.edges(part, index))?;
+        if !starts_line(self.module, first) {
+            return None;
+        }
+        let indent = indent_at(self.module, first).to_owned();
+        let lines = self.added(part, hunk, &hunk.lines[run], &indent, depth)?;
+        let mut pieces = vec![Piece::Text(indent)];
+        pieces.extend(join(lines, newline));
+        pieces.push(Piece::Text(newline.to_owned()));
+        Some(Region { span: Span::at(start_with_comments(self.module, first)), pieces })
+    }
+
+    /// Where the place of a line starts and ends, all that it heads included.
+    fn edges(&self, part: &SitePart<'m>, index: usize) -> Option<(u32, u32)> {
+        match part.found.places.get(&index)? {
+            Place::Statement(statement) => Some((self.module.statement_start(statement), Node::Stmt(statement).span().end)),
+            Place::Header { node, header, whole } => {
+                let start = node.as_stmt().map_or(header.start, |statement| self.module.statement_start(statement));
+                Some((start.min(header.start), whole.end))
+            }
+            Place::Block(nodes) => {
+                let first = nodes.first()?.as_stmt().map(|statement| self.module.statement_start(statement))?;
+                Some((first, nodes.last()?.span().end))
+            }
+        }
+    }
+
+    /// The `+` lines as output. `indent` is the source's indentation for the template column `base`.
+    fn added(&mut self, part: &SitePart<'m>, hunk: &Hunk, lines: &[Line], indent: &str, base: usize) -> Option<Vec<OutLine>> {
+        let unit = self.unit(part, hunk, indent, base);
+        let mut out = Vec::new();
+        for line in lines.iter().filter(|line| line.mark == Mark::Add) {
+            let levels = line.indent.checked_sub(base)? / 4;
+            let indent = format!("{indent}{}", unit.repeat(levels));
+            match self.block_line(part, hunk, line, &indent)? {
+                Some(pieces) if pieces.is_empty() => {}
+                Some(pieces) => {
+                    let block = !self.takes_comment(&pieces);
+                    out.push(OutLine { indent, pieces, block });
+                }
+                None => {
+                    let pieces = self.tokens(part, hunk, &line.tokens, &indent)?;
+                    out.push(OutLine { indent, pieces, block: false });
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// Whether the pieces are one line without a comment of its own.
+    fn takes_comment(&self, pieces: &[Piece]) -> bool {
+        pieces.iter().all(|piece| match piece {
+            Piece::Copy(span) => !span.of(self.module.text()).contains(['\n', '\r']) && self.module.comments_in(*span).next().is_none(),
+            Piece::Text(text) => !text.contains(['\n', '\r']),
+            Piece::Mark(_) => true,
+        })
+    }
+
+    /// One step of indentation: as the removed block has it, else as the module does.
+    fn unit(&self, part: &SitePart<'m>, hunk: &Hunk, indent: &str, base: usize) -> String {
+        let deeper = part.found.places.iter().filter(|(index, _)| hunk.lines[**index].indent == base + 4);
+        let found = deeper.filter_map(|(index, _)| self.edges(part, *index)).find_map(|(first, _)| {
+            let own = indent_at(self.module, first);
+            own.strip_prefix(indent).filter(|step| !step.is_empty() && starts_line(self.module, first))
+        });
+        found.unwrap_or_else(|| indent_unit(self.module)).to_owned()
+    }
+
+    /// The pieces of a line that is one metavariable for statements; `Some(None)` if it is no such line.
+    fn block_line(&mut self, part: &SitePart<'m>, hunk: &Hunk, line: &Line, indent: &str) -> Option<Option<Vec<Piece>>> {
+        let [token] = &line.tokens[..] else { return Some(None) };
+        let (name, substitution) = match token {
+            Token::One(name) | Token::Many(name) => (name, None),
+            Token::Substitution(index) => (&hunk.substitutions[*index].subject, Some(&hunk.substitutions[*index])),
+            Token::Text(_) => return Some(None),
+        };
+        let nodes = self.site.value(part, name)?.nodes().to_vec();
+        match nodes.first() {
+            Some(Node::Stmt(_)) => {}
+            None if matches!(token, Token::Many(_)) => return Some(Some(Vec::new())),
+            _ => return Some(None),
+        }
+        let replacements = match substitution {
+            Some(substitution) => self.replacements(part, hunk, substitution, &nodes, indent)?,
+            None => Vec::new(),
+        };
+        let span = block_span(self.module, &nodes)?;
+        let pieces = block_pieces(self.module, span, indent, &replacements);
+        Some(Some(self.marked(name, pieces)))
+    }
+
+    fn replacements(&mut self, part: &SitePart<'m>, hunk: &Hunk, substitution: &Substitution, nodes: &[Node<'m>], indent: &str) -> Option<Vec<Replacement>> {
+        let target = self.site.value(part, &substitution.target)?.clone();
+        let mut list = Vec::new();
+        for place in loads(nodes, &target) {
+            let pieces = self.tokens(part, hunk, &substitution.tokens, indent)?;
+            list.push(Replacement { span: place, pieces });
+        }
+        list.sort_by_key(|replacement| replacement.span);
+        Some(list)
+    }
+
+    fn tokens(&mut self, part: &SitePart<'m>, hunk: &Hunk, tokens: &[Token], indent: &str) -> Option<Vec<Piece>> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut skip_comma = false;
+        for token in tokens {
+            match token {
+                Token::Text(text) => {
+                    let text = if std::mem::take(&mut skip_comma) { text.strip_prefix(", ").unwrap_or(text) } else { text };
+                    pieces.push(Piece::Text(text.to_owned()));
+                }
+                Token::One(name) => {
+                    let value = self.value(part, name, indent)?;
+                    pieces.extend(self.marked(name, value));
+                }
+                Token::Many(name) => {
+                    let nodes = self.site.value(part, name)?.nodes();
+                    match (nodes.first(), nodes.last()) {
+                        (Some(first), Some(last)) => pieces.push(Piece::Copy(first.span().cover(last.span()))),
+                        _ => skip_comma = !drop_comma(&mut pieces),
+                    }
+                }
+                Token::Substitution(index) => pieces.extend(self.substituted_expression(part, hunk, *index, indent)?),
+            }
+        }
+        Some(pieces)
+    }
+
+    fn substituted_expression(&mut self, part: &SitePart<'m>, hunk: &Hunk, index: usize, indent: &str) -> Option<Vec<Piece>> {
+        let substitution = &hunk.substitutions[index];
+        let subject = self.site.value(part, &substitution.subject)?.expr()?;
+        let replacements = self.replacements(part, hunk, substitution, &[Node::Expr(subject)], indent)?;
+        Some(block_pieces(self.module, Node::Expr(subject).span(), indent, &replacements))
+    }
+
+    fn value(&self, part: &SitePart<'m>, name: &str, indent: &str) -> Option<Vec<Piece>> {
+        match self.site.value(part, name)? {
+            Value::Text(text) => Some(vec![Piece::Text(text.clone())]),
+            Value::Word(word) => Some(vec![Piece::Text((*word).to_owned())]),
+            value => {
+                let expr = value.expr()?;
+                let brackets = self.brackets && !is_primary(expr);
+                Some(expression_pieces(self.module, expr, indent, brackets))
+            }
+        }
+    }
+
+    fn marked(&mut self, name: &str, mut pieces: Vec<Piece>) -> Vec<Piece> {
+        if self.wanted.contains(&name) {
+            let mark = self.marks.len();
+            self.marks.push(name.to_owned());
+            pieces.insert(0, Piece::Mark(2 * mark));
+            pieces.push(Piece::Mark(2 * mark + 1));
+        }
+        pieces
+    }
+}
+
+/// Stretches of lines that are not context.
+fn runs(lines: &[Line]) -> Vec<std::ops::Range<usize>> {
+    let mut runs = Vec::new();
+    let mut start = None;
+    for (index, line) in lines.iter().enumerate() {
+        match (line.mark == Mark::Keep, start) {
+            (true, Some(from)) => {
+                runs.push(from..index);
+                start = None;
+            }
+            (false, None) => start = Some(index),
+            _ => {}
+        }
+    }
+    runs.extend(start.map(|from| from..lines.len()));
+    runs
+}
+
+fn join(lines: Vec<OutLine>, newline: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (index, line) in lines.into_iter().enumerate() {
+        if index > 0 {
+            pieces.push(Piece::Text(format!("{newline}{}", line.indent)));
+        }
+        pieces.extend(line.pieces);
+    }
+    pieces
+}
+
+fn first_copy(line: &OutLine) -> Option<u32> {
+    line.pieces.iter().find_map(|piece| match piece {
+        Piece::Copy(span) => Some(span.start),
+        _ => None,
+    })
+}
+
+fn is_empty_block(place: Option<&Place<'_>>) -> bool {
+    matches!(place, Some(Place::Block(nodes)) if nodes.is_empty())
+}
+
+fn starts_with_elif(module: &Module, part: &SitePart<'_>, line: usize) -> bool {
+    match part.found.places.get(&line) {
+        Some(Place::Header { header, .. }) => header.of(module.text()).starts_with("elif"),
+        _ => false,
+    }
+}
+
+/// Takes the comma back that an empty sequence leaves behind.
+fn drop_comma(pieces: &mut [Piece]) -> bool {
+    match pieces.last_mut() {
+        Some(Piece::Text(text)) if text.ends_with(", ") => {
+            text.truncate(text.len() - 2);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Where `target` is loaded in `nodes`: a name, or a copy of an expression.
+pub(super) fn loads(nodes: &[Node<'_>], target: &Value<'_>) -> Vec<Span> {
+    let is_load = |expr: &Expr| match target.word() {
+        Some(word) => matches!(expr, Expr::Name(name) if name.id.as_str() == word && name.ctx == ExprContext::Load),
+        None => target.nodes().first().is_some_and(|wanted| wanted.same_code(Node::Expr(expr))),
+    };
+    let exprs = nodes.iter().flat_map(|node| node.descendants()).filter_map(Node::as_expr);
+    exprs.filter(|expr| is_load(expr)).map(|expr| Node::Expr(expr).span()).collect()
+}
+
+fn is_primary(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Name(_) | Expr::Call(_) | Expr::Attribute(_) | Expr::Subscript(_) | Expr::List(_) | Expr::Dict(_) | Expr::Set(_)
+    )
+}

@@ -1,0 +1,104 @@
+//! What the mutators know can be acquired: `mutators/resources.toml`, and where its calls stand.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::facts::Facts;
+use crate::python::Node;
+use crate::python::ast::{Constant, Expr, ExprCall};
+
+/// One entry of the table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resource {
+    pub(super) kind: String,
+    callables: Vec<String>,
+    #[serde(default)]
+    methods: Vec<String>,
+    pub(super) release: String,
+    pub(super) exit: Exit,
+    #[serde(default)]
+    pub(super) by_name: bool,
+}
+
+/// What the end of a `with` does to the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Exit {
+    Releases,
+    More,
+    Keeps,
+}
+
+#[derive(Deserialize)]
+struct File {
+    resource: Vec<Resource>,
+}
+
+struct Table {
+    entries: Vec<Resource>,
+    callables: HashMap<String, usize>,
+    /// Method name → (type, entry).
+    methods: HashMap<String, (String, usize)>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("../../mutators/resources.toml")).expect("the embedded table is valid");
+    let (mut callables, mut methods) = (HashMap::new(), HashMap::new());
+    for (index, entry) in file.resource.iter().enumerate() {
+        callables.extend(entry.callables.iter().map(|name| (name.clone(), index)));
+        for method in &entry.methods {
+            let (class, name) = method.rsplit_once('.').expect("a method is written TYPE.method");
+            methods.insert(name.to_owned(), (class.to_owned(), index));
+        }
+    }
+    Table { entries: file.resource, callables, methods }
+});
+
+/// Every callable of the table, sorted: what recall on our own mutants can rest on.
+pub fn acquiring_callables() -> Vec<&'static str> {
+    let mut names: Vec<&str> = TABLE.entries.iter().flat_map(|entry| entry.callables.iter().chain(&entry.methods)).map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The entry that a call belongs to, if it is sure to acquire.
+pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Resource> {
+    let Expr::Call(call) = expr else { return None };
+    if borrows_descriptor(call) {
+        return None;
+    }
+    if let Some(name) = facts.names.resolve(&call.func).qualified() {
+        return TABLE.callables.get(name).map(|index| &TABLE.entries[*index]);
+    }
+    let Expr::Attribute(method) = &*call.func else { return None };
+    let (class, index) = TABLE.methods.get(method.attr.as_str())?;
+    facts.is_instance(&method.value, class).then(|| &TABLE.entries[*index])
+}
+
+/// Every acquiring call inside `expr`, itself excluded.
+pub(super) fn nested_acquisitions(facts: &Facts<'_>, expr: &Expr) -> usize {
+    let inner = Node::Expr(expr).descendants().skip(1).filter_map(Node::as_expr);
+    inner.filter(|inner| resource_of(facts, inner).is_some()).count()
+}
+
+/// `open(0)`, `open(fd, closefd=False)`: what is closed here is not all that was opened elsewhere.
+fn borrows_descriptor(call: &ExprCall) -> bool {
+    let keyword = call.keywords.iter().any(|keyword| keyword.arg.as_deref() == Some("closefd") || keyword.arg.is_none());
+    let number = call.args.first().is_some_and(|arg| matches!(arg, Expr::Constant(constant) if matches!(constant.value, Constant::Int(_))));
+    keyword || number
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_embedded_table_can_be_read() {
+        let names = super::acquiring_callables();
+        assert!(names.contains(&"builtins.open"));
+        let mut unique = names.clone();
+        unique.dedup();
+        assert_eq!(names, unique);
+    }
+}
