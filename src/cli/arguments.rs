@@ -11,7 +11,7 @@ use crate::mutate::Pages;
 const ALIKE: f64 = 0.75;
 
 /// ` — did you mean …?`, or nothing.
-pub fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let likeness = |known: &&str| strsim::jaro_winkler(wrong, known);
     let nearest = known.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     match nearest {
@@ -21,7 +21,7 @@ pub fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> 
 }
 
 /// For clap: an id of a pattern.
-pub fn pattern(id: &str) -> Result<Pattern, String> {
+pub(super) fn pattern(id: &str) -> Result<Pattern, String> {
     id.parse().map_err(|_| {
         let known = Pattern::ALL.map(Pattern::id);
         format!("no such pattern{}; `leakbench list patterns` shows them", suggestion(id, known))
@@ -29,7 +29,7 @@ pub fn pattern(id: &str) -> Result<Pattern, String> {
 }
 
 /// The pages of the program and those of a user's folder.
-pub fn pages(folder: Option<&Path>) -> Result<Pages, Failure> {
+pub(super) fn pages(folder: Option<&Path>) -> Result<Pages, Failure> {
     let Some(folder) = folder else {
         return Ok(Pages::built_in());
     };

@@ -36,20 +36,20 @@ impl From<Exit> for ExitCode {
 
 /// A message for people and the exit code that goes with it.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     pub exit: Exit,
     pub error: anyhow::Error,
 }
 
 impl Failure {
-    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+    pub(super) fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self {
             exit,
             error: anyhow::anyhow!("{message}"),
         }
     }
 
-    pub fn usage(message: impl fmt::Display) -> Self {
+    pub(super) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, message)
     }
 }

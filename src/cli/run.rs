@@ -28,7 +28,7 @@ const PER_MUTATOR: usize = 200;
     leakbench run src/ tools/build.py      leaks injected into your own code\n  \
     leakbench run --pattern never-released --out results/base\n  \
     leakbench run --corpus corpus/core --mutators my-pages -j 1 --format csv")]
-pub struct Run {
+pub(super) struct Run {
     /// Files and folders of Python code; without any, the embedded corpus
     paths: Vec<PathBuf>,
     /// A folder with a corpus.toml
@@ -72,7 +72,7 @@ enum Format {
 }
 
 impl Run {
-    pub fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
         let started = Instant::now();
         let pages = pages(self.mutators.as_deref())?;
         let triage = Triage::load(&self.triage)?;

@@ -10,13 +10,13 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static HANDLER: Once = Once::new();
 
 #[derive(Debug, Default)]
-pub struct Terminal {
+pub(super) struct Terminal {
     progress: Progress,
 }
 
 impl Terminal {
     /// From now on the first Ctrl-C asks the loops to stop, a second one does not ask.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         HANDLER.call_once(|| {
             if let Err(error) = ctrlc::set_handler(stop) {
                 console::warning(&format!("Ctrl-C will end the run at once, without a record: {error}"));
@@ -25,7 +25,7 @@ impl Terminal {
         Self::default()
     }
 
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.progress.end();
     }
 }

@@ -15,7 +15,7 @@ use crate::record::row::UnparsedRow;
 
 /// One module of the run and the mutants of it that are measured.
 #[derive(Debug)]
-pub struct Planned<'t> {
+pub(super) struct Planned<'t> {
     pub corpus: &'t Loaded,
     pub text: &'t Text,
     pub lines: u64,
@@ -26,7 +26,7 @@ pub struct Planned<'t> {
 
 /// All modules that parse, in the order of corpus and path.
 #[derive(Debug)]
-pub struct Plan<'t> {
+pub(super) struct Plan<'t> {
     pub modules: Vec<Planned<'t>>,
     pub unparsed: Vec<UnparsedRow>,
     /// Mutants that an earlier corpus holds under the same id.
@@ -34,14 +34,14 @@ pub struct Plan<'t> {
 }
 
 impl Plan<'_> {
-    pub fn mutants(&self) -> impl Iterator<Item = &Mutant> {
+    pub(super) fn mutants(&self) -> impl Iterator<Item = &Mutant> {
         self.modules.iter().flat_map(|module| &module.mutants)
     }
 }
 
 /// What to make and what to keep of it.
 #[derive(Debug)]
-pub struct Choice<'a> {
+pub(super) struct Choice<'a> {
     pub pages: &'a Pages,
     /// Empty: all.
     pub patterns: &'a [Pattern],
@@ -49,7 +49,7 @@ pub struct Choice<'a> {
 }
 
 /// `None` if it was interrupted.
-pub fn plan<'t>(corpora: &'t [Loaded], choice: &Choice, watch: &dyn Watch) -> Option<Plan<'t>> {
+pub(super) fn plan<'t>(corpora: &'t [Loaded], choice: &Choice, watch: &dyn Watch) -> Option<Plan<'t>> {
     let texts: Vec<(&Loaded, &Text)> =
         corpora.iter().flat_map(|corpus| corpus.texts.iter().map(move |text| (corpus, text))).collect();
     watch.begin("mutating", texts.len() as u64);

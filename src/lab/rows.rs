@@ -14,14 +14,14 @@ use crate::record::{EditLine, EditRow};
 pub const CLEAN: &str = "clean";
 
 /// The disposition of a finding below the confidence that counts.
-pub const LOW_CONFIDENCE: &str = "low-confidence";
+pub(super) const LOW_CONFIDENCE: &str = "low-confidence";
 
 /// Lines of context kept around the edits of a mutant.
 const CONTEXT_LINES: u32 = 3;
 
 /// Modules of a package are alike: on code without a `corpus.toml` the package is the cluster.
 /// `shared` is the folder that all modules of the corpus have in common.
-pub fn cluster(planned: &Planned, shared: &str) -> String {
+pub(super) fn cluster(planned: &Planned, shared: &str) -> String {
     let path = &planned.text.path;
     if planned.corpus.declared {
         return path.clone();
@@ -30,7 +30,7 @@ pub fn cluster(planned: &Planned, shared: &str) -> String {
     below.split('/').next().unwrap_or(below).to_owned()
 }
 
-pub fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, cluster: &str) -> MutantRow {
+pub(super) fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, cluster: &str) -> MutantRow {
     let primary = mutant.twin_of.iter().filter(|twin| twin.primary);
     let places = mutant.label.places.iter();
     MutantRow {
@@ -63,7 +63,7 @@ pub fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, cluster
     }
 }
 
-pub fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRow {
+pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRow {
     let text = &planned.text.source.text;
     let hull = mutant.edits.hull();
     let first = lines.line_of(hull.start).saturating_sub(CONTEXT_LINES);
@@ -87,7 +87,7 @@ pub fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRo
 }
 
 /// Clean module first, then mutant by mutant; within each, detector by detector, then by place.
-pub fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
+pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
     let mut rows = Vec::new();
     for (detector, clean) in detectors.iter().zip(&measured.clean) {
         rows.extend(clean.findings.iter().map(|found| clean_finding_row(planned, detector, found)));
@@ -109,7 +109,7 @@ pub fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) 
 }
 
 /// The mutants that detectors look at: a duplicate has the text of another one.
-pub fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Mutant> {
+pub(super) fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Mutant> {
     planned.mutants.iter().filter(|mutant| mutant.duplicate_of.is_none())
 }
 
@@ -148,7 +148,7 @@ fn finding_row(planned: &Planned, detector: &str, finding: &Finding, disposition
     }
 }
 
-pub fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow {
+pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow {
     let Judgement { verdict, reason, .. } = &on.judgement;
     let deciding = on.deciding();
     let reason = reason.map(|reason| match on.detail.as_str() {
@@ -165,7 +165,7 @@ pub fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow
     }
 }
 
-pub fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> CleanRow {
+pub(super) fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> CleanRow {
     let counted = || on.findings.iter().filter(|found| found.disposition.is_some());
     let ruled = |ruling| counted().filter(|found| found.ruling == ruling).count() as u64;
     let reason = on.silence.as_ref().map(|silence| format!("{}: {}", silence.kind, silence.detail));

@@ -18,18 +18,18 @@ use crate::record::triage::Ruling;
 use crate::record::{ScoreLine, Tables};
 
 /// Tags that scores are given apart for.
-pub const TAGS: [&str; 2] = ["blind", "not-blind"];
+pub(super) const TAGS: [&str; 2] = ["blind", "not-blind"];
 
 /// Every mutant that counts, as the judge knows it, in the order of the plan.
 #[derive(Debug)]
-pub struct Field<'p> {
+pub(super) struct Field<'p> {
     pub subjects: Vec<Subject>,
     mutants: Vec<&'p Mutant>,
     blind: Vec<bool>,
 }
 
 impl<'p> Field<'p> {
-    pub fn new(plan: &'p Plan) -> Self {
+    pub(super) fn new(plan: &'p Plan) -> Self {
         let shared = shared_folders(plan);
         let twins = twins(plan);
         let mut field = Self {
@@ -50,7 +50,7 @@ impl<'p> Field<'p> {
     }
 
     /// Whether detectors with known scores get these scores.
-    pub fn check_controls(&self) -> Vec<ControlOff> {
+    pub(super) fn check_controls(&self) -> Vec<ControlOff> {
         let maps: Vec<SpanMap> = self.mutants.iter().map(|mutant| mutant.edits.map()).collect();
         let labels = self.mutants.iter().map(|mutant| &mutant.label);
         let cases = self.subjects.iter().zip(labels).zip(&maps);
@@ -60,7 +60,7 @@ impl<'p> Field<'p> {
 }
 
 /// The folder that all modules of each corpus lie in, with its slash; empty if there is none.
-pub fn shared_folders<'p>(plan: &'p Plan) -> BTreeMap<&'p str, String> {
+pub(super) fn shared_folders<'p>(plan: &'p Plan) -> BTreeMap<&'p str, String> {
     let mut shared: BTreeMap<&str, String> = BTreeMap::new();
     for planned in &plan.modules {
         let path = &planned.text.path;
@@ -104,7 +104,7 @@ fn subject(planned: &Planned, mutant: &Mutant, cluster: &str, twins: Vec<Twin>) 
 
 /// What one detector said of everything.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     /// In the order of [`Field::subjects`].
     verdicts: Vec<(Verdict, Vec<Charge>)>,
     clean: Vec<CleanModule>,
@@ -114,7 +114,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// `measured` is `None` for a module that an interrupted run did not reach.
-    pub fn add(&mut self, planned: &Planned, measured: Option<&Measured>, at: usize, detector: &str) {
+    pub(super) fn add(&mut self, planned: &Planned, measured: Option<&Measured>, at: usize, detector: &str) {
         let Some(measured) = measured else {
             let not_run = counted(planned).map(|_| (Verdict::NoVerdict, Vec::new()));
             return self.verdicts.extend(not_run);
@@ -163,7 +163,7 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
 }
 
 /// All tables but `unparsed`, detector by detector.
-pub fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
+pub(super) fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
     let mut tables = Tables::default();
     let any_blind = field.blind.contains(&true) || ledgers.iter().any(|ledger| ledger.blind.contains(&true));
     for (detector, ledger) in detectors.iter().zip(ledgers) {

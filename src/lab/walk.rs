@@ -16,13 +16,13 @@ const SKIPPED: [&str; 2] = ["__pycache__", "node_modules"];
 
 /// What a walk has found: modules by path relative to the root with `/`, and what could not be read.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     pub modules: Vec<(String, PathBuf)>,
     pub unreadable: Vec<(String, String)>,
 }
 
 /// In the order of the relative paths. `root` is a folder.
-pub fn modules_below(root: &Path) -> Found {
+pub(super) fn modules_below(root: &Path) -> Found {
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).follow_links(false).filter_entry(is_walked);
     let mut found = Found::default();
@@ -56,7 +56,7 @@ fn is_module(entry: &DirEntry) -> bool {
 }
 
 /// With `/` between the parts, whatever the system's separator is.
-pub fn relative(root: &Path, path: &Path) -> String {
+pub(super) fn relative(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let parts = below.components().map(|part| part.as_os_str().to_string_lossy());
     parts.collect::<Vec<_>>().join("/")
@@ -83,7 +83,7 @@ fn reason(error: &ignore::Error) -> String {
 }
 
 /// Without the system's error number, which differs between systems.
-pub fn io_reason(error: &io::Error) -> String {
+pub(super) fn io_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -92,7 +92,7 @@ pub fn io_reason(error: &io::Error) -> String {
 }
 
 /// At most one byte more than a module may have: enough to know that it is too large.
-pub fn read_module(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_module(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;

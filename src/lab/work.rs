@@ -18,17 +18,17 @@ use crate::record::triage::{Ruling, Triage, key};
 pub const LEAST_CONFIDENCE: Confidence = Confidence::Medium;
 
 /// What a detector said, sorted; or why it said nothing, with a word for people.
-pub type Said = Result<Vec<Finding>, Silence>;
+pub(super) type Said = Result<Vec<Finding>, Silence>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
+pub(super) struct Silence {
     pub kind: NoVerdict,
     pub detail: String,
 }
 
 /// One module, measured.
 #[derive(Debug)]
-pub struct Measured {
+pub(super) struct Measured {
     /// One per detector.
     pub clean: Vec<OnClean>,
     /// One list per mutant that is no duplicate, in the order of the plan, with one entry per detector.
@@ -36,14 +36,14 @@ pub struct Measured {
 }
 
 #[derive(Debug)]
-pub struct OnClean {
+pub(super) struct OnClean {
     pub findings: Vec<CleanFinding>,
     pub silence: Option<Silence>,
 }
 
 /// A finding on untouched code, and what is known of it.
 #[derive(Debug)]
-pub struct CleanFinding {
+pub(super) struct CleanFinding {
     pub finding: Finding,
     pub place: Place,
     pub key: String,
@@ -53,7 +53,7 @@ pub struct CleanFinding {
 }
 
 #[derive(Debug)]
-pub struct OnMutant {
+pub(super) struct OnMutant {
     pub judgement: Judgement,
     pub findings: Vec<MutantFinding>,
     /// What stands beside the reason of a `no-verdict`.
@@ -62,14 +62,14 @@ pub struct OnMutant {
 
 impl OnMutant {
     /// The finding that decided the verdict. The judge counts only those that are confident enough.
-    pub fn deciding(&self) -> Option<&Finding> {
+    pub(super) fn deciding(&self) -> Option<&Finding> {
         let mut counted = self.findings.iter().filter(|found| found.disposition.is_some());
         counted.nth(self.judgement.deciding?).map(|found| &found.finding)
     }
 }
 
 #[derive(Debug)]
-pub struct MutantFinding {
+pub(super) struct MutantFinding {
     pub finding: Finding,
     /// One-based.
     pub line: u32,
@@ -78,14 +78,14 @@ pub struct MutantFinding {
 }
 
 /// What every module is measured with.
-pub struct Bench<'a> {
+pub(super) struct Bench<'a> {
     pub suites: &'a [Suite],
     pub triage: &'a Triage,
     pub watch: &'a dyn Watch,
 }
 
 /// `None` if it was interrupted.
-pub fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
+pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
     if bench.watch.interrupted() {
         return None;
     }
