@@ -1,0 +1,61 @@
+//! What several subcommands read from their arguments: ids with suggestions, pages of a folder, formats.
+
+use std::fs;
+use std::path::Path;
+
+use super::exit::Failure;
+use crate::leak::Pattern;
+use crate::mutate::Pages;
+
+/// How alike two ids must be for one to be a slip of the other.
+const ALIKE: f64 = 0.75;
+
+/// ` — did you mean …?`, or nothing.
+pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let likeness = |known: &&str| strsim::jaro_winkler(wrong, known);
+    let nearest = known.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match nearest {
+        Some(known) if likeness(&known) >= ALIKE => format!("; did you mean {known}?"),
+        _ => String::new(),
+    }
+}
+
+/// For clap: an id of a pattern.
+pub(super) fn pattern(id: &str) -> Result<Pattern, String> {
+    id.parse().map_err(|_| {
+        let known = Pattern::ALL.map(Pattern::id);
+        format!("no such pattern{}; `leakbench list patterns` shows them", suggestion(id, known))
+    })
+}
+
+/// The pages of the program and those of a user's folder.
+pub(super) fn pages(folder: Option<&Path>) -> Result<Pages, Failure> {
+    let Some(folder) = folder else {
+        return Ok(Pages::built_in());
+    };
+    let files = page_files(folder).map_err(|error| {
+        Failure::usage(format!("read {}: {error}; --mutators wants a folder of pages", folder.display()))
+    })?;
+    if files.is_empty() {
+        return Err(Failure::usage(format!("{}: no mutator page (*.md) in it", folder.display())));
+    }
+    Pages::built_in().with_files(&files).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::usage(lines.join("\n"))
+    })
+}
+
+/// Names and texts, in the order of the names. A folder's README is no page.
+fn page_files(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_page = path.extension().is_some_and(|extension| extension == "md") && name != "README.md";
+        if is_page && path.is_file() {
+            files.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,207 @@
+//! `leakbench run`: the whole measurement.
+
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+
+use super::arguments::{pages, pattern};
+use super::exit::{Exit, Failure};
+use super::terminal::Terminal;
+use crate::console;
+use crate::detect::{Suite, suites};
+use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
+use crate::lab::{Ended, LabError, Request, on_threads, run};
+use crate::leak::Pattern;
+use crate::mutate::Quota;
+use crate::record::triage::{DEFAULT_FILE, Triage};
+use crate::record::{DetectorMeta, FORMAT, Host, Meta, Recording};
+use crate::report::{self, Style};
+
+/// Leak mutants kept per mutator on code that is not ours.
+const PER_MUTATOR: usize = 200;
+
+/// Measures the built-in detectors on a corpus: injects leaks, looks who finds them, says how many
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    leakbench run                          the embedded corpus, everything\n  \
+    leakbench run src/ tools/build.py      leaks injected into your own code\n  \
+    leakbench run --pattern never-released --out results/base\n  \
+    leakbench run --corpus corpus/core --mutators my-pages -j 1 --format csv")]
+pub(super) struct Run {
+    /// Files and folders of Python code; without any, the embedded corpus
+    paths: Vec<PathBuf>,
+    /// A folder with a corpus.toml
+    #[arg(long, value_name = "DIR", conflicts_with = "paths")]
+    corpus: Option<PathBuf>,
+    /// A folder of further mutator pages
+    #[arg(long, value_name = "DIR")]
+    mutators: Option<PathBuf>,
+    /// Only mutants of this pattern; may be given several times
+    #[arg(long = "pattern", value_name = "PATTERN", value_parser = pattern)]
+    patterns: Vec<Pattern>,
+    /// What the sample is drawn by
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Leak mutants kept per mutator [default: all of the embedded corpus, 200 elsewhere]
+    #[arg(long, value_name = "N")]
+    per_mutator: Option<usize>,
+    /// Leak mutants kept in all
+    #[arg(long, value_name = "N")]
+    max_mutants: Option<usize>,
+    /// Threads [default: one per core]
+    #[arg(short = 'j', long = "threads", value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Where the record goes; an earlier one there moves to DIR.old
+    #[arg(long, value_name = "DIR", default_value = "results/latest")]
+    out: PathBuf,
+    /// Decisions about findings on clean code (`leakbench triage`)
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    triage: PathBuf,
+    /// How the scores are shown
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Json,
+    Csv,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let started = Instant::now();
+        let pages = pages(self.mutators.as_deref())?;
+        let triage = Triage::load(&self.triage)?;
+        let corpora = self.corpora()?;
+        let quota = self.quota(&corpora);
+        let suites = suites();
+        let mut meta = self.meta(quota, &suites, triage.sha256());
+        let recording = Recording::create(&self.out, &meta)?;
+        let request = Request {
+            corpora,
+            pages: &pages,
+            patterns: &self.patterns,
+            quota,
+            suites: &suites,
+            triage: &triage,
+        };
+        let terminal = Terminal::new();
+        let ended = on_threads(self.threads, || run(&request, &recording, &mut meta, &terminal));
+        let ended = ended.and_then(|ended| ended);
+        terminal.end();
+        meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let exit = conclude(&ended);
+        meta.complete = matches!(exit, Exit::Done | Exit::Nothing) && ended.is_ok();
+        meta.exit_reason = exit_reason(&ended, exit);
+        recording.write_meta(&meta)?;
+        let ended = ended?;
+        self.show(&ended, &meta)?;
+        self.tell(&ended, exit, recording.moved.as_deref());
+        Ok(exit)
+    }
+
+    fn corpora(&self) -> Result<Vec<Corpus>, LabError> {
+        match &self.corpus {
+            Some(folder) => Ok(vec![from_folder(folder)?]),
+            None if self.paths.is_empty() => Ok(vec![embedded()?]),
+            None => from_paths(&self.paths),
+        }
+    }
+
+    fn quota(&self, corpora: &[Corpus]) -> Quota {
+        let ours = corpora.iter().all(|corpus| corpus.embedded);
+        Quota {
+            seed: self.seed,
+            per_mutator: self.per_mutator.or((!ours).then_some(PER_MUTATOR)),
+            max_mutants: self.max_mutants,
+        }
+    }
+
+    fn meta(&self, quota: Quota, suites: &[Suite], triage_sha256: &str) -> Meta {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let detector = |suite: &Suite| DetectorMeta {
+            id: suite.id.to_owned(),
+            version: suite.version.to_owned(),
+        };
+        Meta {
+            record_format: FORMAT,
+            leakbench: env!("CARGO_PKG_VERSION").to_owned(),
+            judging_rules: crate::record::JUDGING_RULES,
+            complete: false,
+            exit_reason: "running, or ended without a chance to say so".to_owned(),
+            seed: quota.seed,
+            per_mutator: quota.per_mutator,
+            max_mutants: quota.max_mutants,
+            arguments: std::env::args().skip(1).collect(),
+            corpora: Vec::new(),
+            pages_sha256: String::new(),
+            mutators: Vec::new(),
+            detectors: suites.iter().map(detector).collect(),
+            triage_sha256: triage_sha256.to_owned(),
+            repeated_mutants: 0,
+            host: host(self.threads),
+            started_unix_s: now.map_or(0, |since| since.as_secs()),
+            wall_ms: 0,
+        }
+    }
+
+    fn show(&self, ended: &Ended, meta: &Meta) -> Result<(), Failure> {
+        let style = |colour| Style { colour };
+        let shown = match self.format {
+            Format::Table => report::table(&ended.tables, meta, style(console::stdout_has_colour())),
+            Format::Markdown => report::markdown(&ended.tables, meta),
+            Format::Json => report::json(&ended.tables, meta),
+            Format::Csv => report::csv(&ended.tables),
+        };
+        Ok(console::print(&shown)?)
+    }
+
+    fn tell(&self, ended: &Ended, exit: Exit, moved: Option<&Path>) {
+        if let Some(moved) = moved {
+            console::note(&format!("the earlier record is in {}", moved.display()));
+        }
+        for off in &ended.controls_off {
+            console::error(&off.to_string());
+        }
+        match exit {
+            Exit::Internal => console::error("the scale is broken: these scores mean nothing; please report this"),
+            Exit::Nothing => console::error("no mutant could be made, so nothing was measured"),
+            Exit::Interrupted => console::warning("interrupted: the record is incomplete"),
+            _ => {}
+        }
+        console::note(&format!("record: {}", self.out.display()));
+    }
+}
+
+fn host(threads: usize) -> Host {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Host {
+        system: std::env::consts::OS.to_owned(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        threads: if threads == 0 { cores } else { threads },
+    }
+}
+
+fn conclude(ended: &Result<Ended, LabError>) -> Exit {
+    match ended {
+        Ok(ended) if ended.interrupted => Exit::Interrupted,
+        Ok(ended) if !ended.controls_off.is_empty() => Exit::Internal,
+        Ok(ended) if ended.mutants == 0 => Exit::Nothing,
+        Ok(_) => Exit::Done,
+        Err(_) => Exit::Failed,
+    }
+}
+
+fn exit_reason(ended: &Result<Ended, LabError>, exit: Exit) -> String {
+    match (ended, exit) {
+        (Err(error), _) => error.to_string(),
+        (_, Exit::Interrupted) => "interrupted".to_owned(),
+        (_, Exit::Internal) => "a control is off".to_owned(),
+        (_, Exit::Nothing) => "no mutant".to_owned(),
+        _ => "done".to_owned(),
+    }
+}

@@ -1,0 +1,43 @@
+//! What keeps a measurement from being made.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::walk::io_reason;
+use crate::record::RecordError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    #[error("{path}: {reason}; name a Python file or a folder of them", path = .path.display())]
+    Path { path: PathBuf, reason: String },
+    #[error("{inner} lies in {outer}, which is measured as well; name one of them", inner = .inner.display(), outer = .outer.display())]
+    Overlap { inner: PathBuf, outer: PathBuf },
+    #[error("{file}: {message}")]
+    Corpus { file: String, message: String },
+    #[error("no Python file in {0}; nothing was measured")]
+    NoModules(String),
+    #[error(
+        "{unparsed} of {modules} modules could not be parsed, more than one in ten; unparsed.csv lists them, leave them out or name other folders"
+    )]
+    TooManyUnparsed { unparsed: usize, modules: usize },
+    #[error("start {threads} threads: {reason}")]
+    Threads { threads: usize, reason: String },
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl LabError {
+    pub(super) fn path(path: &Path, error: &io::Error) -> Self {
+        Self::Path {
+            path: path.to_owned(),
+            reason: io_reason(error),
+        }
+    }
+
+    pub(super) fn corpus(file: &str, message: impl Into<String>) -> Self {
+        Self::Corpus {
+            file: file.to_owned(),
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The main loop, and the only owner of threads: corpora go in, a record comes out.
+//!
+//! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `work` per module → `score`,
+//! with `rows` for the record. Trees live only while their module is worked on; what a run says does not
+//! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
+
+pub mod corpus;
+mod error;
+mod guard;
+mod load;
+pub mod place;
+mod plan;
+mod rows;
+mod run;
+mod score;
+pub mod tags;
+mod walk;
+mod watch;
+mod work;
+
+pub use error::LabError;
+pub use guard::caught;
+pub use load::{Loaded, load};
+pub use rows::CLEAN;
+pub use run::{Ended, Request, run};
+pub use watch::Watch;
+pub use work::LEAST_CONFIDENCE;
+
+/// A worker's stack: deep syntax trees are walked and dropped recursively.
+const STACK_BYTES: usize = 256 << 20;
+
+/// Runs `act` on a pool of `threads` workers; `0` takes one per core.
+pub fn on_threads<T: Send>(threads: usize, act: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
+    let pool = pool.map_err(|error| LabError::Threads {
+        threads,
+        reason: error.to_string(),
+    })?;
+    Ok(pool.install(act))
+}

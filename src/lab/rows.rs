@@ -1,0 +1,188 @@
+//! From what was measured to the rows of the record. No decisions, only spelling.
+
+use super::plan::Planned;
+use super::work::{CleanFinding, Measured, OnClean, OnMutant};
+use crate::judge::Judgement;
+use crate::leak::Finding;
+use crate::mutate::Mutant;
+use crate::python::{LineIndex, Span};
+use crate::record::row::{CleanRow, FindingRow, MutantRow, OutcomeRow, joined};
+use crate::record::triage::Ruling;
+use crate::record::{EditLine, EditRow};
+
+/// What `run_on` holds for a finding on untouched code.
+pub const CLEAN: &str = "clean";
+
+/// The disposition of a finding below the confidence that counts.
+pub(super) const LOW_CONFIDENCE: &str = "low-confidence";
+
+/// Lines of context kept around the edits of a mutant.
+const CONTEXT_LINES: u32 = 3;
+
+/// Modules of a package are alike: on code without a `corpus.toml` the package is the cluster.
+/// `shared` is the folder that all modules of the corpus have in common.
+pub(super) fn cluster(planned: &Planned, shared: &str) -> String {
+    let path = &planned.text.path;
+    if planned.corpus.declared {
+        return path.clone();
+    }
+    let below = path.strip_prefix(shared).unwrap_or(path);
+    below.split('/').next().unwrap_or(below).to_owned()
+}
+
+pub(super) fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, cluster: &str) -> MutantRow {
+    let primary = mutant.twin_of.iter().filter(|twin| twin.primary);
+    let places = mutant.label.places.iter();
+    MutantRow {
+        id: mutant.id.clone(),
+        corpus: planned.corpus.name.clone(),
+        module: planned.text.path.clone(),
+        mutator: mutant.mutator.clone(),
+        modifier: mutant.modifier.clone().unwrap_or_default(),
+        pattern: mutant.label.pattern.to_string(),
+        resource: mutant.label.resource.clone(),
+        effect: mutant.label.effect.to_string(),
+        strength: mutant.label.strength.to_string(),
+        witness: "not-run".to_owned(),
+        twin_of: joined(mutant.twin_of.iter().map(|twin| &twin.leak)),
+        primary: joined(primary.map(|twin| &twin.leak)),
+        qualname: mutant.qualname.clone(),
+        start: mutant.site.start,
+        end: mutant.site.end,
+        label_start: mutant.label.span.start,
+        label_end: mutant.label.span.end,
+        duplicate_of: mutant.duplicate_of.clone().unwrap_or_default(),
+        regions: joined(places.map(|place| {
+            let Span { start, end } = place.region;
+            format!("{}@{start}-{end}", place.pattern)
+        })),
+        line: lines.line_of(mutant.label_site.start) + 1,
+        kind: planned.text.tags.kind.word().to_owned(),
+        blind: planned.text.tags.blind,
+        cluster: cluster.to_owned(),
+    }
+}
+
+pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRow {
+    let text = &planned.text.source.text;
+    let hull = mutant.edits.hull();
+    let first = lines.line_of(hull.start).saturating_sub(CONTEXT_LINES);
+    let after = lines.line_of(hull.end) + CONTEXT_LINES + 1;
+    let end = if after < lines.line_count() { lines.start_of(after) as usize } else { text.len() };
+    let start = lines.start_of(first);
+    let edits = mutant.edits.list().iter().map(|edit| EditLine {
+        start: edit.span.start,
+        end: edit.span.end,
+        text: edit.text.clone(),
+    });
+    EditRow {
+        id: mutant.id.clone(),
+        corpus: planned.corpus.name.clone(),
+        module: planned.text.path.clone(),
+        edits: edits.collect(),
+        context_start: start,
+        context_line: first + 1,
+        context: text[start as usize..end].to_owned(),
+    }
+}
+
+/// Clean module first, then mutant by mutant; within each, detector by detector, then by place.
+pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
+    let mut rows = Vec::new();
+    for (detector, clean) in detectors.iter().zip(&measured.clean) {
+        rows.extend(clean.findings.iter().map(|found| clean_finding_row(planned, detector, found)));
+    }
+    let measured_mutants = counted(planned).zip(&measured.mutants);
+    for (mutant, by_detector) in measured_mutants {
+        for (detector, on) in detectors.iter().zip(by_detector) {
+            rows.extend(on.findings.iter().map(|found| {
+                let disposition = found.disposition.map_or(LOW_CONFIDENCE, |disposition| disposition.word());
+                FindingRow {
+                    run_on: mutant.id.clone(),
+                    line: found.line,
+                    ..finding_row(planned, detector, &found.finding, disposition)
+                }
+            }));
+        }
+    }
+    rows
+}
+
+/// The mutants that detectors look at: a duplicate has the text of another one.
+pub(super) fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Mutant> {
+    planned.mutants.iter().filter(|mutant| mutant.duplicate_of.is_none())
+}
+
+fn clean_finding_row(planned: &Planned, detector: &str, found: &CleanFinding) -> FindingRow {
+    let disposition = found.disposition.map_or(LOW_CONFIDENCE, |disposition| disposition.word());
+    FindingRow {
+        run_on: CLEAN.to_owned(),
+        line: found.place.line,
+        qualname: found.place.qualname.clone(),
+        shape: found.place.shape.clone(),
+        key: found.key.clone(),
+        triage: found.ruling.map_or("", Ruling::word).to_owned(),
+        ..finding_row(planned, detector, &found.finding, disposition)
+    }
+}
+
+fn finding_row(planned: &Planned, detector: &str, finding: &Finding, disposition: &str) -> FindingRow {
+    FindingRow {
+        run_on: String::new(),
+        detector: detector.to_owned(),
+        rule: finding.rule.clone(),
+        patterns: joined(&finding.patterns),
+        module: planned.text.path.clone(),
+        start: finding.span.start,
+        end: finding.span.end,
+        confidence: finding.confidence.to_string(),
+        message: finding.message.clone(),
+        disposition: disposition.to_owned(),
+        corpus: planned.corpus.name.clone(),
+        line: 0,
+        resource: finding.resource.clone().unwrap_or_default(),
+        qualname: String::new(),
+        shape: String::new(),
+        key: String::new(),
+        triage: String::new(),
+    }
+}
+
+pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow {
+    let Judgement { verdict, reason, .. } = &on.judgement;
+    let deciding = on.deciding();
+    let reason = reason.map(|reason| match on.detail.as_str() {
+        "" => reason.to_string(),
+        detail => format!("{reason}: {detail}"),
+    });
+    OutcomeRow {
+        id: mutant.id.clone(),
+        detector: detector.to_owned(),
+        verdict: verdict.to_string(),
+        rule: deciding.map(|finding| finding.rule.clone()).unwrap_or_default(),
+        confidence: deciding.map(|finding| finding.confidence.to_string()).unwrap_or_default(),
+        reason: reason.unwrap_or_default(),
+    }
+}
+
+pub(super) fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> CleanRow {
+    let counted = || on.findings.iter().filter(|found| found.disposition.is_some());
+    let ruled = |ruling| counted().filter(|found| found.ruling == ruling).count() as u64;
+    let reason = on.silence.as_ref().map(|silence| format!("{}: {}", silence.kind, silence.detail));
+    CleanRow {
+        detector: detector.to_owned(),
+        corpus: planned.corpus.name.clone(),
+        module: planned.text.path.clone(),
+        kind: planned.text.tags.kind.word().to_owned(),
+        blind: planned.text.tags.blind,
+        known_clean: planned.corpus.known_clean,
+        lines: planned.lines,
+        acquisitions: planned.acquisitions,
+        findings: counted().count() as u64,
+        triaged_true: ruled(Some(Ruling::True)),
+        triaged_false: ruled(Some(Ruling::False)),
+        triaged_contested: ruled(Some(Ruling::Contested)),
+        untriaged: ruled(None),
+        reason: reason.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,228 @@
+//! One module: every detector on the clean text and on each of its mutants, and the verdicts.
+
+use rayon::prelude::*;
+
+use super::guard::caught;
+use super::place::{Place, Places};
+use super::plan::Planned;
+use super::rows::counted;
+use super::watch::Watch;
+use crate::detect::Suite;
+use crate::judge::{Case, Disposition, Judgement, NoVerdict, Width, dispose_clean, judge};
+use crate::leak::{Confidence, Finding};
+use crate::mutate::Mutant;
+use crate::python::{Module, Source};
+use crate::record::triage::{Ruling, Triage, key};
+
+/// Findings below this are recorded, but neither credited nor charged.
+pub const LEAST_CONFIDENCE: Confidence = Confidence::Medium;
+
+/// What a detector said, sorted; or why it said nothing, with a word for people.
+pub(super) type Said = Result<Vec<Finding>, Silence>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Silence {
+    pub kind: NoVerdict,
+    pub detail: String,
+}
+
+/// One module, measured.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// One per detector.
+    pub clean: Vec<OnClean>,
+    /// One list per mutant that is no duplicate, in the order of the plan, with one entry per detector.
+    pub mutants: Vec<Vec<OnMutant>>,
+}
+
+#[derive(Debug)]
+pub(super) struct OnClean {
+    pub findings: Vec<CleanFinding>,
+    pub silence: Option<Silence>,
+}
+
+/// A finding on untouched code, and what is known of it.
+#[derive(Debug)]
+pub(super) struct CleanFinding {
+    pub finding: Finding,
+    pub place: Place,
+    pub key: String,
+    pub ruling: Option<Ruling>,
+    /// `None` if it is below [`LEAST_CONFIDENCE`].
+    pub disposition: Option<Disposition>,
+}
+
+#[derive(Debug)]
+pub(super) struct OnMutant {
+    pub judgement: Judgement,
+    pub findings: Vec<MutantFinding>,
+    /// What stands beside the reason of a `no-verdict`.
+    pub detail: String,
+}
+
+impl OnMutant {
+    /// The finding that decided the verdict. The judge counts only those that are confident enough.
+    pub(super) fn deciding(&self) -> Option<&Finding> {
+        let mut counted = self.findings.iter().filter(|found| found.disposition.is_some());
+        counted.nth(self.judgement.deciding?).map(|found| &found.finding)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct MutantFinding {
+    pub finding: Finding,
+    /// One-based.
+    pub line: u32,
+    /// `None` if it is below [`LEAST_CONFIDENCE`].
+    pub disposition: Option<Disposition>,
+}
+
+/// What every module is measured with.
+pub(super) struct Bench<'a> {
+    pub suites: &'a [Suite],
+    pub triage: &'a Triage,
+    pub watch: &'a dyn Watch,
+}
+
+/// `None` if it was interrupted.
+pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
+    if bench.watch.interrupted() {
+        return None;
+    }
+    let clean = parsed(&planned.text.path, planned.text.source.clone());
+    let said: Vec<Said> = bench.suites.iter().map(|suite| ask(suite, &clean)).collect();
+    let baselines: Vec<Report> = said.iter().map(Report::new).collect();
+    let mutants: Vec<&Mutant> = counted(planned).collect();
+    let mutants: Option<Vec<_>> = mutants
+        .par_iter()
+        .map(|mutant| measure_mutant(planned, mutant, &baselines, bench))
+        .collect();
+    let clean = said.into_iter().map(|said| on_clean(said, &clean, planned, bench.triage));
+    Some(Measured {
+        clean: clean.collect(),
+        mutants: mutants?,
+    })
+}
+
+fn parsed(path: &str, source: Source) -> Result<Module, Silence> {
+    Module::parse(path, source).map_err(|why| Silence {
+        kind: NoVerdict::Parse,
+        detail: why.reason,
+    })
+}
+
+fn ask(suite: &Suite, module: &Result<Module, Silence>) -> Said {
+    let module = module.as_ref().map_err(Clone::clone)?;
+    let mut findings = caught(|| suite.findings(module)).map_err(|panic| Silence {
+        kind: NoVerdict::Crash,
+        detail: panic,
+    })?;
+    findings.sort();
+    Ok(findings)
+}
+
+/// The findings that count, and where each stood among all.
+struct Report {
+    counted: Result<Vec<Finding>, NoVerdict>,
+    indices: Vec<usize>,
+}
+
+impl Report {
+    fn new(said: &Said) -> Self {
+        let Ok(all) = said else {
+            return Self {
+                counted: said.as_ref().map(Vec::clone).map_err(|silence| silence.kind),
+                indices: Vec::new(),
+            };
+        };
+        let counts = |at: &usize| all[*at].confidence >= LEAST_CONFIDENCE;
+        let indices: Vec<usize> = (0..all.len()).filter(counts).collect();
+        Self {
+            counted: Ok(indices.iter().map(|at| all[*at].clone()).collect()),
+            indices,
+        }
+    }
+
+    fn as_judged(&self) -> Result<&[Finding], NoVerdict> {
+        self.counted.as_deref().map_err(|kind| *kind)
+    }
+}
+
+fn measure_mutant(planned: &Planned, mutant: &Mutant, baselines: &[Report], bench: &Bench) -> Option<Vec<OnMutant>> {
+    if bench.watch.interrupted() {
+        return None;
+    }
+    let text = mutant.edits.apply(&planned.text.source.text);
+    let module = parsed(&planned.text.path, Source::from_text(text));
+    let map = mutant.edits.map();
+    let pairs = bench.suites.iter().zip(baselines);
+    let judged = pairs.map(|(suite, baseline)| {
+        let said = ask(suite, &module);
+        let report = Report::new(&said);
+        let judgement = judge(&Case {
+            label: &mutant.label,
+            map: &map,
+            width: Width::Statement,
+            baseline: baseline.as_judged(),
+            report: report.as_judged(),
+        });
+        on_mutant(said, &report, judgement, &module)
+    });
+    let judged = judged.collect();
+    bench.watch.advance(1);
+    Some(judged)
+}
+
+fn on_mutant(said: Said, report: &Report, judgement: Judgement, module: &Result<Module, Silence>) -> OnMutant {
+    let line = |at| module.as_ref().map_or(0, |module| module.lines.line_of(at) + 1);
+    let (all, detail) = match said {
+        Ok(all) => (all, String::new()),
+        Err(silence) => (Vec::new(), silence.detail),
+    };
+    let disposition = |at: usize| {
+        let counted = report.indices.binary_search(&at).ok()?;
+        judgement.dispositions.get(counted).copied()
+    };
+    let findings = all.into_iter().enumerate().map(|(at, finding)| MutantFinding {
+        line: line(finding.span.start),
+        disposition: disposition(at),
+        finding,
+    });
+    OnMutant {
+        findings: findings.collect(),
+        judgement,
+        detail,
+    }
+}
+
+fn on_clean(said: Said, module: &Result<Module, Silence>, planned: &Planned, triage: &Triage) -> OnClean {
+    let (findings, module) = match (said, module) {
+        (Ok(findings), Ok(module)) => (findings, module),
+        (Err(silence), _) => return silent(silence),
+        (_, Err(silence)) => return silent(silence.clone()),
+    };
+    let places = Places::new(module);
+    let findings = findings.into_iter().map(|finding| {
+        let place = places.place(finding.span.start);
+        let key = key(&finding.rule, &place.statement, &place.qualname);
+        let counts = finding.confidence >= LEAST_CONFIDENCE;
+        CleanFinding {
+            disposition: counts.then(|| dispose_clean(&finding, planned.corpus.known_clean)),
+            ruling: triage.ruling(&key),
+            finding,
+            place,
+            key,
+        }
+    });
+    OnClean {
+        findings: findings.collect(),
+        silence: None,
+    }
+}
+
+fn silent(silence: Silence) -> OnClean {
+    OnClean {
+        findings: Vec::new(),
+        silence: Some(silence),
+    }
+}

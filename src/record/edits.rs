@@ -1,0 +1,45 @@
+//! `edits.jsonl`: one line per mutant, enough to show its diff when the corpus is out of reach.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RecordError;
+
+pub const EDITS_FILE: &str = "edits.jsonl";
+
+/// The change that one mutant is. Offsets are bytes of the clean module's text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditRow {
+    pub id: String,
+    pub corpus: String,
+    pub module: String,
+    pub edits: Vec<EditLine>,
+    /// Where `context` starts in the module.
+    pub context_start: u32,
+    /// One-based number of its first line.
+    pub context_line: u32,
+    /// The clean lines from a little before the first edit to a little after the last.
+    pub context: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditLine {
+    pub start: u32,
+    pub end: u32,
+    pub text: String,
+}
+
+pub fn append_edits(out: &mut String, row: &EditRow) {
+    let line = serde_json::to_string(row).expect("strings and numbers always serialise");
+    out.push_str(&line);
+    out.push('\n');
+}
+
+pub fn read_edits(dir: &Path) -> Result<Vec<EditRow>, RecordError> {
+    let path = dir.join(EDITS_FILE);
+    let text = fs::read_to_string(&path).map_err(|error| RecordError::read(&path, error))?;
+    let parse = |(number, line)| serde_json::from_str(line).map_err(|error| RecordError::damaged(&path, number, error));
+    (1..).zip(text.lines()).map(parse).collect()
+}

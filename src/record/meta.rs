@@ -1,0 +1,64 @@
+//! `run.json`: what was run, with what, where and how it ended. The only file that knows time and host.
+
+use serde::{Deserialize, Serialize};
+
+pub const META_FILE: &str = "run.json";
+
+/// Rises when a reader of older records could misunderstand a file.
+pub const FORMAT: u32 = 1;
+
+/// Rises whenever the same findings would be judged or scored otherwise.
+pub const JUDGING_RULES: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    pub record_format: u32,
+    pub leakbench: String,
+    /// Runs are comparable only under the same rules.
+    pub judging_rules: u32,
+    pub complete: bool,
+    /// `done`, or why the run ended before that.
+    pub exit_reason: String,
+    pub seed: u64,
+    pub per_mutator: Option<usize>,
+    pub max_mutants: Option<usize>,
+    /// As given on the command line, without the program's name.
+    pub arguments: Vec<String>,
+    pub corpora: Vec<CorpusMeta>,
+    /// SHA-256 over all mutator pages of the run, in order of their ids.
+    pub pages_sha256: String,
+    pub mutators: Vec<String>,
+    pub detectors: Vec<DetectorMeta>,
+    /// SHA-256 of the triage file; empty without one.
+    pub triage_sha256: String,
+    /// Mutants that a second corpus holds as well; counted once.
+    pub repeated_mutants: u64,
+    pub host: Host,
+    pub started_unix_s: u64,
+    pub wall_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorpusMeta {
+    pub name: String,
+    pub embedded: bool,
+    pub known_clean: bool,
+    /// SHA-256 over the paths and bytes of its modules.
+    pub sha256: String,
+    pub modules: u64,
+    pub lines: u64,
+    pub unparsed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetectorMeta {
+    pub id: String,
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub system: String,
+    pub architecture: String,
+    pub threads: usize,
+}

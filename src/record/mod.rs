@@ -1,0 +1,23 @@
+//! The run folder `results/NAME/`: what is written, how it is protected, how it is read back.
+//!
+//! `results/README.md` defines every column; a test holds it against the headers in code. Nothing here
+//! measures, judges or prints. CSV is RFC 4180 with LF, in the order it was given; no time and no host
+//! stand in it, so that two runs of one state are byte-equal.
+
+mod edits;
+mod error;
+mod folder;
+mod meta;
+mod read;
+pub mod row;
+mod table;
+mod tables;
+pub mod triage;
+
+pub use edits::{EDITS_FILE, EditLine, EditRow, append_edits, read_edits};
+pub use error::RecordError;
+pub use folder::{Recording, Rows};
+pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta};
+pub use read::Record;
+pub use table::{POOLED, ScoreLine, ScoreTable, scores_csv};
+pub use tables::Tables;

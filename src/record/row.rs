@@ -1,0 +1,197 @@
+//! The rows of the CSV files, a type each: its fields are the columns, in their order.
+//!
+//! Columns are only ever appended. Scores have no type here: `judge` names their columns (`table.rs`).
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One kind of row: which file it stands in, and its columns.
+pub trait Row: Serialize + DeserializeOwned {
+    const FILE: &'static str;
+    const COLUMNS: &'static [&'static str];
+}
+
+macro_rules! row {
+    ($(#[$doc:meta])* $name:ident in $file:literal { $($column:ident: $type:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct $name {
+            $(pub $column: $type,)+
+        }
+
+        impl Row for $name {
+            const FILE: &'static str = $file;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+        }
+    };
+}
+
+row! {
+    /// One mutant, as planned before any detector ran.
+    MutantRow in "mutants.csv" {
+        id: String,
+        corpus: String,
+        module: String,
+        mutator: String,
+        modifier: String,
+        pattern: String,
+        resource: String,
+        effect: String,
+        strength: String,
+        witness: String,
+        twin_of: String,
+        primary: String,
+        qualname: String,
+        start: u32,
+        end: u32,
+        label_start: u32,
+        label_end: u32,
+        duplicate_of: String,
+        regions: String,
+        line: u32,
+        kind: String,
+        blind: bool,
+        cluster: String,
+    }
+}
+
+row! {
+    /// One finding on a clean module or a mutant.
+    FindingRow in "findings.csv" {
+        run_on: String,
+        detector: String,
+        rule: String,
+        patterns: String,
+        module: String,
+        start: u32,
+        end: u32,
+        confidence: String,
+        message: String,
+        disposition: String,
+        corpus: String,
+        line: u32,
+        resource: String,
+        qualname: String,
+        shape: String,
+        key: String,
+        triage: String,
+    }
+}
+
+row! {
+    /// One mutant × detector.
+    OutcomeRow in "outcomes.csv" {
+        id: String,
+        detector: String,
+        verdict: String,
+        rule: String,
+        confidence: String,
+        reason: String,
+    }
+}
+
+row! {
+    /// A file that could not be measured.
+    UnparsedRow in "unparsed.csv" {
+        corpus: String,
+        module: String,
+        reason: String,
+        line: Option<u32>,
+    }
+}
+
+row! {
+    /// One clean module × detector.
+    CleanRow in "clean_modules.csv" {
+        detector: String,
+        corpus: String,
+        module: String,
+        kind: String,
+        blind: bool,
+        known_clean: bool,
+        lines: u64,
+        acquisitions: u64,
+        findings: u64,
+        triaged_true: u64,
+        triaged_false: u64,
+        triaged_contested: u64,
+        untriaged: u64,
+        reason: String,
+    }
+}
+
+row! {
+    /// What a detector says of mutants on which reasonable people dispute.
+    ContestedRow in "contested.csv" {
+        detector: String,
+        corpus: String,
+        mutator: String,
+        n_mutants: u64,
+        n_modules: u64,
+        detected: u64,
+        indifferent: u64,
+        other_pattern: u64,
+        missed: u64,
+        no_verdict: u64,
+    }
+}
+
+row! {
+    /// Decoys that share their site with no leak mutant.
+    UnpairedRow in "unpaired.csv" {
+        detector: String,
+        corpus: String,
+        mutator: String,
+        n_mutants: u64,
+        n_modules: u64,
+        alarms: u64,
+        no_verdict: u64,
+        false_positive_rate: Decimal,
+        false_positive_rate_low: Decimal,
+        false_positive_rate_high: Decimal,
+    }
+}
+
+/// Decimals of every ratio: fixed, so that equal runs give equal bytes.
+const DECIMALS: usize = 6;
+
+/// A ratio in a field; empty where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Decimal(pub Option<f64>);
+
+impl From<Option<f64>> for Decimal {
+    fn from(ratio: Option<f64>) -> Self {
+        Self(ratio)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |ratio| write!(f, "{ratio:.DECIMALS$}"))
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Joins a list for one field. No id, path pattern or span holds a semicolon.
+pub fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    words.join(";")
+}
+
+/// The reverse of [`joined`].
+pub fn split(field: &str) -> impl Iterator<Item = &str> {
+    field.split(';').filter(|word| !word.is_empty())
+}

@@ -1,0 +1,314 @@
+//! What a report on one record holds, in which order: the headline first, what it leaves out after that.
+
+use super::Style;
+use super::grid::{Column, Grid};
+use crate::console::paint;
+use crate::leak::Pattern;
+use crate::record::row::{CleanRow, Decimal, UnparsedRow};
+use crate::record::{Meta, POOLED, ScoreLine, Tables};
+
+/// Unparsed files that are named one by one.
+const NAMED_UNPARSED: usize = 10;
+
+#[derive(Clone, Debug)]
+pub struct Section {
+    pub title: String,
+    pub grid: Option<Grid>,
+    pub notes: Vec<String>,
+}
+
+const BOLD: &str = "1";
+
+impl Section {
+    pub fn as_text(&self, style: Style) -> String {
+        let mut text = paint(&self.title, BOLD, style.colour) + "\n";
+        if let Some(grid) = &self.grid {
+            text.push_str(&grid.as_text(style));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("  {note}\n"));
+        }
+        text
+    }
+
+    pub fn as_markdown(&self) -> String {
+        let mut text = format!("## {}\n\n", self.title);
+        if let Some(grid) = &self.grid {
+            text.push_str(&grid.as_markdown());
+            text.push('\n');
+        }
+        for note in &self.notes {
+            text.push_str(&format!("- {note}\n"));
+        }
+        text
+    }
+}
+
+/// Sections without anything to say are left out.
+pub fn sections(tables: &Tables, meta: &Meta) -> Vec<Section> {
+    let mut all = vec![head(meta)];
+    all.extend(meta.corpora.iter().filter_map(|corpus| scores(tables, &corpus.name)));
+    let rest = [
+        on_clean(tables),
+        by_tag(tables),
+        unpaired(tables),
+        contested(tables),
+        unparsed(&tables.unparsed),
+        Some(legend()),
+    ];
+    all.extend(rest.into_iter().flatten());
+    all
+}
+
+fn head(meta: &Meta) -> Section {
+    let corpus = |corpus: &crate::record::CorpusMeta| {
+        let origin = if corpus.embedded { " (embedded)" } else { "" };
+        let unparsed = match corpus.unparsed {
+            0 => String::new(),
+            count => format!(", {count} not parsed"),
+        };
+        format!("corpus {}{origin}: {} modules, {} lines{unparsed}", corpus.name, corpus.modules, corpus.lines)
+    };
+    let mut notes: Vec<String> = meta.corpora.iter().map(corpus).collect();
+    let quota = match (meta.per_mutator, meta.max_mutants) {
+        (None, None) => "all mutants".to_owned(),
+        (Some(each), None) => format!("at most {each} leak mutants per mutator"),
+        (None, Some(all)) => format!("at most {all} leak mutants"),
+        (Some(each), Some(all)) => format!("at most {each} leak mutants per mutator and {all} in all"),
+    };
+    notes.push(format!("{} mutators, {quota}, seed {}", meta.mutators.len(), meta.seed));
+    if meta.repeated_mutants > 0 {
+        notes.push(format!("{} mutants stand in several corpora and count once", meta.repeated_mutants));
+    }
+    if !meta.complete {
+        notes.push(format!("INCOMPLETE: {}", meta.exit_reason));
+    }
+    Section {
+        title: format!("leakbench {}", meta.leakbench),
+        grid: None,
+        notes,
+    }
+}
+
+const FIGURES: [Column; 7] = [
+    Column::right("n"),
+    Column::right("recall"),
+    Column::left("95 %"),
+    Column::right("new"),
+    Column::right("precision"),
+    Column::right("false pos."),
+    Column::right("told apart"),
+];
+
+fn figures(line: &ScoreLine) -> Vec<String> {
+    vec![
+        line.count("n_mutants").to_string(),
+        short(line.ratio("recall")),
+        interval(line.ratio("recall_low"), line.ratio("recall_high")),
+        short(line.ratio("recall_new")),
+        short(line.ratio("precision")),
+        short(line.ratio("false_positive_rate")),
+        short(line.ratio("discrimination")),
+    ]
+}
+
+fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
+    let columns = [&[Column::left("detector"), Column::left("pattern")], &FIGURES[..]].concat();
+    let mut grid = Grid::new(&columns);
+    let mut notes = Vec::new();
+    for detector in detectors(&tables.scores) {
+        let mut lines: Vec<&ScoreLine> = overall(&tables.scores, corpus, detector)
+            .filter(|line| line.count("n_mutants") > 0)
+            .collect();
+        lines.sort_by_key(|line| place_of(&line.pattern));
+        for line in lines {
+            let names = [detector, shown_pattern(&line.pattern)].map(str::to_owned);
+            grid.rows.push([&names[..], &figures(line)].concat());
+            notes.extend(no_verdict(line).filter(|_| line.pattern == POOLED));
+        }
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: format!("Leaks injected into {corpus}"),
+        grid: Some(grid),
+        notes,
+    })
+}
+
+fn no_verdict(line: &ScoreLine) -> Option<String> {
+    let count = line.count("no_verdict");
+    (count > 0).then(|| format!("{}: {count} mutants without a verdict; outcomes.csv says why", line.detector))
+}
+
+fn overall<'t>(lines: &'t [ScoreLine], corpus: &'t str, detector: &'t str) -> impl Iterator<Item = &'t ScoreLine> {
+    lines.iter().filter(move |line| line.corpus == corpus && line.detector == detector && line.is_overall())
+}
+
+/// In the order of their first line.
+fn detectors(lines: &[ScoreLine]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for line in lines {
+        if !names.contains(&line.detector.as_str()) {
+            names.push(&line.detector);
+        }
+    }
+    names
+}
+
+/// Patterns in the order of reports, the pooled row last.
+fn place_of(pattern: &str) -> usize {
+    let known = Pattern::ALL.iter().position(|known| known.id() == pattern);
+    known.unwrap_or(Pattern::ALL.len())
+}
+
+fn shown_pattern(pattern: &str) -> &str {
+    if pattern == POOLED { "all patterns" } else { pattern }
+}
+
+/// What a detector says of code into which nothing was injected.
+fn on_clean(tables: &Tables) -> Option<Section> {
+    let mut grid = Grid::new(&[
+        Column::left("corpus"),
+        Column::left("detector"),
+        Column::right("findings"),
+        Column::right("alarms/kloc"),
+        Column::right("true"),
+        Column::right("false"),
+        Column::right("contested"),
+        Column::right("untriaged"),
+        Column::right("precision"),
+    ]);
+    for line in tables.scores.iter().filter(|line| line.is_pooled()) {
+        let rows = tables.clean.iter();
+        let rows: Vec<&CleanRow> = rows.filter(|row| row.corpus == line.corpus && row.detector == line.detector).collect();
+        let sum = |count: fn(&CleanRow) -> u64| rows.iter().map(|row| count(row)).sum::<u64>();
+        let (right, wrong) = (sum(|row| row.triaged_true), sum(|row| row.triaged_false));
+        grid.rows.push(vec![
+            line.corpus.clone(),
+            line.detector.clone(),
+            sum(|row| row.findings).to_string(),
+            short(line.ratio("alarms_per_kloc")),
+            right.to_string(),
+            wrong.to_string(),
+            sum(|row| row.triaged_contested).to_string(),
+            sum(|row| row.untriaged).to_string(),
+            short(crate::judge::interval::ratio(right, right + wrong)),
+        ]);
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: "Findings on the code as it is".to_owned(),
+        grid: Some(grid),
+        notes: vec![
+            "alarms/kloc: on modules of the natural mix in a corpus declared clean, where every finding is false".to_owned(),
+            "true, false, contested: as decided with `leakbench triage`; precision rests on these alone".to_owned(),
+        ],
+    })
+}
+
+fn by_tag(tables: &Tables) -> Option<Section> {
+    let columns = [&[Column::left("modules"), Column::left("detector")], &FIGURES[..]].concat();
+    let mut grid = Grid::new(&columns);
+    let mut lines: Vec<&ScoreLine> = tables.by_tag.iter().filter(|line| line.is_pooled()).collect();
+    lines.retain(|line| line.count("n_mutants") > 0);
+    lines.sort_by_key(|line| line.tag != "blind");
+    for line in lines {
+        let tag = if line.tag == "blind" { "blind" } else { "all others" };
+        grid.rows.push([&[tag.to_owned(), line.detector.clone()][..], &figures(line)].concat());
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: "Modules written by somebody who had seen neither mutators nor detectors (blind), and all others".to_owned(),
+        grid: Some(grid),
+        notes: Vec::new(),
+    })
+}
+
+fn unpaired(tables: &Tables) -> Option<Section> {
+    let mut grid = Grid::new(&[
+        Column::left("detector"),
+        Column::left("mutator"),
+        Column::right("n"),
+        Column::right("alarms"),
+        Column::right("false pos."),
+        Column::left("95 %"),
+    ]);
+    for row in &tables.unpaired {
+        let Decimal(rate) = row.false_positive_rate;
+        grid.rows.push(vec![
+            row.detector.clone(),
+            row.mutator.clone(),
+            row.n_mutants.to_string(),
+            row.alarms.to_string(),
+            short(rate),
+            interval(row.false_positive_rate_low.0, row.false_positive_rate_high.0),
+        ]);
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: "Safe look-alikes without a leak beside them (unpaired decoys)".to_owned(),
+        grid: Some(grid),
+        notes: Vec::new(),
+    })
+}
+
+fn contested(tables: &Tables) -> Option<Section> {
+    let mut grid = Grid::new(&[
+        Column::left("detector"),
+        Column::left("mutator"),
+        Column::right("n"),
+        Column::right("reported"),
+        Column::right("silent"),
+        Column::right("no verdict"),
+    ]);
+    for row in &tables.contested {
+        let reported = row.detected + row.indifferent + row.other_pattern;
+        let counts = [row.n_mutants, reported, row.missed, row.no_verdict].map(|count| count.to_string());
+        grid.rows.push([&[row.detector.clone(), row.mutator.clone()][..], &counts].concat());
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: "Contested: reasonable people dispute whether these leak; in no other figure".to_owned(),
+        grid: Some(grid),
+        notes: Vec::new(),
+    })
+}
+
+fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
+    let name = |row: &UnparsedRow| {
+        let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}/{}{line}: {}", row.corpus, row.module, row.reason)
+    };
+    let mut notes: Vec<String> = rows.iter().take(NAMED_UNPARSED).map(name).collect();
+    if rows.len() > NAMED_UNPARSED {
+        notes.push(format!("and {} more in unparsed.csv", rows.len() - NAMED_UNPARSED));
+    }
+    (!rows.is_empty()).then(|| Section {
+        title: "Not parsed, so not measured".to_owned(),
+        grid: None,
+        notes,
+    })
+}
+
+fn legend() -> Section {
+    let lines = [
+        "n           leaks injected, one per copy of a module",
+        "recall      share of them that was reported, at the right place as the right pattern; 95 % interval",
+        "new         the same, counting only what was not reported before the leak was there",
+        "precision   share of true reports if leaks and their safe twins were equally many",
+        "false pos.  share of safe twins (the same site, released in another way) that was reported",
+        "told apart  share of pairs in which the leak was newly reported and its safe twin was not",
+        "An empty figure (-) is one that was not measured; intervals need at least ten modules.",
+    ];
+    Section {
+        title: "What the figures mean".to_owned(),
+        grid: None,
+        notes: lines.map(str::to_owned).to_vec(),
+    }
+}
+
+pub(super) fn short(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+fn interval(low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("[{low:.2}, {high:.2}]"),
+        _ => String::new(),
+    }
+}
