@@ -7,6 +7,8 @@ use crate::python::ast::{Expr, ExprCall};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
     Releases,
+    /// The result is the handle.
+    Passes,
     /// The result owns it.
     Wraps,
     /// The result may own it; nobody knows.
@@ -104,6 +106,8 @@ fn of_qualified(world: World<'_, '_>, name: &str) -> Option<Treatment> {
     let arguments = &world.table.arguments;
     if world.table.releases_by_function(name) {
         Some(Treatment::Releases)
+    } else if arguments.passes.contains(name) {
+        Some(Treatment::Passes)
     } else if arguments.wraps.contains(name) {
         Some(Treatment::Wraps)
     } else if arguments.keeps.contains(name) {

@@ -186,6 +186,14 @@ fn evaluate_call<'m>(
     };
     match treatment(setting.world, call, argument) {
         Treatment::Releases => Outcome::Released,
+        Treatment::Passes => {
+            let hold = state.holds(argument).unwrap_or(Hold {
+                wrapped: true,
+                part: None,
+            });
+            state.fly(expr, hold);
+            Outcome::Held(state)
+        }
         Treatment::Wraps => {
             let part = state.holds(argument).and_then(|hold| hold.part);
             state.fly(expr, Hold { wrapped: true, part });
