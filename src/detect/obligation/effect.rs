@@ -289,7 +289,7 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
     };
     setting.tests.assign(&mut state.facts, target, of, text);
     if of.is_some_and(|value| setting.is_acquisition(value)) {
-        setting.tests.learn_not_none(&mut state.facts, target);
+        setting.tests.learn_made(&mut state.facts, target);
     }
     let before = state.clone();
     for name in names_bound(target) {
