@@ -253,21 +253,26 @@ fn call_method<'m>(
     settle(Span::from(expr.range()), state)
 }
 
+/// A nested function, lambda or class: it may use the handle later, or release it.
 fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) -> Outcome<'m> {
+    let captured = |expr: &Expr| match expr {
+        Expr::Name(name) if matches!(name.ctx, ExprContext::Load) && state.held_by(&name.id).is_some() => {
+            let names = setting.world.names;
+            names.home(&name.id, names.scope_at(name.start().to_u32())) == setting.body
+        }
+        _ => false,
+    };
     let (mut used, mut released) = (false, false);
-    for inner in node.descendants() {
+    for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
-            Node::Expr(Expr::Name(name)) if matches!(name.ctx, ExprContext::Load) => {
-                used |= state.held_by(&name.id).is_some();
+            Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
+                released |= captured(&attribute.value)
             }
-            Node::Expr(Expr::Attribute(attribute)) if is_release(setting, &attribute.attr) => {
-                released |= state.holds(&attribute.value).is_some();
-            }
-            Node::Expr(Expr::Call(call)) => {
-                let argument = call.args.iter().find(|one| state.carries(one));
+            Expr::Call(call) => {
+                let argument = call.args.iter().find(|one| captured(one));
                 released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
             }
-            _ => {}
+            name => used |= captured(name),
         }
     }
     if released {
