@@ -31,7 +31,13 @@ fn report(obligation: &Obligation<'_>) -> Option<Finding> {
     }
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = format!("{what} is opened inside an expression and never {done}: no name is left to release it by");
-    let confidence = left.doubt.lowers(Confidence::High, &obligation.resource.kind);
+    // Iterated to the end, it closes itself.
+    let certain = if obligation.resource.kind == "directory-iterator" {
+        Confidence::Low
+    } else {
+        Confidence::High
+    };
+    let confidence = left.doubt.lowers(certain, &obligation.resource.kind);
     let mut finding = finding(Pattern::InlineAcquisition, obligation, confidence, message);
     finding
         .related

@@ -21,7 +21,17 @@ pub(super) enum Treatment {
 }
 
 /// Methods that store their argument.
-const KEEPERS: [&str; 24] = [
+const KEEPERS: [&str; 34] = [
+    "addCallback",
+    "addCallbacks",
+    "addErrback",
+    "addBoth",
+    "callLater",
+    "callFromThread",
+    "call_soon",
+    "call_later",
+    "call_soon_threadsafe",
+    "then",
     "append",
     "appendleft",
     "add",
@@ -96,7 +106,7 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     } else if let Some(known) = of_typed_method(world, call) {
         return known;
     }
-    if is_own_class(&call.func) {
+    if is_own_class(&call.func) || summary::is_class_attribute(world, &call.func) {
         return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())

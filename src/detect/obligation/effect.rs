@@ -266,7 +266,7 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                released |= captured(&attribute.value)
+                released |= captured(&attribute.value);
             }
             Expr::Call(call) => {
                 let argument = call.args.iter().find(|one| captured(one));

@@ -106,6 +106,14 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
     Some(walk.fate)
 }
 
+/// `yield f`
+fn hands_out(kind: &Kind<'_>, state: &State<'_>) -> bool {
+    match kind {
+        Kind::Evaluate(Expr::Yield(node)) => node.value.as_deref().is_some_and(|value| state.carries(value)),
+        _ => false,
+    }
+}
+
 fn parts(acquisition: &Acquisition<'_, '_>) -> Vec<Option<usize>> {
     match acquisition.resource.parts.as_slice() {
         [] => vec![None],
@@ -190,6 +198,9 @@ struct Walk<'a, 'g, 'm> {
     seen: HashSet<(StepId, Key<'m>)>,
     per_step: HashMap<StepId, u32>,
     fate: Fate<'m>,
+    /// An exception at a `yield` that had handed the handle out: the consumer's affair, unless this
+    /// generator releases it elsewhere, as context managers do.
+    skipped_outside: Option<Skipped>,
     max_states: usize,
 }
 
@@ -202,6 +213,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             seen: HashSet::new(),
             per_step: HashMap::new(),
             fate: Fate::default(),
+            skipped_outside: None,
             max_states: MAX_STATES,
         }
     }
@@ -231,6 +243,13 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 Graph::RAISED => self.skip(&state, trail),
                 _ => self.pass(id, state, trail),
             }
+        }
+        match self.skipped_outside {
+            Some(skipped) if self.fate.released => {
+                self.fate.skipped.get_or_insert(skipped);
+            }
+            Some(_) => self.moved(Move::Yielded),
+            None => {}
         }
     }
 
@@ -310,6 +329,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                     Grade::Unlikely
                 };
                 trail.raised_at = Some(step.span);
+                state.yielded |= hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }

@@ -197,6 +197,15 @@ fn of_operation(world: World<'_, '_>, resource: &Resource, expr: &Expr, state: &
             _ => Grade::Likely,
         },
         Expr::Subscript(node) if state.holds(&node.value).is_some() => Grade::Nothing,
+        // `IO[bytes]` is a type.
+        Expr::Subscript(node)
+            if node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.starts_with(char::is_uppercase)) =>
+        {
+            Grade::Unlikely
+        }
         Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
@@ -311,6 +320,7 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     }
 }
 
+/// A method of the handle, or a function that is handed it.
 pub(super) fn is_call_on_handle(kind: &Kind<'_>, state: &State<'_>) -> bool {
     let Kind::Evaluate(Expr::Call(call)) = kind else {
         return false;
