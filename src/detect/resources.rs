@@ -38,6 +38,9 @@ fn yes() -> bool {
 pub(super) struct Arguments {
     #[serde(default)]
     pub wraps: BTreeSet<String>,
+    /// The result is the handle itself.
+    #[serde(default)]
+    pub passes: BTreeSet<String>,
     #[serde(default)]
     pub keeps: BTreeSet<String>,
     #[serde(default)]

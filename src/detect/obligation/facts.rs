@@ -76,6 +76,9 @@ impl<'m> Tests<'m> {
         let bound = names_bound(target);
         let concerns = |name: &&str| *name == target_text || bound.contains(name);
         facts.retain(|(number, _)| !self.names[*number as usize].iter().any(concerns));
+        if value.is_some_and(constructs) {
+            self.learn_made(facts, target);
+        }
         let Some(Expr::Constant(constant)) = value else { return };
         let is_none = constant.value == Constant::None;
         let learnt = [
@@ -92,11 +95,14 @@ impl<'m> Tests<'m> {
         }
     }
 
-    /// An acquisition never gives `None`, nor are the items of its tuple `None`.
-    pub(super) fn learn_not_none(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
+    /// An acquisition never gives `None` or anything false, nor are the items of its tuple; the same
+    /// goes for what a constructor makes.
+    pub(super) fn learn_made(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
         for name in names_bound(target) {
-            if let Some(number) = self.numbers.get(&format!("{name} is None")) {
-                learn(facts, *number, false);
+            for (key, holds) in [(format!("{name} is None"), false), (name.to_owned(), true)] {
+                if let Some(number) = self.numbers.get(&key) {
+                    learn(facts, *number, holds);
+                }
             }
         }
     }
@@ -176,6 +182,17 @@ pub(super) fn learn(facts: &mut Vec<(u32, bool)>, number: u32, holds: bool) {
     facts.retain(|(known, _)| *known != number);
     facts.push((number, holds));
     facts.sort_unstable();
+}
+
+/// `Popen(...)`, `subprocess.Popen(...)`
+fn constructs(value: &Expr) -> bool {
+    let Expr::Call(call) = value else { return false };
+    let tail = match &*call.func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(node) => node.attr.as_str(),
+        _ => return false,
+    };
+    tail.starts_with(char::is_uppercase) && tail.chars().any(char::is_lowercase)
 }
 
 fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {

@@ -394,8 +394,8 @@ impl<'a> Builder<'a, '_> {
 
     fn try_except(&mut self, span: Span, body: &'a [Stmt], handlers: &'a [ExceptHandler], orelse: &'a [Stmt]) {
         let outer = self.raise_to;
-        let ordinary = self.place(Kind::Join, span);
-        let exit = self.place(Kind::Join, span);
+        let ordinary = self.place(Kind::Dispatch(handlers), span);
+        let exit = self.place(Kind::Dispatch(handlers), span);
         self.raise_to = Targets { ordinary, exit };
         self.body(body);
         self.raise_to = outer;

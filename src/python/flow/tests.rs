@@ -34,7 +34,13 @@ fn label(graph: &Graph<'_>, id: StepId, code: &str) -> String {
     let step = graph.step(id);
     let text = step.span.of(code);
     match &step.kind {
-        Kind::Join | Kind::Entry | Kind::Nothing | Kind::Load(_) | Kind::Discard(_) | Kind::Create(_) => String::new(),
+        Kind::Join
+        | Kind::Dispatch(_)
+        | Kind::Entry
+        | Kind::Nothing
+        | Kind::Load(_)
+        | Kind::Discard(_)
+        | Kind::Create(_) => String::new(),
         Kind::End => "end".into(),
         Kind::Returned => "returned".into(),
         Kind::Raised => "raised".into(),
