@@ -43,6 +43,10 @@ pub(super) struct Case {
     /// One-based line of the page on which the input starts.
     pub(super) line: u32,
     pub(super) input: String,
+    /// Other modules of the same corpus.
+    pub(super) elsewhere: Vec<String>,
+    /// How many lines of the page follow the first one of the input, up to the last block that is no mutant.
+    pub(super) length: u32,
     /// The text of each expected mutant, and the page line on which it starts.
     pub(super) mutants: Vec<(String, u32)>,
 }
@@ -310,15 +314,33 @@ impl Blocks {
     fn block(&mut self, info: &str, text: &str, line: u32, title: &str) -> Result<(), Fault> {
         match info {
             "rewrite" => self.rewrites.push(Rewrite::parse(text, line)?),
-            "py" => self.cases.push(Case { title: title.to_owned(), line, input: text.to_owned(), mutants: Vec::new() }),
+            "py" => self.cases.push(Case {
+                title: title.to_owned(),
+                line,
+                input: text.to_owned(),
+                elsewhere: Vec::new(),
+                length: line_count(text),
+                mutants: Vec::new(),
+            }),
+            "py elsewhere" => match self.cases.last_mut().filter(|case| case.mutants.is_empty()) {
+                Some(case) => {
+                    case.length = line - case.line + line_count(text);
+                    case.elsewhere.push(text.to_owned());
+                }
+                None => return Err((line, "another module without a case; it stands between the ```py block and its mutants".to_owned())),
+            },
             "py mutant" => match self.cases.last_mut() {
                 Some(case) => case.mutants.push((text.to_owned(), line)),
                 None => return Err((line, "a mutant without the code it comes from; a ```py block must stand before it".to_owned())),
             },
-            other => return Err((line - 1, format!("a page has blocks `rewrite`, `py` and `py mutant`, not {other:?}"))),
+            other => return Err((line - 1, format!("a page has blocks `rewrite`, `py`, `py elsewhere` and `py mutant`, not {other:?}"))),
         }
         Ok(())
     }
+}
+
+fn line_count(text: &str) -> u32 {
+    u32::try_from(text.lines().count()).unwrap_or(u32::MAX)
 }
 
 /// One-based number of the line at a zero-based index.

@@ -8,6 +8,10 @@ use serde::Deserialize;
 use super::facts::Facts;
 use crate::python::Node;
 use crate::python::ast::{Constant, Expr, ExprCall};
+use crate::python::names::BindingKind;
+
+/// Streams that hold nothing.
+pub(super) const IN_MEMORY: [&str; 2] = ["io.StringIO", "io.BytesIO"];
 
 /// One entry of the table.
 #[derive(Debug, Deserialize)]
@@ -67,7 +71,7 @@ pub fn acquiring_callables() -> Vec<&'static str> {
 /// The entry that a call belongs to, if it is sure to acquire.
 pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Resource> {
     let Expr::Call(call) = expr else { return None };
-    if borrows_descriptor(call) {
+    if borrows_descriptor(call) || wraps_stream(facts, call) {
         return None;
     }
     if let Some(name) = facts.names.resolve(&call.func).qualified() {
@@ -84,11 +88,38 @@ pub(super) fn nested_acquisitions(facts: &Facts<'_>, expr: &Expr) -> usize {
     inner.filter(|inner| resource_of(facts, inner).is_some()).count()
 }
 
-/// `open(0)`, `open(fd, closefd=False)`: what is closed here is not all that was opened elsewhere.
+/// `open(0)`, `open(sys.stdin.fileno())`, `open(fd, closefd=False)`: what is closed here is not all
+/// that was opened elsewhere.
 fn borrows_descriptor(call: &ExprCall) -> bool {
     let keyword = call.keywords.iter().any(|keyword| keyword.arg.as_deref() == Some("closefd") || keyword.arg.is_none());
     let number = call.args.first().is_some_and(|arg| matches!(arg, Expr::Constant(constant) if matches!(constant.value, Constant::Int(_))));
-    keyword || number
+    keyword || number || call.args.first().is_some_and(|arg| is_method_call(arg, "fileno"))
+}
+
+/// `ZipFile(BytesIO(data))`, `GzipFile(fileobj=raw)`: they read from a stream that is another's, or
+/// that holds nothing.
+fn wraps_stream(facts: &Facts<'_>, call: &ExprCall) -> bool {
+    let keyword = call.keywords.iter().any(|keyword| keyword.arg.as_deref() == Some("fileobj"));
+    keyword || call.args.first().is_some_and(|arg| is_stream(facts, arg))
+}
+
+fn is_stream(facts: &Facts<'_>, expr: &Expr) -> bool {
+    let Expr::Name(name) = expr else {
+        let Expr::Call(call) = expr else { return false };
+        let made = facts.names.resolve(&call.func);
+        return made.qualified().is_some_and(|made| IN_MEMORY.contains(&made) || TABLE.callables.contains_key(made));
+    };
+    let bindings = facts.names.bindings(&name.id, facts.names.scope_at(name.range.start().to_u32()));
+    bindings.iter().any(|binding| match binding.kind {
+        BindingKind::With { context: Some(value) } | BindingKind::Assign { value: Some(value) } => {
+            matches!(value, Expr::Call(_)) && is_stream(facts, value)
+        }
+        _ => false,
+    })
+}
+
+fn is_method_call(expr: &Expr, method: &str) -> bool {
+    matches!(expr, Expr::Call(call) if matches!(&*call.func, Expr::Attribute(function) if function.attr.as_str() == method))
 }
 
 #[cfg(test)]

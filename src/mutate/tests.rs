@@ -1,6 +1,7 @@
 //! Runs the cases of every page, and holds the promises about them.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::draft::{Draft, drafts_of, finish};
 use super::facts::Facts;
@@ -10,10 +11,21 @@ use super::split::split_withs;
 use crate::leak::Effect;
 use crate::python::{LineIndex, Module, Source, Span};
 
+/// The pages as they stand in the folder: what is embedded may be older than what its author just wrote.
+fn pages_in_folder() -> Pages {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/mutators");
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let names = entries.map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("a name is UTF-8"));
+    let pages = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md") && name != "README.md");
+    let text = |name: &String| std::fs::read_to_string(format!("{folder}/{name}")).expect("a page can be read");
+    let files: Vec<(String, String)> = pages.map(|name| (name.clone(), text(&name))).collect();
+    Pages::default().with_files(&files).unwrap_or_else(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()))
+}
+
 /// The mutants that one page makes of a case, as the page writes them.
 fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     let module = Module::parse("case.py", Source::from_text(&case.input)).expect("the case is Python");
-    let index = Index::new([case.input.as_str()]);
+    let index = Index::new(case.elsewhere.iter().chain([&case.input]).map(String::as_str));
     let facts = Facts::new(&module, &index);
     let mut drafts: Vec<Draft> = drafts_of(page, &facts);
     let pages = Pages::of(page.clone());
@@ -60,7 +72,7 @@ fn failures(page: &Page) -> Vec<String> {
 
 #[test]
 fn every_page_does_what_its_cases_say() {
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     if std::env::var_os("LEAKBENCH_BLESS").is_some() {
         pages.list().iter().for_each(bless);
         return;
@@ -76,7 +88,7 @@ fn bless(page: &Page) {
     let mut out = String::new();
     let mut at = 0;
     for case in &page.cases {
-        let end = case.line as usize - 1 + case.input.lines().count() + 1;
+        let end = (case.line - 1 + case.length + 1) as usize;
         lines[at..end].iter().for_each(|line| out.push_str(&format!("{line}\n")));
         at = end;
         if let Some((text, line)) = case.mutants.last() {
@@ -93,7 +105,7 @@ fn bless(page: &Page) {
 #[test]
 fn every_condition_of_a_page_is_needed() {
     let mut idle = Vec::new();
-    for page in Pages::built_in().list() {
+    for page in pages_in_folder().list() {
         for at in 0..page.conditions.len() {
             let mut without = page.clone();
             let condition = without.conditions.remove(at);
@@ -108,7 +120,7 @@ fn every_condition_of_a_page_is_needed() {
 #[test]
 fn every_condition_word_is_used_and_documented() {
     let documentation = include_str!("../../mutators/README.md");
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     for word in super::condition_names() {
         let used = pages.list().iter().flat_map(|page| &page.conditions).any(|condition| condition.text.contains(&format!("{word}(")));
         assert!(used, "no page uses {word}");
@@ -118,7 +130,7 @@ fn every_condition_word_is_used_and_documented() {
 
 #[test]
 fn every_leak_mutator_has_a_primary_decoy_that_names_it() {
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     for page in pages.list().iter().filter(|page| page.effect == Effect::Leak) {
         let primary = page.primary.as_deref().and_then(|primary| pages.get(primary));
         let primary = primary.unwrap_or_else(|| panic!("{} has no primary decoy", page.id));
@@ -128,7 +140,7 @@ fn every_leak_mutator_has_a_primary_decoy_that_names_it() {
 
 fn all_mutants(text: &str) -> Vec<Mutant> {
     let module = Module::parse("module.py", Source::from_text(text)).unwrap();
-    mutants_of(&Pages::built_in(), &module, &Index::new([text]))
+    mutants_of(&pages_in_folder(), &module, &Index::new([text]))
 }
 
 const SAMPLE: &str = "def load(path):\n    with open(path) as handle:\n        text = handle.read()\n        text = text.strip()\n    return text\n";
@@ -161,7 +173,7 @@ fn line_ends_and_tabs_are_kept() {
 #[test]
 fn a_label_names_the_acquisition_and_its_statement() {
     let text = "with open('a') as f:\n    g(f)\n    h(f)\n";
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     let labelled = all_mutants(text).into_iter().filter(|mutant| pages.get(&mutant.mutator).unwrap().label == "acquire");
     for mutant in labelled {
         let new = mutant.edits.apply(text);

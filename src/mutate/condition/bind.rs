@@ -16,7 +16,8 @@ pub(super) fn fresh(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
 /// `close-of($c, $a)`: the method that releases `$a`; false where `with` does more than call it.
 pub(super) fn close_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(resource) = scene.expr(arguments, 1).and_then(|expr| resource_of(scene.facts, expr)) else { return Truth::Unknown };
-    if resource.exit != Exit::Releases {
+    scene.site.resource = Some(resource.kind.clone());
+    if resource.exit != Exit::Releases || resource.by_name {
         return Truth::No;
     }
     scene.bind(arguments, Value::Text(resource.release.clone()))

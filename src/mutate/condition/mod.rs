@@ -4,6 +4,7 @@
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
 mod bind;
+mod callee;
 mod class;
 mod flow;
 mod name;
@@ -73,24 +74,25 @@ macro_rules! words {
 
 words! {
     "call-in" => bind::call_in, binds;
-    "called" => name::called;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
+    "enters-itself" => class::enters_itself;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
-    "has-method" => class::has_method;
     "has-yield" => flow::has_yield;
     "is" => name::is;
     "leaves-early" => flow::leaves_early;
+    "literal" => syntax::literal;
     "may-raise" => flow::may_raise;
+    "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
-    "no-bases" => class::no_bases;
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
     "only-calls" => class::only_calls;
     "only-reads" => usage::only_reads;
     "owns-resource" => class::owns_resource;
+    "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
     "rebound" => usage::rebound;
     "release" => usage::release;

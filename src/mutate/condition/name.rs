@@ -14,15 +14,8 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
     }
 }
 
-/// `called($f)`: some call of the module's `$f` stands in the module outside its own body.
-pub(super) fn called(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(name) = scene.word(arguments, 0) else { return Truth::Unknown };
-    let own = scene.at();
-    let loads = scene.facts.names.loads(&name, ScopeId::MODULE);
-    loads.iter().any(|load| !own.contains(load.span)).into()
-}
-
-/// `covered($x)`: bound just once, and every use lies in another hunk of the site.
+/// `covered($x)`: bound just once, every use lies in another hunk of the site, and every such hunk
+/// holds one: the same word may mean something else there.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(Argument::Variable(variable)) = arguments.first() else { return Truth::Unknown };
     let Some(name) = scene.site.values.get(variable).and_then(|value| value.word().map(str::to_owned)) else { return Truth::Unknown };
@@ -34,7 +27,9 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     let exported = scene.facts.module.body.iter().any(|statement| exports(Node::Stmt(statement), &name));
     let places: Vec<Span> = scene.site.parts.iter().filter(|part| part.hunk > 0).map(|part| part.node().span()).collect();
     let loads = names.loads(&name, ScopeId::MODULE);
-    (!exported && loads.iter().all(|load| places.iter().any(|place| place.contains(load.span)))).into()
+    let all_changed = loads.iter().all(|load| places.iter().any(|place| place.contains(load.span)));
+    let all_meant = places.iter().all(|place| loads.iter().any(|load| place.contains(load.span)));
+    (!exported && all_changed && all_meant).into()
 }
 
 /// Whether a top-level statement lists the name in `__all__`.

@@ -2,13 +2,26 @@
 
 use super::{Argument, Scene, Truth};
 use crate::python::Node;
-use crate::python::ast::Stmt;
+use crate::python::ast::{Constant, Expr, Stmt};
 use crate::python::flow;
 
 /// `one-of($m, word, …)`
 pub(super) fn one_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(word) = scene.word(arguments, 0) else { return Truth::Unknown };
     scene.texts(arguments, 1).contains(&word.as_str()).into()
+}
+
+/// `literal($x, kind…)`: a constant, or nothing but constants; `text` and `number` narrow it.
+pub(super) fn literal(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(value) = scene.value(arguments, 0) else { return Truth::Unknown };
+    let kinds = scene.texts(arguments, 1);
+    let wanted = |constant: &Constant| match constant {
+        Constant::Str(_) => kinds.is_empty() || kinds.contains(&"text"),
+        Constant::Int(_) | Constant::Float(_) => kinds.is_empty() || kinds.contains(&"number"),
+        _ => kinds.is_empty(),
+    };
+    let is_wanted = |node: &Node<'_>| matches!(node, Node::Expr(Expr::Constant(constant)) if wanted(&constant.value));
+    value.nodes().iter().all(is_wanted).into()
 }
 
 /// `simple($s)`: an assignment or an expression, nothing that leaves or blocks.

@@ -1,8 +1,10 @@
 //! Conditions on resources and on what happens to the name that holds one.
 
+use super::callee::taken_by_callee;
 use super::{Argument, Scene, Truth};
+use crate::mutate::facts::Facts;
 use crate::mutate::resources::{Exit, nested_acquisitions, resource_of};
-use crate::python::ast::{Comprehension, Expr, ExprContext, Stmt};
+use crate::python::ast::{Comprehension, Expr, ExprCall, ExprContext, Keyword, Stmt};
 use crate::python::{Node, Span};
 
 /// `resource($a, kind…)`: a call that acquires what its `with` releases.
@@ -34,45 +36,69 @@ const RELEASES: [&str; 12] = [
     "close", "aclose", "server_close", "release", "shutdown", "terminate", "detach", "quit", "logout", "disconnect", "stop", "__exit__",
 ];
 
-/// `released($n, $$b)`: closed, entered again, given to a taker, or deleted in the block.
+/// `mentioned($n, $$b)`: the name stands in the block.
+pub(super) fn mentioned(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
+    let mut exprs = value.nodes().iter().flat_map(|node| node.descendants()).filter_map(Node::as_expr);
+    exprs.any(|expr| is_name(expr, &name)).into()
+}
+
+/// `released($n, $$b)`: closed, entered again, deleted, or given to one who takes it, in the block.
 pub(super) fn released(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
     let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
-    nodes.any(|node| releases(node, &name)).into()
+    nodes.any(|node| releases(node, &name) || taken_by_callee(scene.facts, node, &name)).into()
 }
 
-fn releases(node: Node<'_>, name: &str) -> bool {
+pub(super) fn releases(node: Node<'_>, name: &str) -> bool {
     match node {
         Node::Expr(Expr::Attribute(node)) => is_name(&node.value, name) && RELEASES.contains(&node.attr.as_str()),
         Node::WithItem(item) => is_name(&item.context_expr, name),
         Node::Stmt(Stmt::Delete(node)) => node.targets.iter().any(|target| is_name(target, name)),
         Node::Expr(Expr::Call(call)) => {
             let taker = match &*call.func {
-                Expr::Name(function) => matches!(function.id.as_str(), "closing" | "aclosing"),
-                Expr::Attribute(method) => matches!(
-                    method.attr.as_str(),
-                    "closing" | "aclosing" | "enter_context" | "enter_async_context" | "push" | "callback" | "finalize" | "close"
-                ),
+                Expr::Name(function) => TAKERS.contains(&function.id.as_str()),
+                Expr::Attribute(method) => TAKERS.contains(&method.attr.as_str()),
+                // Whatever a call gives may take its argument: `codecs.getreader("utf-8")(raw)`.
+                Expr::Call(_) => true,
                 _ => false,
             };
-            taker && call.args.iter().any(|arg| is_name(arg, name))
+            let sock = call.keywords.iter().any(|keyword| keyword.arg.as_deref() == Some("sock") && is_name(&keyword.value, name));
+            sock || taker && call.args.iter().any(|arg| is_name(arg, name) || is_descriptor_of(arg, name))
         }
         _ => false,
     }
 }
 
-/// `rebound($n, $$b)`: stored or deleted in the block.
+/// Functions and classes that close what they are given, or see to it.
+const TAKERS: [&str; 17] = [
+    "closing", "aclosing", "enter_context", "enter_async_context", "push", "push_async_exit", "callback", "finalize", "close",
+    "fdopen", "wrap_socket", "StreamReaderWriter", "TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom",
+    "BufferedRWPair",
+];
+
+/// `handle.fileno()`
+fn is_descriptor_of(expr: &Expr, name: &str) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "fileno" && is_name(&method.value, name))
+}
+
+/// `rebound($n, $$b)`: stored or deleted in the block; unknown where another function stores it.
 pub(super) fn rebound(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else { return Truth::Unknown };
     let Some(block) = value.nodes().first().and_then(|first| Some(first.span().cover(value.nodes().last()?.span()))) else { return Truth::No };
     let scope = scene.facts.names.scope_at(block.start);
-    scene.facts.names.stores(&name, scope).iter().any(|store| block.contains(store.span)).into()
+    let stores = scene.facts.names.stores(&name, scope);
+    if stores.iter().any(|store| store.nested) {
+        return Truth::Unknown;
+    }
+    stores.iter().any(|store| block.contains(store.span)).into()
 }
 
-/// Methods that keep what they are given.
-const KEEPERS: [&str; 15] = [
+/// Methods and functions that keep what they are given.
+const KEEPERS: [&str; 19] = [
     "append", "appendleft", "add", "insert", "extend", "put", "put_nowait", "setdefault", "push", "register", "submit", "send",
-    "addCleanup", "start_new_thread", "__setitem__",
+    "addCleanup", "start_new_thread", "__setitem__", "partial", "set", "set_result", "setattr",
 ];
 
 /// `handed-on($n, $$b)`: returned, yielded, stored, put in a container or captured. As a plain
@@ -87,7 +113,7 @@ pub(super) fn handed_on(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
     (captured || nodes.any(|node| hands_on(node, &name))).into()
 }
 
-fn hands_on(node: Node<'_>, name: &str) -> bool {
+pub(super) fn hands_on(node: Node<'_>, name: &str) -> bool {
     let holds = |expr: &Expr| holds_handle(expr, name);
     let some = |expr: &Option<Box<Expr>>| expr.as_deref().is_some_and(holds);
     match node {
@@ -103,8 +129,18 @@ fn hands_on(node: Node<'_>, name: &str) -> bool {
         Node::Expr(Expr::ListComp(node)) => holds(&node.elt),
         Node::Expr(Expr::SetComp(node)) => holds(&node.elt),
         Node::Expr(Expr::DictComp(node)) => holds(&node.value),
+        Node::Expr(Expr::GeneratorExp(node)) => holds(&node.elt),
+        // `for line in handle` lends it; `for stream in (source, target)` gives it another name.
+        Node::Stmt(Stmt::For(node)) => !is_name(&node.iter, name) && holds(&node.iter),
+        Node::Comprehension(node) => !is_name(&node.iter, name) && holds(&node.iter),
+        Node::Stmt(Stmt::Match(node)) => holds(&node.subject),
+        Node::Parameter(node) => some(&node.default),
         Node::Expr(Expr::Call(call)) => {
-            let keeper = matches!(&*call.func, Expr::Attribute(method) if KEEPERS.contains(&method.attr.as_str()));
+            let keeper = match &*call.func {
+                Expr::Attribute(method) => KEEPERS.contains(&method.attr.as_str()),
+                Expr::Name(function) => KEEPERS.contains(&function.id.as_str()),
+                _ => false,
+            };
             let values = call.args.iter().chain(call.keywords.iter().map(|keyword| &keyword.value));
             values.into_iter().any(|value| match value {
                 // A plain argument is borrowed, unless the method keeps what it gets.
@@ -182,11 +218,21 @@ pub(super) fn only_reads(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) 
     let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
     let other = nodes.any(|node| match node {
         Node::Expr(Expr::Attribute(node)) => is_name(&node.value, &name) && !READS.contains(&node.attr.as_str()),
+        Node::Expr(Expr::Call(call)) => needs_descriptor(scene.facts, call, &name),
         _ => false,
     });
     (!other).into()
 }
 
-fn is_name(expr: &Expr, name: &str) -> bool {
+/// `subprocess.run(…, stdin=handle)`, `fcntl.flock(handle, …)`
+fn needs_descriptor(facts: &Facts<'_>, call: &ExprCall, name: &str) -> bool {
+    let stream = |keyword: &Keyword| matches!(keyword.arg.as_deref(), Some("stdin" | "stdout" | "stderr"));
+    let redirected = call.keywords.iter().any(|keyword| stream(keyword) && is_name(&keyword.value, name));
+    let resolved = facts.names.resolve(&call.func);
+    let system = resolved.qualified().is_some_and(|function| ["fcntl.", "os.", "select."].iter().any(|module| function.starts_with(module)));
+    redirected || system && call.args.iter().any(|arg| is_name(arg, name))
+}
+
+pub(super) fn is_name(expr: &Expr, name: &str) -> bool {
     matches!(expr, Expr::Name(node) if node.id.as_str() == name)
 }
