@@ -394,6 +394,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             grade: state.raised,
             doubt: state.doubt,
         };
+        if state.yielded {
+            self.skipped_outside = Some(skipped);
+            return;
+        }
         let better = self
             .fate
             .skipped
