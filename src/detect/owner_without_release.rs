@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::obligation::{Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::names::ScopeKind;
@@ -108,7 +108,7 @@ fn unmanaged(module: &Analysed<'_>, class: ScopeId, users: &[&Obligation<'_>]) -
 
 /// The statement from its `class` keyword on: decorators stand before it.
 fn header_start(module: &Analysed<'_>, statement: Span, name: &str, body: Span) -> Span {
-    let head = Span::new(statement.start, body.start).of(module.module.text());
+    let head = text_at(module.module.text(), Span::new(statement.start, body.start));
     let at = head.find(&format!("class {name}")).unwrap_or(0);
     Span::new(statement.start + crate::python::span::offset(at), statement.end)
 }

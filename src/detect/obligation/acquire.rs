@@ -114,20 +114,23 @@ fn is_in_memory(world: World<'_, '_>, call: &ExprCall, callable: &str) -> bool {
     const STREAMS: [&str; 9] = [
         "f", "fp", "fobj", "fileobj", "stream", "buf", "buffer", "bio", "bytes_io",
     ];
-    let named = call.keywords.iter().filter(|keyword| {
-        let name = keyword.arg.as_ref().map_or("", |name| name.as_str());
-        ["fileobj", "file"].contains(&name)
-    });
-    let mut sources = call.args.first().into_iter().chain(named.map(|keyword| &keyword.value));
-    let adapts = !["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable);
-    adapts
-        && sources.any(|source| {
-            let class = world.types().of(source);
-            let is_stream = source
-                .as_name_expr()
-                .is_some_and(|name| STREAMS.contains(&name.id.as_str()));
-            is_stream || class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
-        })
+    if ["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable) {
+        return false;
+    }
+    let is_stream = |source: &Expr| {
+        source
+            .as_name_expr()
+            .is_some_and(|name| STREAMS.contains(&name.id.as_str()))
+    };
+    let is_typed = |source: &Expr| {
+        let class = world.types().of(source);
+        class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
+    };
+    let mut all = call
+        .args
+        .iter()
+        .chain(call.keywords.iter().map(|keyword| &keyword.value));
+    call.args.first().is_some_and(is_stream) || all.any(is_typed)
 }
 
 /// Whether the call has the keyword with the value, as in `stream=True`.
