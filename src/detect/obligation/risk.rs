@@ -266,6 +266,12 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if call.args.is_empty() && call.keywords.is_empty() && tail.starts_with(char::is_uppercase) {
         return Grade::Unlikely;
     }
+    if ["close", "unlock", "release", "shutdown"]
+        .iter()
+        .any(|word| tail.to_lowercase().starts_with(word))
+    {
+        return Grade::Nothing;
+    }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
