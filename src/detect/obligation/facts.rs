@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use super::state::State;
 use crate::detect::text_at;
 use crate::python::Span;
-use crate::python::ast::{CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
 use crate::python::flow::{Graph, Kind, StepId, falls_through, names_bound};
 use crate::python::node::Node;
 
@@ -185,19 +185,20 @@ impl<'m> Tests<'m> {
     }
 
     fn assume(&self, facts: &mut Vec<(u32, bool)>, test: &'m Expr, holds: bool, source: &'m str) {
-        match test {
-            Expr::UnaryOp(node) if node.op == UnaryOp::Not => self.assume(facts, &node.operand, !holds, source),
-            Expr::BoolOp(node) => {
-                let all = (node.op == crate::python::ast::BoolOp::And) == holds;
-                for value in node.values.iter().filter(|_| all) {
-                    self.assume(facts, value, holds, source);
+        let mut open = vec![(test, holds)];
+        while let Some((test, holds)) = open.pop() {
+            match test {
+                Expr::UnaryOp(node) if node.op == UnaryOp::Not => open.push((&node.operand, !holds)),
+                Expr::BoolOp(node) => {
+                    let all = (node.op == BoolOp::And) == holds;
+                    open.extend(node.values.iter().filter(|_| all).map(|value| (value, holds)));
                 }
-            }
-            _ => {
-                if let Some((key, positive)) = normal_form(test, source)
-                    && let Some(number) = self.numbers.get(&key)
-                {
-                    learn(facts, *number, holds == positive);
+                _ => {
+                    if let Some((key, positive)) = normal_form(test, source)
+                        && let Some(number) = self.numbers.get(&key)
+                    {
+                        learn(facts, *number, holds == positive);
+                    }
                 }
             }
         }
