@@ -129,11 +129,11 @@ fn huge_functions_are_analysed_in_time() {
         nested,
         format!(
             "def f(p, a):\n    x = open(p)\n    if {}a: x.close()\n",
-            "not ".repeat(5_000)
+            "not ".repeat(2_500)
         ),
-        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(5_000)),
+        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(2_500)),
         format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(2_500)),
-        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(5_000)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(2_500)),
         format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(2_500)),
     ];
     for code in codes {
