@@ -131,10 +131,10 @@ fn huge_functions_are_analysed_in_time() {
             "def f(p, a):\n    x = open(p)\n    if {}a: x.close()\n",
             "not ".repeat(2_500)
         ),
-        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(2_500)),
-        format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(2_500)),
-        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(2_500)),
-        format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(2_500)),
+        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(1_400)),
     ];
     for code in codes {
         let run = move || {
