@@ -117,6 +117,11 @@ impl Suite {
     }
 }
 
+/// The text under a span; empty where a span inside an f-string does not fit, as the parser's may not.
+fn text_at(text: &str, span: crate::python::Span) -> &str {
+    text.get(span.start as usize..span.end as usize).unwrap_or("")
+}
+
 /// One entry per pattern that the suite detects.
 pub fn infos() -> Vec<Info> {
     DETECTORS.iter().map(|detector| detector.info()).collect()

@@ -127,6 +127,14 @@ fn huge_functions_are_analysed_in_time() {
         body("    y = open(p)\n    y.read()\n", 5_000),
         body("    x = open(p)\n    if a == b: x.close()\n", 2_000),
         nested,
+        format!(
+            "def f(p, a):\n    x = open(p)\n    if {}a: x.close()\n",
+            "not ".repeat(2_500)
+        ),
+        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(1_400)),
     ];
     for code in codes {
         let run = move || {
@@ -136,10 +144,25 @@ fn huge_functions_are_analysed_in_time() {
             assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
         };
         std::thread::Builder::new()
-            .stack_size(8 << 20)
+            .stack_size(2 << 20)
             .spawn(run)
             .unwrap()
             .join()
             .unwrap();
     }
+}
+
+#[test]
+fn users_add_resources_and_safe_callables() {
+    let text = "safe_callables = ['builtins.open']\n[[resource]]\nkind = 'lease'\nacquire = ['pool.lease']\nrelease = ['give_back']\n";
+    let config: Config = toml::from_str(text).unwrap();
+    let code =
+        "import pool\ndef f(p):\n    a = pool.lease()\n    b = open(p)\n    c = pool.lease()\n    c.give_back()\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let findings = suites_with(&config)[0].findings(&module);
+    let kinds: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.resource.as_deref().unwrap())
+        .collect();
+    assert_eq!(kinds, ["lease"]);
 }

@@ -293,6 +293,10 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
         Value::ItemOf { .. } | Value::Updated(_) => None,
     };
     setting.tests.assign(&mut state.facts, target, of, text);
+    // `close = f.close`, to be called later.
+    if of.is_some_and(|value| is_bound_release(setting, value, &state)) {
+        return Outcome::Moved(Move::Registered);
+    }
     if of.is_some_and(|value| setting.is_acquisition(value)) {
         setting.tests.learn_made(&mut state.facts, target);
     }

@@ -8,7 +8,8 @@ use super::effect::{Outcome, Setting, apply, branch};
 use super::facts::Tests;
 use super::risk::{self, grade};
 use super::state::{Key, State};
-use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped, World};
+use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
+use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, StepId};
 use crate::python::names::{Def, parameters};
@@ -64,11 +65,14 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
         };
-        let facts = tests.known_at(
+        let mut facts = tests.known_at(
             statements(world, node),
             acquisition.call.range().into(),
             world.module.text(),
         );
+        if acquisition.origin == Origin::Table && acquisition.resource.class.as_deref() == Some("io.IOBase") {
+            tests.learn_opened(&mut facts, acquisition.call, world.module.text());
+        }
         for part in parts(acquisition) {
             let mut walk = Walk::new(setting, &graph);
             walk.max_states = MAX_STATES.min(MAX_STATES_PER_BODY / acquisitions.len());
@@ -130,7 +134,7 @@ fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate:
     Obligation {
         call: acquisition.call,
         span,
-        callee: super::shorten(func.of(world.module.text())),
+        callee: super::shorten(text_at(world.module.text(), func)),
         resource: Cow::Owned(acquisition.resource.clone()),
         body: acquisition.body,
         body_kind: world.names.scope(acquisition.body).kind,
@@ -394,6 +398,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             grade: state.raised,
             doubt: state.doubt,
         };
+        if state.yielded {
+            self.skipped_outside = Some(skipped);
+            return;
+        }
         let better = self
             .fate
             .skipped

@@ -66,8 +66,11 @@ impl Owners {
     fn note(&mut self, world: World<'_, '_>, node: Node<'_>) {
         match node {
             Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
-                if let Expr::Attribute(inner) = &*node.value {
+                // `self.session.socket.close()` releases what the session holds, too.
+                let mut object = &*node.value;
+                while let Expr::Attribute(inner) = object {
                     self.releases(world, &inner.attr, node.start().to_u32());
+                    object = &inner.value;
                 }
             }
             Node::WithItem(WithItem {

@@ -94,8 +94,7 @@ const LOGGING: [&str; 9] = [
     "log",
     "isEnabledFor",
 ];
-const ITERATORS: [&str; 5] = [
-    "builtins.range",
+const ITERATORS: [&str; 4] = [
     "builtins.enumerate",
     "builtins.zip",
     "builtins.sorted",
@@ -267,6 +266,12 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if call.args.is_empty() && call.keywords.is_empty() && tail.starts_with(char::is_uppercase) {
         return Grade::Unlikely;
     }
+    if ["close", "unlock", "release", "shutdown"]
+        .iter()
+        .any(|word| tail.to_lowercase().starts_with(word))
+    {
+        return Grade::Nothing;
+    }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
@@ -286,7 +291,9 @@ fn of_known(world: World<'_, '_>, name: &str, tail: &str) -> Grade {
         || UNLIKELY.contains(&name)
         || world.table.arguments.wraps.contains(name)
         || name.starts_with("logging.")
-        || name.starts_with("os.path.")
+        || ["os.path.", "posixpath.", "ntpath."]
+            .iter()
+            .any(|module| name.starts_with(module))
     {
         Grade::Unlikely
     } else {
@@ -302,10 +309,11 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     let Expr::Call(call) = iterable else {
         return Grade::Unlikely;
     };
-    let over_arguments = match world.names.resolve(&call.func) {
-        Resolved::Qualified(name) => ITERATORS.contains(&name.as_str()),
-        _ => false,
-    };
+    let resolved = world.names.resolve(&call.func);
+    if resolved.qualified() == Some("builtins.range") {
+        return Grade::Nothing;
+    }
+    let over_arguments = resolved.qualified().is_some_and(|name| ITERATORS.contains(&name));
     let unlikely_method = match &*call.func {
         Expr::Attribute(method) => UNLIKELY_METHODS.contains(&method.attr.as_str()),
         _ => false,

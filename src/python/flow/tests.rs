@@ -330,7 +330,7 @@ fn huge_bodies_are_built() {
             let graph = Graph::of_body(&body);
             assert!(graph.steps.len() < 120_000, "{}", graph.steps.len());
         };
-        let worker = std::thread::Builder::new().stack_size(16 << 20).spawn(build);
+        let worker = std::thread::Builder::new().stack_size(2 << 20).spawn(build);
         worker.unwrap().join().unwrap();
     }
 }
