@@ -9,6 +9,8 @@ mod class;
 mod flow;
 mod name;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use super::facts::Facts;
