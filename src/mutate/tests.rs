@@ -15,11 +15,23 @@ use crate::python::{LineIndex, Module, Source, Span};
 fn pages_in_folder() -> Pages {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/mutators");
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
-    let names = entries.map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("a name is UTF-8"));
-    let pages = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md") && name != "README.md");
+    let names = entries.map(|entry| {
+        entry
+            .expect("the folder can be listed")
+            .file_name()
+            .into_string()
+            .expect("a name is UTF-8")
+    });
+    let pages = names
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md") && name != "README.md");
     let text = |name: &String| std::fs::read_to_string(format!("{folder}/{name}")).expect("a page can be read");
     let files: Vec<(String, String)> = pages.map(|name| (name.clone(), text(&name))).collect();
-    Pages::default().with_files(&files).unwrap_or_else(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()))
+    Pages::default().with_files(&files).unwrap_or_else(|errors| {
+        panic!(
+            "{}",
+            errors.iter().map(|error| format!("{error}\n")).collect::<String>()
+        )
+    })
 }
 
 /// The mutants that one page makes of a case, as the page writes them.
@@ -32,13 +44,20 @@ fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     for split in split_withs(&module) {
         drafts.extend(split.drafts(&pages, &module, &index));
     }
-    finish(&pages, &module, drafts).iter().map(|mutant| marked(mutant, &case.input)).collect()
+    finish(&pages, &module, drafts)
+        .iter()
+        .map(|mutant| marked(mutant, &case.input))
+        .collect()
 }
 
 /// The mutant's text with its labelled lines marked.
 fn marked(mutant: &Mutant, original: &str) -> String {
     let text = mutant.edits.apply(original);
-    assert_eq!(mutant.edits.undo(original).apply(&text), original, "undoing gives the original back");
+    assert_eq!(
+        mutant.edits.undo(original).apply(&text),
+        original,
+        "undoing gives the original back"
+    );
     let lines = LineIndex::new(&text);
     let mut marks = vec![(lines.line_of(mutant.label.span.start), mutant.label.effect.word())];
     for place in mutant.label.places.iter().skip(1) {
@@ -64,7 +83,13 @@ fn failures(page: &Page) -> Vec<String> {
         let expected: Vec<&str> = case.mutants.iter().map(|(text, _)| text.as_str()).collect();
         if found != expected {
             let found = found.join("---\n");
-            failures.push(format!("{}.md:{} {}\nexpected {} mutants, found:\n{found}", page.id, case.line, case.title, expected.len()));
+            failures.push(format!(
+                "{}.md:{} {}\nexpected {} mutants, found:\n{found}",
+                page.id,
+                case.line,
+                case.title,
+                expected.len()
+            ));
         }
     }
     failures
@@ -78,7 +103,11 @@ fn every_page_does_what_its_cases_say() {
         return;
     }
     let failures: Vec<String> = pages.list().iter().flat_map(failures).collect();
-    assert!(failures.is_empty(), "{}\n(LEAKBENCH_BLESS=1 cargo test rewrites the mutants)", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{}\n(LEAKBENCH_BLESS=1 cargo test rewrites the mutants)",
+        failures.join("\n")
+    );
 }
 
 /// Writes what a page does into its `py mutant` blocks; never touches anything else.
@@ -89,7 +118,9 @@ fn bless(page: &Page) {
     let mut at = 0;
     for case in &page.cases {
         let end = (case.line - 1 + case.length + 1) as usize;
-        lines[at..end].iter().for_each(|line| out.push_str(&format!("{line}\n")));
+        lines[at..end]
+            .iter()
+            .for_each(|line| out.push_str(&format!("{line}\n")));
         at = end;
         if let Some((text, line)) = case.mutants.last() {
             at = *line as usize - 1 + text.lines().count() + 1;
@@ -122,9 +153,16 @@ fn every_condition_word_is_used_and_documented() {
     let documentation = include_str!("../../mutators/README.md");
     let pages = pages_in_folder();
     for word in super::condition_names() {
-        let used = pages.list().iter().flat_map(|page| &page.conditions).any(|condition| condition.text.contains(&format!("{word}(")));
+        let used = pages
+            .list()
+            .iter()
+            .flat_map(|page| &page.conditions)
+            .any(|condition| condition.text.contains(&format!("{word}(")));
         assert!(used, "no page uses {word}");
-        assert!(documentation.contains(&format!("`{word}(")), "mutators/README.md does not explain {word}");
+        assert!(
+            documentation.contains(&format!("`{word}(")),
+            "mutators/README.md does not explain {word}"
+        );
     }
 }
 
@@ -134,7 +172,12 @@ fn every_leak_mutator_has_a_primary_decoy_that_names_it() {
     for page in pages.list().iter().filter(|page| page.effect == Effect::Leak) {
         let primary = page.primary.as_deref().and_then(|primary| pages.get(primary));
         let primary = primary.unwrap_or_else(|| panic!("{} has no primary decoy", page.id));
-        assert!(primary.twin_of.contains(&page.id), "{} does not name {} in twin_of", primary.id, page.id);
+        assert!(
+            primary.twin_of.contains(&page.id),
+            "{} does not name {} in twin_of",
+            primary.id,
+            page.id
+        );
     }
 }
 
@@ -156,7 +199,12 @@ fn a_leak_and_its_primary_decoy_share_the_acquisition() {
 
 #[test]
 fn ids_survive_edits_elsewhere() {
-    let ids = |text: &str| all_mutants(text).into_iter().map(|mutant| mutant.id).collect::<Vec<_>>();
+    let ids = |text: &str| {
+        all_mutants(text)
+            .into_iter()
+            .map(|mutant| mutant.id)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(SAMPLE), ids(&format!("import os\n\n\n{SAMPLE}\nprint(os)\n")));
 }
 
@@ -174,10 +222,21 @@ fn line_ends_and_tabs_are_kept() {
 fn a_label_names_the_acquisition_and_its_statement() {
     let text = "with open('a') as f:\n    g(f)\n    h(f)\n";
     let pages = pages_in_folder();
-    let labelled = all_mutants(text).into_iter().filter(|mutant| pages.get(&mutant.mutator).unwrap().label == "acquire");
+    let labelled = all_mutants(text)
+        .into_iter()
+        .filter(|mutant| pages.get(&mutant.mutator).unwrap().label == "acquire");
     for mutant in labelled {
         let new = mutant.edits.apply(text);
-        assert!(mutant.label.span.of(&new).starts_with("open('a')"), "{}: {}", mutant.mutator, mutant.label.span.of(&new));
-        assert!(mutant.label.places[0].region.contains(Span::at(mutant.label.span.start)));
+        assert!(
+            mutant.label.span.of(&new).starts_with("open('a')"),
+            "{}: {}",
+            mutant.mutator,
+            mutant.label.span.of(&new)
+        );
+        assert!(
+            mutant.label.places[0]
+                .region
+                .contains(Span::at(mutant.label.span.start))
+        );
     }
 }

@@ -25,20 +25,32 @@ fn method<'m>(class: &'m StmtClassDef, name: &str) -> Option<&'m Stmt> {
 /// `plain-class()`: the anchor is a class of the module without bases (but `object`), metaclass and
 /// decorators.
 pub(super) fn plain_class(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
-    let Some(class) = anchor_class(scene) else { return Truth::Unknown };
-    let top_level = scene.facts.module.body.iter().any(|statement| matches!(statement, Stmt::ClassDef(node) if std::ptr::eq(node, class)));
+    let Some(class) = anchor_class(scene) else {
+        return Truth::Unknown;
+    };
+    let top_level = scene
+        .facts
+        .module
+        .body
+        .iter()
+        .any(|statement| matches!(statement, Stmt::ClassDef(node) if std::ptr::eq(node, class)));
     (top_level && is_plain(class)).into()
 }
 
 fn is_plain(class: &StmtClassDef) -> bool {
     let bare = class.keywords.is_empty() && class.decorator_list.is_empty();
-    bare && class.bases.iter().all(|base| matches!(base, Expr::Name(name) if name.id.as_str() == "object"))
+    bare && class
+        .bases
+        .iter()
+        .all(|base| matches!(base, Expr::Name(name) if name.id.as_str() == "object"))
 }
 
 /// `enters-itself()`: a method of the anchor class puts `self` in a `with` or an exit stack, or the
 /// module calls `__enter__` or `__exit__` by name.
 pub(super) fn enters_itself(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
-    let Some(class) = anchor_class(scene) else { return Truth::Unknown };
+    let Some(class) = anchor_class(scene) else {
+        return Truth::Unknown;
+    };
     let by_name = scene.facts.module.nodes().any(|node| match node {
         Node::Expr(Expr::Attribute(node)) => matches!(node.attr.as_str(), "__enter__" | "__exit__"),
         _ => false,
@@ -51,18 +63,34 @@ pub(super) fn enters_itself(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argumen
         }
         _ => false,
     };
-    (by_name || class.body.iter().flat_map(|statement| Node::Stmt(statement).descendants()).any(enters)).into()
+    (by_name
+        || class
+            .body
+            .iter()
+            .flat_map(|statement| Node::Stmt(statement).descendants())
+            .any(enters))
+    .into()
 }
 
 /// `owns-resource()`: `__init__` of the anchor class ends with keeping its only acquisition on `self`,
 /// `close` releases it before anything can go wrong, and nothing else of the class releases it.
 pub(super) fn owns_resource(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
-    let Some(class) = anchor_class(scene) else { return Truth::Unknown };
-    let (Some(init), Some(close)) = (method(class, "__init__"), method(class, "close")) else { return Truth::No };
-    let Some((attr, found)) = kept(scene, init) else { return Truth::No };
-    let others = class.body.iter().filter(|other| !std::ptr::eq(*other, close) && method(class, "__exit__").is_none_or(|exit| !std::ptr::eq(*other, exit)));
+    let Some(class) = anchor_class(scene) else {
+        return Truth::Unknown;
+    };
+    let (Some(init), Some(close)) = (method(class, "__init__"), method(class, "close")) else {
+        return Truth::No;
+    };
+    let Some((attr, found)) = kept(scene, init) else {
+        return Truth::No;
+    };
+    let others = class.body.iter().filter(|other| {
+        !std::ptr::eq(*other, close) && method(class, "__exit__").is_none_or(|exit| !std::ptr::eq(*other, exit))
+    });
     let mut others = others.flat_map(|statement| Node::Stmt(statement).descendants());
-    if !releases_first(first_block(close), attr, &found.release) || others.any(|node| releases_elsewhere(node, attr, &found.release)) {
+    if !releases_first(first_block(close), attr, &found.release)
+        || others.any(|node| releases_elsewhere(node, attr, &found.release))
+    {
         return Truth::No;
     }
     scene.site.resource = Some(found.kind.clone());
@@ -89,7 +117,10 @@ fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'sta
         };
         let Expr::Attribute(target) = target else { return None };
         let found = resource_of(scene.facts, value).filter(|found| !found.by_name && is_self(&target.value))?;
-        body[at + 1..].iter().all(|later| is_quiet(Node::Stmt(later))).then_some((target.attr.as_str(), found))
+        body[at + 1..]
+            .iter()
+            .all(|later| is_quiet(Node::Stmt(later)))
+            .then_some((target.attr.as_str(), found))
     })
 }
 
@@ -98,7 +129,13 @@ fn is_quiet(node: Node<'_>) -> bool {
     node.descendants().all(|node| match node {
         Node::Expr(expr) => !matches!(
             expr,
-            Expr::Call(_) | Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Subscript(_) | Expr::BinOp(_) | Expr::JoinedStr(_)
+            Expr::Call(_)
+                | Expr::Await(_)
+                | Expr::Yield(_)
+                | Expr::YieldFrom(_)
+                | Expr::Subscript(_)
+                | Expr::BinOp(_)
+                | Expr::JoinedStr(_)
         ),
         Node::Stmt(statement) => matches!(
             statement,
@@ -118,10 +155,22 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
     for statement in block {
         match statement {
             Stmt::Expr(node) if is_release(&node.value, attr, release, names) => return true,
-            Stmt::If(node) if is_quiet(Node::Expr(&node.test)) && releases_first_as(&node.body, attr, release, names) => return true,
-            Stmt::Try(node) => return [&node.finalbody, &node.body].into_iter().any(|block| releases_first_as(block, attr, release, names)),
+            Stmt::If(node)
+                if is_quiet(Node::Expr(&node.test)) && releases_first_as(&node.body, attr, release, names) =>
+            {
+                return true;
+            }
+            Stmt::Try(node) => {
+                return [&node.finalbody, &node.body]
+                    .into_iter()
+                    .any(|block| releases_first_as(block, attr, release, names));
+            }
             other if !is_quiet(Node::Stmt(other)) => return false,
-            Stmt::Assign(node) => names.extend(node.targets.iter().filter_map(|target| name_for(target, &node.value, attr))),
+            Stmt::Assign(node) => names.extend(
+                node.targets
+                    .iter()
+                    .filter_map(|target| name_for(target, &node.value, attr)),
+            ),
             _ => {}
         }
     }
@@ -130,7 +179,9 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
 
 fn is_release(expr: &Expr, attr: &str, release: &str, names: &[&str]) -> bool {
     let Expr::Call(call) = expr else { return false };
-    let Expr::Attribute(function) = &*call.func else { return false };
+    let Expr::Attribute(function) = &*call.func else {
+        return false;
+    };
     let held = match &*function.value {
         Expr::Name(name) => names.contains(&name.id.as_str()),
         other => is_own(other, attr),
@@ -142,9 +193,11 @@ fn is_release(expr: &Expr, attr: &str, release: &str, names: &[&str]) -> bool {
 fn name_for<'a>(target: &'a Expr, value: &Expr, attr: &str) -> Option<&'a str> {
     match (target, value) {
         (Expr::Name(name), value) if is_own(value, attr) => Some(&name.id),
-        (Expr::Tuple(targets), Expr::Tuple(values)) => {
-            targets.elts.iter().zip(&values.elts).find_map(|(target, value)| name_for(target, value, attr))
-        }
+        (Expr::Tuple(targets), Expr::Tuple(values)) => targets
+            .elts
+            .iter()
+            .zip(&values.elts)
+            .find_map(|(target, value)| name_for(target, value, attr)),
         _ => None,
     }
 }
@@ -168,14 +221,18 @@ fn releases_elsewhere(node: Node<'_>, attr: &str, release: &str) -> bool {
 
 /// `only-calls($$b, name)`: nothing but `self.name()`, perhaps a docstring and `return False` or `return None`.
 pub(super) fn only_calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let (Some(block), [name]) = (scene.block(arguments, 0), &scene.texts(arguments, 1)[..]) else { return Truth::Unknown };
+    let (Some(block), [name]) = (scene.block(arguments, 0), &scene.texts(arguments, 1)[..]) else {
+        return Truth::Unknown;
+    };
     let (calls, rest): (Vec<&Stmt>, Vec<&Stmt>) = block.iter().partition(|statement| is_self_call(statement, name));
     (calls.len() == 1 && rest.into_iter().all(says_nothing)).into()
 }
 
 fn is_self_call(statement: &Stmt, name: &str) -> bool {
     let Stmt::Expr(statement) = statement else { return false };
-    let Expr::Call(call) = &*statement.value else { return false };
+    let Expr::Call(call) = &*statement.value else {
+        return false;
+    };
     let plain = call.args.is_empty() && call.keywords.is_empty();
     plain && matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == name && is_self(&method.value))
 }
@@ -193,7 +250,9 @@ fn says_nothing(statement: &Stmt) -> bool {
 /// `no-resource($a)`: a call of something that gives itself on entry and holds nothing: an in-memory
 /// stream, or a class of this module that only keeps values.
 pub(super) fn no_resource(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(manager @ Expr::Call(call)) = scene.expr(arguments, 0) else { return Truth::Unknown };
+    let Some(manager @ Expr::Call(call)) = scene.expr(arguments, 0) else {
+        return Truth::Unknown;
+    };
     if nested_acquisitions(scene.facts, manager) > 0 {
         return Truth::Unknown;
     }
@@ -218,8 +277,14 @@ fn keeps_values_only(class: &StmtClassDef) -> bool {
         _ => false,
     };
     let enter = method(class, "__enter__").is_some_and(returns_self);
-    let life = ["__init__", "__enter__", "__exit__"].into_iter().filter_map(|name| method(class, name));
-    is_plain(class) && enter && life.flat_map(|method| Node::Stmt(method).descendants()).all(keeps_to_itself)
+    let life = ["__init__", "__enter__", "__exit__"]
+        .into_iter()
+        .filter_map(|name| method(class, name));
+    is_plain(class)
+        && enter
+        && life
+            .flat_map(|method| Node::Stmt(method).descendants())
+            .all(keeps_to_itself)
 }
 
 fn keeps_to_itself(node: Node<'_>) -> bool {
@@ -236,10 +301,24 @@ fn makes_a_value(function: &Expr) -> bool {
     match function {
         Expr::Name(name) => matches!(
             name.id.as_str(),
-            "list" | "dict" | "set" | "tuple" | "int" | "float" | "str" | "len" | "bool" | "round" | "print" | "Counter"
+            "list"
+                | "dict"
+                | "set"
+                | "tuple"
+                | "int"
+                | "float"
+                | "str"
+                | "len"
+                | "bool"
+                | "round"
+                | "print"
+                | "Counter"
         ),
         Expr::Attribute(node) => {
-            let clock = matches!(node.attr.as_str(), "perf_counter" | "monotonic" | "time" | "process_time");
+            let clock = matches!(
+                node.attr.as_str(),
+                "perf_counter" | "monotonic" | "time" | "process_time"
+            );
             clock && matches!(&*node.value, Expr::Name(module) if module.id.as_str() == "time")
         }
         _ => false,

@@ -9,6 +9,8 @@ mod class;
 mod flow;
 mod name;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use super::facts::Facts;
@@ -121,9 +123,22 @@ impl Condition {
             .strip_suffix(')')
             .and_then(|call| call.split_once('('))
             .ok_or_else(|| format!("cannot read the condition {text:?}; it is `[not] name($x, \"text\", …)`"))?;
-        let word = WORDS.iter().find(|word| word.name == name.trim()).ok_or_else(|| unknown_word(name.trim()))?;
-        let arguments = arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty()).map(parse_argument);
-        Ok(Self { text: text.to_owned(), alternative, negated, word, arguments: arguments.collect() })
+        let word = WORDS
+            .iter()
+            .find(|word| word.name == name.trim())
+            .ok_or_else(|| unknown_word(name.trim()))?;
+        let arguments = arguments
+            .split(',')
+            .map(str::trim)
+            .filter(|argument| !argument.is_empty())
+            .map(parse_argument);
+        Ok(Self {
+            text: text.to_owned(),
+            alternative,
+            negated,
+            word,
+            arguments: arguments.collect(),
+        })
     }
 
     /// Names of the metavariables it asks about.
@@ -150,8 +165,13 @@ impl Condition {
 }
 
 fn unknown_word(name: &str) -> String {
-    let close = WORDS.iter().map(|word| (strsim::jaro_winkler(word.name, name), word.name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = close.filter(|(score, _)| *score > 0.8).map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"));
+    let close = WORDS
+        .iter()
+        .map(|word| (strsim::jaro_winkler(word.name, name), word.name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = close
+        .filter(|(score, _)| *score > 0.8)
+        .map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"));
     format!("there is no condition `{name}`{hint}")
 }
 
@@ -170,7 +190,9 @@ pub fn condition_names() -> impl Iterator<Item = &'static str> {
 impl<'m> Scene<'_, '_, 'm> {
     /// The value of argument `at`: as the last part sees it.
     fn value(&self, arguments: &[Argument], at: usize) -> Option<Value<'m>> {
-        let Argument::Variable(name) = arguments.get(at)? else { return None };
+        let Argument::Variable(name) = arguments.get(at)? else {
+            return None;
+        };
         match self.site.parts.last() {
             Some(part) => self.site.value(part, name).cloned(),
             None => self.site.values.get(name).cloned(),
@@ -206,7 +228,9 @@ impl<'m> Scene<'_, '_, 'm> {
     }
 
     fn bind(&mut self, arguments: &[Argument], value: Value<'m>) -> Truth {
-        let Some(Argument::Variable(name)) = arguments.first() else { return Truth::Unknown };
+        let Some(Argument::Variable(name)) = arguments.first() else {
+            return Truth::Unknown;
+        };
         match self.site.parts.last_mut() {
             Some(part) if part.hunk > 0 => part.found.values.insert(name.clone(), value),
             _ => self.site.values.insert(name.clone(), value),
