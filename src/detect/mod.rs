@@ -1,32 +1,129 @@
-//! Stand-in for the built-in suite until its branch is merged.
+//! The built-in suite: detectors over one obligation analysis.
+//!
+//! Prints nothing, reads no files, starts no threads, and knows nothing of the mutators. A detector is a
+//! file `NAME.rs` that picks the fates which are its pattern, a page `pages/NAME.md` with explanation and
+//! cases, and a line in [`DETECTORS`].
+//!
+//! Specification 73 asked for a Python resource analysis; its names and ours:
+//!
+//! | there | here |
+//! |---|---|
+//! | `PythonResourceDetector` | [`PythonResourceDetector`], with [`PythonResourceDetector::info`] besides |
+//! | `detect_issues(&ast::Mod, &Path)` | [`PythonResourceDetector::detect_issues`]; [`Analysed`] holds tree, path and what is computed of them |
+//! | `assess_resource_impact` | [`PythonResourceDetector::assess_resource_impact`] |
+//! | `ResourceIssue`, `ResourceImpact` | [`Finding`], [`ResourceImpact`]; a debt item is [`impact::DebtItem`] |
+//! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
+//! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
+//! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
+//! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
+//! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
+//! | async and thread checks | entries of `resources.toml`, detectors to come |
+//! | missing `__del__` or cleanup methods | `owner-without-release`; `__del__` is no release here |
+//! | `analyze_python_file` | [`Suite::findings`] |
+
+mod analysed;
+mod config;
+mod handle_returned;
+pub mod impact;
+mod inline_acquisition;
+mod never_released;
+mod obligation;
+mod owner_without_release;
+mod release_skipped_on_exception;
+mod report;
+mod resources;
+mod seed_naive;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use analysed::Analysed;
+pub use config::Config;
+pub use impact::ResourceImpact;
+pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
+pub use resources::Resource;
+
 use crate::leak::{Finding, Pattern};
 use crate::python::Module;
 
-pub struct Suite {
-    pub id: &'static str,
-    pub version: &'static str,
-}
+/// Looks for one kind of leak.
+pub trait PythonResourceDetector: Sync {
+    fn info(&self) -> Info;
 
-impl Suite {
-    pub fn findings(&self, _: &Module) -> Vec<Finding> {
-        Vec::new()
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding>;
+
+    fn assess_resource_impact(&self, finding: &Finding) -> ResourceImpact {
+        impact::assess(finding)
     }
 }
 
-pub fn suites() -> Vec<Suite> {
-    ["leakbench", "seed-naive"].map(|id| Suite { id, version: "0" }).into()
-}
-
+/// What a detector is called and what its page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
-    pub id: &'static str,
     pub pattern: Pattern,
-    pub summary: &'static str,
+    /// Markdown: explanation, then cases under `## Cases`.
+    pub page: &'static str,
 }
 
+/// The detectors of the suite proper, in the order of reports.
+const DETECTORS: [&dyn PythonResourceDetector; 5] = [
+    &never_released::NeverReleased,
+    &inline_acquisition::InlineAcquisition,
+    &release_skipped_on_exception::ReleaseSkippedOnException,
+    &handle_returned::HandleReturned,
+    &owner_without_release::OwnerWithoutRelease,
+];
+
+/// Detectors that are measured under one name.
+pub struct Suite {
+    pub id: &'static str,
+    pub version: &'static str,
+    pub detectors: Vec<&'static dyn PythonResourceDetector>,
+    config: Config,
+}
+
+/// Every built-in suite: the real one, and the floor.
+pub fn suites() -> Vec<Suite> {
+    suites_with(&Config::default())
+}
+
+pub fn suites_with(config: &Config) -> Vec<Suite> {
+    let version = env!("CARGO_PKG_VERSION");
+    let suite = |id, detectors| Suite {
+        id,
+        version,
+        detectors,
+        config: config.clone(),
+    };
+    vec![
+        suite("leakbench", DETECTORS.to_vec()),
+        suite("seed-naive", vec![&seed_naive::SeedNaive]),
+    ]
+}
+
+impl Suite {
+    /// All findings in one module, in the order of the text.
+    pub fn findings(&self, module: &Module) -> Vec<Finding> {
+        let analysed = Analysed::new(module, &self.config);
+        let mut all: Vec<_> = self
+            .detectors
+            .iter()
+            .flat_map(|detector| detector.detect_issues(&analysed))
+            .collect();
+        all.sort();
+        // Both ends of a pipe are acquired by one call, and one report says it.
+        all.dedup_by(|later, first| later.span == first.span && later.rule == first.rule);
+        all
+    }
+}
+
+/// One entry per pattern that the suite detects.
 pub fn infos() -> Vec<Info> {
-    Vec::new()
+    DETECTORS.iter().map(|detector| detector.info()).collect()
 }
 
-pub fn explain(pattern: Pattern) -> String {
-    pattern.summary().to_owned()
+/// What a pattern is, why it leaks, an example, the fix, known limits.
+pub fn explain(pattern: Pattern) -> Option<&'static str> {
+    let info = infos().into_iter().find(|info| info.pattern == pattern)?;
+    Some(info.page.split("\n## Cases").next().unwrap_or(info.page))
 }

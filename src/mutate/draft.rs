@@ -132,7 +132,8 @@ pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<
 fn identity(module: &Module, draft: &Draft) -> String {
     let mut key = format!("{}\0\0{}\0{}", draft.mutator, module.path, draft.qualname);
     for edit in draft.edits.list() {
-        let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()), edit.text);
+        // How many blank lines go with an import depends on what stands below it.
+        let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()).trim(), edit.text.trim());
     }
     key
 }

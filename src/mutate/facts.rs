@@ -19,6 +19,8 @@ pub(super) struct Facts<'m> {
     /// Statement → its block and its place there.
     homes: HashMap<*const Stmt, (usize, usize)>,
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
+    /// Where the only `with` item of interest starts.
+    only: Option<u32>,
 }
 
 /// How far a value is followed through names.
@@ -32,7 +34,20 @@ impl<'m> Facts<'m> {
         for (number, block) in blocks.iter().enumerate() {
             homes.extend(block.iter().enumerate().map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))));
         }
-        Self { module, names: Names::new(module), index, blocks, homes, graphs: RefCell::default() }
+        Self { module, names: Names::new(module), index, blocks, homes, graphs: RefCell::default(), only: None }
+    }
+
+    /// Limits anchors to the `with` whose one item starts at `item`.
+    pub(super) fn only_with(mut self, item: u32) -> Self {
+        self.only = Some(item);
+        self
+    }
+
+    /// Whether a site may be anchored at the statement.
+    pub(super) fn may_anchor(&self, statement: &Stmt) -> bool {
+        let Some(only) = self.only else { return true };
+        let Stmt::With(with) = statement else { return false };
+        matches!(&with.items[..], [item] if Node::Expr(&item.context_expr).span().start == only)
     }
 
     /// Consecutive statements of one block as the slice that they are.

@@ -17,7 +17,7 @@ pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m
     let mut found = Vec::new();
     for block in &facts.blocks {
         for at in 0..block.len() {
-            if !may_start(&rewrite.hunks[0], &block[at]) {
+            if !may_start(&rewrite.hunks[0], &block[at]) || !facts.may_anchor(&block[at]) {
                 continue;
             }
             if let Some((matched, taken)) = unifier.statements(block, at, &Match::default()) {

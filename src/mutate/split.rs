@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::layout::{block_pieces, block_span, indent_at, indent_unit, starts_line};
 use super::mutant::Index;
 use super::page::Pages;
-use crate::python::ast::{Stmt, WithItem};
+use crate::python::ast::{Expr, Stmt, WithItem};
 use crate::python::span::offset;
 use crate::python::{Edits, Module, Node, Piece, Source, Span};
 
@@ -20,14 +20,19 @@ pub(super) struct Split {
     item: Span,
 }
 
-/// A split for every item of every `with` that has several.
+/// A split for every named call among the items of every `with` that has several.
 pub(super) fn split_withs(module: &Module) -> Vec<Split> {
     let statements = module.nodes().filter_map(Node::as_stmt);
     let many = statements.filter_map(|statement| match statement {
         Stmt::With(node) if node.items.len() > 1 => Some((statement, &node.items[..], &node.body[..])),
         _ => None,
     });
-    many.flat_map(|(statement, items, body)| (0..items.len()).filter_map(move |at| split(module, statement, items, body, at))).collect()
+    let named_call = |item: &WithItem| item.optional_vars.is_some() && matches!(item.context_expr, Expr::Call(_));
+    many.flat_map(|(statement, items, body)| {
+        let candidates = (0..items.len()).filter(move |at| named_call(&items[*at]));
+        candidates.filter_map(move |at| split(module, statement, items, body, at))
+    })
+    .collect()
 }
 
 fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], at: usize) -> Option<Split> {
@@ -47,7 +52,7 @@ fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], a
         pieces.push(Piece::Text("with ".to_owned()));
         for (number, item) in group.iter().enumerate() {
             pieces.extend((number > 0).then(|| Piece::Text(", ".to_owned())));
-            pieces.push(Piece::Copy(item_span(module, item)));
+            pieces.push(Piece::Copy(item_span(item)));
         }
         pieces.push(Piece::Text(":".to_owned()));
         depth += 1;
@@ -69,11 +74,9 @@ fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], a
 }
 
 /// An item without the brackets and commas around the list.
-fn item_span(module: &Module, item: &WithItem) -> Span {
+fn item_span(item: &WithItem) -> Span {
     let context = Node::Expr(&item.context_expr).span();
-    let end = item.optional_vars.as_deref().map_or(context, |target| context.cover(Node::Expr(target).span()));
-    let _ = module;
-    end
+    item.optional_vars.as_deref().map_or(context, |target| context.cover(Node::Expr(target).span()))
 }
 
 impl Split {
@@ -81,17 +84,16 @@ impl Split {
     pub(super) fn drafts(&self, pages: &Pages, original: &Module, index: &Index) -> Vec<Draft> {
         let text = self.edits.apply(original.text());
         let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else { return Vec::new() };
-        let facts = Facts::new(&module, index);
         let map = self.edits.map();
+        let Some(item) = map.to_new(self.item.start) else { return Vec::new() };
+        let facts = Facts::new(&module, index).only_with(item);
         let old = |at: u32| map.to_old(at);
         let mut drafts = Vec::new();
         for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
             let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else { continue };
             let label_site = Span::new(start, last + 1);
-            if label_site == self.item {
-                let edits = self.edits.then(&draft.edits, original.text());
-                drafts.push(Draft { label_site, edits, ..draft });
-            }
+            let edits = self.edits.then(&draft.edits, original.text());
+            drafts.push(Draft { label_site, edits, ..draft });
         }
         drafts
     }

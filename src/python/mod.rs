@@ -6,6 +6,7 @@
 pub mod edit;
 pub mod flow;
 pub mod names;
+mod nesting;
 pub mod node;
 pub mod parse;
 pub mod source;

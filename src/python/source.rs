@@ -134,7 +134,8 @@ fn declared_coding(body: &[u8], byte_order_mark: bool) -> Result<Coding, Unparse
             None => return Err(Unparsed::new(format!("unknown encoding {name:?}"), Some(line))),
         },
     };
-    if byte_order_mark && coding != Coding::Utf8 {
+    // With the mark, CPython takes `utf-8` and its variants only, not the alias `utf8`.
+    if byte_order_mark && label != "utf-8" && !label.starts_with("utf-8-") {
         return Err(Unparsed::new(
             format!("encoding {name:?} contradicts the UTF-8 byte order mark"),
             Some(line),
@@ -250,5 +251,7 @@ mod tests {
                 .contains("klingon")
         );
         assert!(Source::load(b"\xef\xbb\xbf# coding: latin-1\n").is_err());
+        assert!(Source::load(b"\xef\xbb\xbf# coding: utf8\n").is_err());
+        assert!(Source::load(b"\xef\xbb\xbf# coding: UTF_8\n").is_ok());
     }
 }

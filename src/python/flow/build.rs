@@ -44,30 +44,43 @@ pub(super) struct Builder<'a, 'o> {
 }
 
 pub(super) fn graph<'a>(body: &'a [Stmt], options: &Options<'_>) -> Graph<'a> {
-    let mut builder = Builder {
-        steps: Vec::new(),
-        reached: Vec::new(),
-        edges: Vec::new(),
-        frontier: Vec::new(),
-        frames: Vec::new(),
-        raise_to: Targets {
+    let mut builder = Builder::new(options);
+    builder.body(body);
+    builder.finish()
+}
+
+pub(super) fn lambda<'a>(body: &'a Expr, options: &Options<'_>) -> Graph<'a> {
+    let mut builder = Builder::new(options);
+    builder.expr(body);
+    builder.add(Kind::Return(Some(body)), body.range().into(), Raises::Nothing);
+    builder.jump(Way::Return);
+    builder.finish()
+}
+
+impl<'o> Builder<'_, 'o> {
+    fn new(options: &'o Options<'o>) -> Self {
+        let outside = Targets {
             ordinary: Graph::RAISED,
             exit: Graph::RAISED,
-        },
-        options,
-        copies: 0,
-        depth: 0,
-        closures: Vec::new(),
-        declared: Vec::new(),
-    };
-    for kind in [Kind::Entry, Kind::End, Kind::Returned, Kind::Raised, Kind::Jumped] {
-        builder.place(kind, Span::default());
+        };
+        let mut builder = Self {
+            steps: Vec::new(),
+            reached: Vec::new(),
+            edges: Vec::new(),
+            frontier: vec![(Graph::ENTRY, EdgeKind::Normal)],
+            frames: Vec::new(),
+            raise_to: outside,
+            options,
+            copies: 0,
+            depth: 0,
+            closures: Vec::new(),
+            declared: Vec::new(),
+        };
+        for kind in [Kind::Entry, Kind::End, Kind::Returned, Kind::Raised, Kind::Jumped] {
+            builder.place(kind, Span::default());
+        }
+        builder
     }
-    builder.frontier = vec![(Graph::ENTRY, EdgeKind::Normal)];
-    builder.body(body);
-    let ends = std::mem::take(&mut builder.frontier);
-    builder.connect(ends, Graph::END);
-    builder.finish()
 }
 
 impl<'a> Builder<'a, '_> {
@@ -106,6 +119,8 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn finish(mut self) -> Graph<'a> {
+        let ends = std::mem::take(&mut self.frontier);
+        self.connect(ends, Graph::END);
         let mut shared = std::mem::take(&mut self.declared);
         for closure in &self.closures {
             super::query::free_names(*closure, &mut shared);

@@ -87,13 +87,13 @@ impl<'a> Builder<'a, '_> {
             .filter_map(|(way, entry)| taken(entry).map(|join| (way, join)))
             .collect();
         if self.copies >= MAX_COPIES && matches!(cleanup, Cleanup::Finally(_)) {
-            self.shared_cleanup(cleanup, &entries, outer);
+            self.shared_cleanup(cleanup, &entries, outer, span);
         } else {
-            self.cleanup_per_way(cleanup, &entries, outer);
+            self.cleanup_per_way(cleanup, &entries, outer, span);
         }
     }
 
-    fn cleanup_per_way(&mut self, cleanup: Cleanup<'a>, entries: &[(Way, StepId)], outer: Targets) {
+    fn cleanup_per_way(&mut self, cleanup: Cleanup<'a>, entries: &[(Way, StepId)], outer: Targets, span: Span) {
         let mut after = Frontier::new();
         for (way, join) in entries {
             self.frontier = vec![(*join, EdgeKind::Normal)];
@@ -101,19 +101,19 @@ impl<'a> Builder<'a, '_> {
             if cleanup.swallows(self.options.swallows) && *way >= Way::Raise {
                 after.extend(self.frontier.iter().copied());
             }
-            self.go_on(*way, outer, &mut after);
+            self.go_on(*way, outer, span, &mut after);
         }
         self.frontier = after;
     }
 
-    fn shared_cleanup(&mut self, cleanup: Cleanup<'a>, entries: &[(Way, StepId)], outer: Targets) {
+    fn shared_cleanup(&mut self, cleanup: Cleanup<'a>, entries: &[(Way, StepId)], outer: Targets, span: Span) {
         self.frontier = entries.iter().map(|(_, join)| (*join, EdgeKind::Normal)).collect();
         self.clean_up(cleanup, Way::Normal);
         let ends = std::mem::take(&mut self.frontier);
         let mut after = Frontier::new();
         for (way, _) in entries {
             self.frontier.clone_from(&ends);
-            self.go_on(*way, outer, &mut after);
+            self.go_on(*way, outer, span, &mut after);
         }
         self.frontier = after;
     }
@@ -132,14 +132,15 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// After the cleanup the way out is taken up again.
-    fn go_on(&mut self, way: Way, outer: Targets, after: &mut Frontier) {
+    fn go_on(&mut self, way: Way, outer: Targets, span: Span, after: &mut Frontier) {
         match way {
             Way::Normal => after.append(&mut self.frontier),
+            Way::Raise | Way::Exit if self.frontier.is_empty() => {}
             Way::Raise | Way::Exit => {
                 let to = if way == Way::Raise { outer.ordinary } else { outer.exit };
-                for (step, _) in std::mem::take(&mut self.frontier) {
-                    self.edge(step, to, EdgeKind::Exception);
-                }
+                let join = self.add(Kind::Join, span, Raises::Nothing);
+                self.frontier.clear();
+                self.edge(join, to, EdgeKind::Exception);
             }
             jump => self.jump(jump),
         }

@@ -179,6 +179,11 @@ impl<'a> Graph<'a> {
         build::graph(body, options)
     }
 
+    /// The graph of a lambda: its body is evaluated and returned.
+    pub fn of_lambda(body: &'a Expr, options: &Options<'_>) -> Self {
+        build::lambda(body, options)
+    }
+
     /// The edges that leave a step.
     pub fn out(&self, step: StepId) -> &[Edge] {
         let at = step as usize;

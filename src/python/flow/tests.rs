@@ -166,7 +166,7 @@ fn a_with_leaves_on_every_way_and_suppress_swallows() {
          16 enter suppress(E) > 20 !23
          20 leave suppress(e) break > 22 !23
          22 leave a() break > end !raised
-         23 leave a() raise > !raised",
+         23 leave a() raise > raised !raised",
     );
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Python's rules, nothing about leaks. [`Names::new`] walks the tree once; every question after
 //! that is a few look-ups. Where the text leaves the meaning of a name open, the answer is
-//! [`Resolved::Unknown`], never a guess.
+//! [`Resolved::Unknown`], never a guess. Scopes and homes were held against CPython's `symtable`
+//! over its standard library; what is not done is its NFKC form of identifiers and `__class__`.
 
 mod binding;
 mod builtins;
@@ -113,6 +114,15 @@ impl<'m> Names<'m> {
     /// How the name that `name` means in `scope` is bound, in the order of the text.
     pub fn bindings(&self, name: &str, scope: ScopeId) -> &[Binding<'m>] {
         self.variable(name, scope).map_or(&[], |variable| &variable.bindings)
+    }
+
+    /// The names that the scope's own text binds there, sorted; private ones as Python stores them.
+    pub fn names_in(&self, scope: ScopeId) -> Vec<&str> {
+        let fates = self.tables[scope.index()].fates.iter();
+        let here = fates.filter(|(_, fate)| **fate == Fate::Here);
+        let mut names: Vec<&str> = here.map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Every place where the name that `name` means in `scope` stands, in the order of the text.

@@ -548,6 +548,15 @@ fn loads_and_stores_are_told_apart() {
 }
 
 #[test]
+fn a_scope_lists_the_names_its_own_text_binds() {
+    let module =
+        module("class C:\n    def __f(self):\n        global g\n        a = g = b\n        lambda c: (d := c)\n");
+    let names = Names::new(&module);
+    let all: Vec<_> = names.scopes().map(|(id, _)| names.names_in(id).join(" ")).collect();
+    assert_eq!(all, ["C", "_C__f", "a self", "c d"]);
+}
+
+#[test]
 fn generators_are_told_by_their_own_yields() {
     let text = "\
 def a(): yield

@@ -1,0 +1,46 @@
+//! A module with everything the detectors share, computed when first asked for.
+
+use std::sync::OnceLock;
+
+use super::config::Config;
+use super::obligation::{self, Known, Obligation, Release};
+use crate::python::{Module, Names};
+
+/// One module under analysis.
+pub struct Analysed<'m> {
+    pub module: &'m Module,
+    pub names: Names<'m>,
+    config: &'m Config,
+    known: OnceLock<Known<'m>>,
+}
+
+impl<'m> Analysed<'m> {
+    pub fn new(module: &'m Module, config: &'m Config) -> Self {
+        Self {
+            module,
+            names: Names::new(module),
+            config,
+            known: OnceLock::new(),
+        }
+    }
+
+    /// Every acquisition and its fate, in the order of the text.
+    pub fn obligations(&self) -> &[Obligation<'m>] {
+        &self.known().obligations
+    }
+
+    /// Who releases the attribute of `self` in which an obligation ends.
+    pub fn release_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
+        self.known().owned.get(&obligation.span).copied()
+    }
+
+    fn known(&self) -> &Known<'m> {
+        self.known
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config))
+    }
+
+    /// One-based line of an offset.
+    pub fn line(&self, at: u32) -> u32 {
+        self.module.lines.line_of(at) + 1
+    }
+}

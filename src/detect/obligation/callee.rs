@@ -1,0 +1,159 @@
+//! What a call does with a handle among its arguments.
+
+use super::{World, summary};
+use crate::python::Resolved;
+use crate::python::ast::{Expr, ExprCall};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    Releases,
+    /// The result owns it.
+    Wraps,
+    /// The result may own it; nobody knows.
+    MayWrap,
+    Keeps,
+    /// Releases it later: `stack.enter_context(f)`.
+    Registers,
+    Borrows,
+    Unknown,
+}
+
+/// Methods that store their argument.
+const KEEPERS: [&str; 24] = [
+    "append",
+    "appendleft",
+    "add",
+    "put",
+    "put_nowait",
+    "insert",
+    "setdefault",
+    "extend",
+    "push",
+    "register",
+    "attach",
+    "send_handle",
+    "set_result",
+    "submit",
+    "start_soon",
+    "create_task",
+    "run_in_executor",
+    "add_reader",
+    "subscribe",
+    "setStream",
+    "set_stream",
+    "__init__",
+    "update",
+    "add_done_callback",
+];
+
+/// Methods that promise a later release.
+const REGISTRARS: [&str; 11] = [
+    "enter_context",
+    "enter_async_context",
+    "callback",
+    "push_async_callback",
+    "push_async_exit",
+    "addCleanup",
+    "addAsyncCleanup",
+    "addfinalizer",
+    "enterContext",
+    "enterClassContext",
+    "addModuleCleanup",
+];
+
+/// Words in the name of a function that releases its argument: `close_quietly(f)`.
+const RELEASING: [&str; 9] = [
+    "close",
+    "cleanup",
+    "clean_up",
+    "shutdown",
+    "release",
+    "dispose",
+    "teardown",
+    "destroy",
+    "disconnect",
+];
+
+/// Words in the name of a function whose result may own what it is handed: `cls.taropen(fileobj)`.
+const OWNING: [&str; 8] = ["open", "wrap", "reader", "writer", "from_", "make_", "build_", "new_"];
+
+pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Treatment {
+    let tail = match &*call.func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(node) => node.attr.as_str(),
+        // `type(self)(f)`, `CLASSES[kind](f)`
+        Expr::Call(_) | Expr::Subscript(_) => return Treatment::Keeps,
+        _ => return Treatment::Unknown,
+    };
+    if let Resolved::Qualified(name) = world.names.resolve(&call.func) {
+        if let Some(known) = of_qualified(world, &name) {
+            return known;
+        }
+    } else if let Some(known) = summary::treatment(world, call, argument) {
+        return known;
+    } else if let Some(known) = of_typed_method(world, call) {
+        return known;
+    }
+    if is_own_class(&call.func) {
+        return Treatment::Keeps;
+    }
+    by_name(tail, call.func.is_attribute_expr())
+}
+
+fn of_qualified(world: World<'_, '_>, name: &str) -> Option<Treatment> {
+    let arguments = &world.table.arguments;
+    if world.table.releases_by_function(name) {
+        Some(Treatment::Releases)
+    } else if arguments.wraps.contains(name) {
+        Some(Treatment::Wraps)
+    } else if arguments.keeps.contains(name) {
+        Some(Treatment::Keeps)
+    } else {
+        world.table.borrows(name).then_some(Treatment::Borrows)
+    }
+}
+
+fn of_typed_method(world: World<'_, '_>, call: &ExprCall) -> Option<Treatment> {
+    let Expr::Attribute(method) = &*call.func else {
+        return None;
+    };
+    if method.attr.as_str() == "wrap_socket" {
+        return Some(Treatment::Wraps);
+    }
+    let class = world.types().of(&method.value)?;
+    let name = format!("{class}.{}", method.attr);
+    let keeps = KEEPERS.contains(&method.attr.as_str()) || REGISTRARS.contains(&method.attr.as_str());
+    of_qualified(world, &name).filter(|known| *known != Treatment::Borrows || !keeps)
+}
+
+fn by_name(tail: &str, is_method: bool) -> Treatment {
+    let lower = tail.to_lowercase();
+    if REGISTRARS.contains(&tail) {
+        Treatment::Registers
+    } else if is_method && KEEPERS.contains(&tail) {
+        Treatment::Keeps
+    } else if RELEASING.iter().any(|word| lower.contains(word)) {
+        Treatment::Releases
+    } else if is_like_a_class(tail) || lower.starts_with("register") || (is_method && lower.starts_with("set")) {
+        Treatment::Keeps
+    } else if OWNING.iter().any(|word| lower.contains(word)) {
+        Treatment::MayWrap
+    } else {
+        Treatment::Unknown
+    }
+}
+
+/// `cls(f)`, `self.__class__(f)`, `type(self)(f)`
+fn is_own_class(func: &Expr) -> bool {
+    match func {
+        Expr::Name(name) => name.id.as_str() == "cls",
+        Expr::Attribute(node) => node.attr.as_str() == "__class__",
+        _ => false,
+    }
+}
+
+/// `Reader(f)`, `_Reader(f)`: the object may well close it.
+fn is_like_a_class(tail: &str) -> bool {
+    let word = tail.trim_start_matches('_');
+    word.starts_with(char::is_uppercase) && word.chars().any(char::is_lowercase)
+}

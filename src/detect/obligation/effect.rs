@@ -1,0 +1,390 @@
+//! What one step does to a handle that is held.
+
+use std::collections::HashSet;
+
+use super::callee::{Treatment, treatment};
+use super::facts::{Tests, about_handle, learn};
+use super::state::{Hold, State};
+use super::{Doubt, Loss, Move, World};
+use crate::detect::resources::Resource;
+use crate::python::ast::{Expr, ExprCall, ExprContext, Ranged};
+use crate::python::flow::{EdgeKind, Kind, Step, StepId, Value, names_bound};
+use crate::python::names::ScopeKind;
+use crate::python::node::Node;
+use crate::python::{ScopeId, Span};
+
+/// The state after a step, or how the obligation ends there.
+pub(super) enum Outcome<'m> {
+    Held(State<'m>),
+    Released,
+    Moved(Move<'m>),
+    Lost(Loss),
+}
+
+/// What does not change along the paths of one obligation.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a, 'm> {
+    pub(super) world: World<'a, 'm>,
+    pub(super) resource: &'a Resource,
+    /// `None` where a parameter is followed.
+    pub(super) call: Option<&'m Expr>,
+    pub(super) body: ScopeId,
+    pub(super) tests: &'a Tests<'m>,
+    /// The expressions that are called: looking up a method is judged with its call.
+    pub(super) callees: &'a HashSet<*const Expr>,
+}
+
+impl Setting<'_, '_> {
+    fn is_acquisition(&self, expr: &Expr) -> bool {
+        self.call.is_some_and(|call| std::ptr::eq(call, expr))
+    }
+}
+
+/// The effect of a step on its normal way out.
+pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<'m>) -> Outcome<'m> {
+    match step.kind {
+        Kind::Evaluate(expr) => evaluate(setting, expr, state),
+        Kind::Bind { target, value } => bind(setting, target, value, state),
+        Kind::BindName(name) => unbind(name, Loss::Rebound, state),
+        Kind::Delete(Expr::Name(name)) => unbind(&name.id, Loss::Deleted, state),
+        Kind::Return(Some(value)) if state.carries(value) => {
+            let whole = state.holds(value).is_some_and(|hold| hold.part.is_none());
+            Outcome::Moved(if whole { Move::Returned } else { Move::Container })
+        }
+        Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
+            Outcome::Moved(Move::Container)
+        }
+        Kind::Enter(item) => match state.holds(&item.context_expr) {
+            Some(hold) if hold.wrapped || setting.resource.with_releases => Outcome::Released,
+            Some(_) if item.optional_vars.is_some() => Outcome::Held(state),
+            _ => settle(step.span, state),
+        },
+        Kind::Create(node) => create(setting, node, state),
+        Kind::Next(_) | Kind::Discard(_) | Kind::Return(_) | Kind::Raise(_) | Kind::Collect(_) => {
+            settle(step.span, state)
+        }
+        Kind::Opaque(_) => Outcome::Moved(Move::Elsewhere),
+        _ => Outcome::Held(state),
+    }
+}
+
+fn carried_by_element(kind: &Kind<'_>, state: &State<'_>) -> bool {
+    match kind {
+        Kind::Collect(Expr::ListComp(node)) => state.carries(&node.elt),
+        Kind::Collect(Expr::SetComp(node)) => state.carries(&node.elt),
+        Kind::Collect(Expr::GeneratorExp(node)) => state.carries(&node.elt),
+        Kind::Collect(Expr::DictComp(node)) => state.carries(&node.value),
+        _ => false,
+    }
+}
+
+/// The truth of a branch, and what taking it teaches.
+pub(super) fn branch<'m>(
+    setting: Setting<'_, 'm>,
+    id: StepId,
+    test: &Expr,
+    way: EdgeKind,
+    state: &State<'m>,
+) -> Option<State<'m>> {
+    let taken = way == EdgeKind::True;
+    if about_handle(test, state).is_some_and(|truth| truth != taken) {
+        return None;
+    }
+    let mut after = state.clone();
+    if let Some((number, positive)) = setting.tests.asked_at(id) {
+        let holds = taken == positive;
+        match state.facts.iter().find(|(known, _)| *known == number) {
+            Some((_, known)) if *known != holds => return None,
+            None if setting.tests.is_asked_again(number) => learn(&mut after.facts, number, holds),
+            _ => {}
+        }
+    }
+    Some(after)
+}
+
+/// The value in flight has been consumed by something that did not take it over.
+fn settle(outer: Span, mut state: State<'_>) -> Outcome<'_> {
+    if state.flies_in(outer) {
+        state.end_flight();
+        if state.names.is_empty() {
+            return Outcome::Lost(Loss::Dropped);
+        }
+    }
+    Outcome::Held(state)
+}
+
+fn unbind<'m>(name: &str, how: Loss, mut state: State<'m>) -> Outcome<'m> {
+    if state.held_by(name).is_none() {
+        return Outcome::Held(state);
+    }
+    state.remove(name);
+    if state.is_lost() {
+        lost(how, &state)
+    } else {
+        Outcome::Held(state)
+    }
+}
+
+/// A generator that has handed the handle out does not owe it alone any more.
+fn lost<'m>(how: Loss, state: &State<'m>) -> Outcome<'m> {
+    if state.yielded {
+        Outcome::Moved(Move::Yielded)
+    } else {
+        Outcome::Lost(how)
+    }
+}
+
+fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) -> Outcome<'m> {
+    if setting.is_acquisition(expr) {
+        // The acquisition runs again: this one's handle is the older one.
+        state.end_flight();
+        return if state.names.is_empty() {
+            lost(Loss::Dropped, &state)
+        } else {
+            Outcome::Held(state)
+        };
+    }
+    let span = Span::from(expr.range());
+    match expr {
+        Expr::Call(call) => evaluate_call(setting, expr, call, state),
+        Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
+        Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
+        Expr::Yield(node) => match node.value.as_deref() {
+            Some(value) if state.flies_in(span) && state.carries(value) => Outcome::Moved(Move::Yielded),
+            Some(value) if state.carries(value) => {
+                state.yielded = true;
+                Outcome::Held(state)
+            }
+            _ => settle(span, state),
+        },
+        _ => settle(span, state),
+    }
+}
+
+fn evaluate_call<'m>(
+    setting: Setting<'_, 'm>,
+    expr: &'m Expr,
+    call: &'m ExprCall,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let span = Span::from(expr.range());
+    if let Expr::Attribute(method) = &*call.func
+        && let Some(hold) = state.holds(&method.value)
+    {
+        return call_method(setting, expr, &method.attr, hold, state);
+    }
+    let arguments = || {
+        call.args
+            .iter()
+            .chain(call.keywords.iter().map(|keyword| &keyword.value))
+    };
+    if arguments().any(|one| is_bound_release(setting, one, &state)) {
+        return Outcome::Moved(Move::Registered);
+    }
+    let Some(argument) = arguments().find(|one| state.carries(one)) else {
+        return settle(span, state);
+    };
+    match treatment(setting.world, call, argument) {
+        Treatment::Releases => Outcome::Released,
+        Treatment::Wraps => {
+            let part = state.holds(argument).and_then(|hold| hold.part);
+            state.fly(expr, Hold { wrapped: true, part });
+            Outcome::Held(state)
+        }
+        Treatment::MayWrap => {
+            state.doubt = state.doubt.max(Doubt::Passed);
+            state.fly(
+                expr,
+                Hold {
+                    wrapped: true,
+                    part: None,
+                },
+            );
+            Outcome::Held(state)
+        }
+        Treatment::Keeps => Outcome::Moved(Move::Passed),
+        Treatment::Registers => Outcome::Moved(Move::Registered),
+        Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
+        Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
+    }
+}
+
+fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
+    state.doubt = state.doubt.max(doubt);
+    settle(span, state)
+}
+
+/// `stack.callback(f.close)`
+fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    state.holds(&node.value).is_some() && is_release(setting, &node.attr)
+}
+
+fn is_release(setting: Setting<'_, '_>, method: &str) -> bool {
+    method == "__exit__" || method == "__aexit__" || setting.resource.release.iter().any(|release| release == method)
+}
+
+fn call_method<'m>(
+    setting: Setting<'_, 'm>,
+    expr: &'m Expr,
+    method: &str,
+    hold: Hold,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
+        return Outcome::Released;
+    }
+    if (method == "__enter__" || method == "__aenter__") && (hold.wrapped || setting.resource.with_releases) {
+        let hold = Hold {
+            wrapped: hold.wrapped,
+            part: hold.part,
+        };
+        state.fly(expr, hold);
+        return Outcome::Held(state);
+    }
+    settle(Span::from(expr.range()), state)
+}
+
+fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) -> Outcome<'m> {
+    let (mut used, mut released) = (false, false);
+    for inner in node.descendants() {
+        match inner {
+            Node::Expr(Expr::Name(name)) if matches!(name.ctx, ExprContext::Load) => {
+                used |= state.held_by(&name.id).is_some();
+            }
+            Node::Expr(Expr::Attribute(attribute)) if is_release(setting, &attribute.attr) => {
+                released |= state.holds(&attribute.value).is_some();
+            }
+            Node::Expr(Expr::Call(call)) => {
+                let argument = call.args.iter().find(|one| state.carries(one));
+                released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
+            }
+            _ => {}
+        }
+    }
+    if released {
+        return Outcome::Moved(Move::Captured);
+    }
+    if used {
+        state.doubt = state.doubt.max(Doubt::Captured);
+    }
+    Outcome::Held(state)
+}
+
+fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut state: State<'m>) -> Outcome<'m> {
+    let text = setting.world.module.text();
+    let of = match value {
+        Value::Of(expr) => Some(expr),
+        Value::Entered(item) => Some(&item.context_expr),
+        Value::ItemOf { inner: true, .. } => return Outcome::Held(state),
+        Value::ItemOf { .. } | Value::Updated(_) => None,
+    };
+    setting.tests.assign(&mut state.facts, target, of, text);
+    if of.is_some_and(|value| setting.is_acquisition(value)) {
+        setting.tests.learn_not_none(&mut state.facts, target);
+    }
+    let before = state.clone();
+    for name in names_bound(target) {
+        state.remove(name);
+    }
+    let mut taken = None;
+    if let Some(expr) = of {
+        store(setting, target, expr, &before, &mut state, &mut taken);
+    }
+    if let Some(taken) = taken {
+        return Outcome::Moved(taken);
+    }
+    let value_span = of.map_or(target.range().into(), |expr| Span::from(expr.range()));
+    if before.flies_in(value_span) && !state.landed {
+        state.end_flight();
+        let how = if before.flight.is_some_and(|(_, hold)| hold.part.is_some()) {
+            Loss::Rebound
+        } else {
+            Loss::Dropped
+        };
+        return if state.names.is_empty() {
+            lost(how, &state)
+        } else {
+            Outcome::Held(state)
+        };
+    }
+    if state.is_lost() {
+        lost(Loss::Rebound, &state)
+    } else {
+        Outcome::Held(state)
+    }
+}
+
+/// Stores a value into a target, item by item where both are written out.
+fn store<'m>(
+    setting: Setting<'_, 'm>,
+    target: &'m Expr,
+    value: &'m Expr,
+    before: &State<'m>,
+    state: &mut State<'m>,
+    taken: &mut Option<Move<'m>>,
+) {
+    if let (Some(targets), Expr::Tuple(values)) = (elements(target), value)
+        && targets.len() == values.elts.len()
+    {
+        for (target, value) in targets.iter().zip(&values.elts) {
+            store(setting, target, value, before, state, taken);
+        }
+        return;
+    }
+    match before.holds(value) {
+        Some(hold) => store_held(setting, target, hold, state, taken),
+        None if before.carries(value) => *taken = Some(Move::Container),
+        None => {}
+    }
+}
+
+fn store_held<'m>(
+    setting: Setting<'_, 'm>,
+    target: &'m Expr,
+    hold: Hold,
+    state: &mut State<'m>,
+    taken: &mut Option<Move<'m>>,
+) {
+    match target {
+        Expr::Name(name) => match owner_of_name(setting, &name.id) {
+            Some(owner) => *taken = Some(owner),
+            None => state.add(&name.id, hold),
+        },
+        Expr::Attribute(node) => {
+            let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
+            *taken = Some(if on_self {
+                Move::OnSelf(&node.attr)
+            } else {
+                Move::Elsewhere
+            });
+        }
+        Expr::Subscript(_) | Expr::Starred(_) => *taken = Some(Move::Container),
+        Expr::Tuple(_) | Expr::List(_) => {
+            let item = elements(target)
+                .zip(hold.part)
+                .and_then(|(targets, part)| targets.get(part));
+            if let Some(item) = item {
+                store_held(setting, item, Hold { part: None, ..hold }, state, taken);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Names that outlive the body: `global` ones, and attributes of a class that its body binds.
+fn owner_of_name<'m>(setting: Setting<'_, 'm>, name: &str) -> Option<Move<'m>> {
+    let names = setting.world.names;
+    if names.scope(setting.body).kind == ScopeKind::Class {
+        return Some(Move::Elsewhere);
+    }
+    (names.home(name, setting.body) != setting.body).then_some(Move::Global)
+}
+
+fn elements(target: &Expr) -> Option<&[Expr]> {
+    match target {
+        Expr::Tuple(node) => Some(&node.elts),
+        Expr::List(node) => Some(&node.elts),
+        _ => None,
+    }
+}

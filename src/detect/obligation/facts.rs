@@ -1,0 +1,305 @@
+//! Which branches cannot be taken: what tests say about the handle itself, and tests that stand twice.
+//!
+//! ```py
+//! f = None
+//! try:
+//!     f = open(path)
+//! finally:
+//!     if f is not None:  # known to hold
+//!         f.close()
+//! ```
+
+use std::collections::HashMap;
+
+use super::state::State;
+use crate::python::Span;
+use crate::python::ast::{CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
+use crate::python::flow::{Graph, Kind, StepId, falls_through, names_bound};
+use crate::python::node::Node;
+
+/// How many statements before an acquisition are read for what they say about flags.
+const MAX_SIBLINGS: usize = 200;
+
+/// The tests of one graph. A test is known by its text, without `not` and with `is not` turned round.
+pub(super) struct Tests<'m> {
+    numbers: HashMap<String, u32>,
+    /// Per test: how often branches ask it, and the names it depends on.
+    asked: Vec<u32>,
+    names: Vec<Vec<&'m str>>,
+    branches: HashMap<StepId, (u32, bool)>,
+}
+
+impl<'m> Tests<'m> {
+    pub(super) fn of(graph: &Graph<'m>, source: &'m str) -> Self {
+        let mut tests = Self {
+            numbers: HashMap::new(),
+            asked: Vec::new(),
+            names: Vec::new(),
+            branches: HashMap::new(),
+        };
+        for id in graph.ids() {
+            if let Kind::Branch(test) = graph.step(id).kind
+                && let Some((key, holds)) = normal_form(test, source)
+            {
+                let number = tests.number(key, test, source);
+                tests.asked[number as usize] += 1;
+                tests.branches.insert(id, (number, holds));
+            }
+        }
+        tests
+    }
+
+    fn number(&mut self, key: String, test: &'m Expr, source: &'m str) -> u32 {
+        let next = crate::python::span::offset(self.asked.len());
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.asked.push(0);
+            self.names.push(words(test, source));
+        }
+        number
+    }
+
+    /// What a branch asks: the test's number, and whether its `True` edge means that the test holds.
+    pub(super) fn asked_at(&self, step: StepId) -> Option<(u32, bool)> {
+        self.branches.get(&step).copied()
+    }
+
+    /// Whether remembering the answer can be of use.
+    pub(super) fn is_asked_again(&self, number: u32) -> bool {
+        self.asked[number as usize] > 1
+    }
+
+    /// A name or attribute gets a new value: what was known about it is forgotten, and what a constant
+    /// says is learnt.
+    pub(super) fn assign(&self, facts: &mut Vec<(u32, bool)>, target: &Expr, value: Option<&Expr>, source: &str) {
+        let target_text = Span::from(target.range()).of(source);
+        let bound = names_bound(target);
+        let concerns = |name: &&str| *name == target_text || bound.contains(name);
+        facts.retain(|(number, _)| !self.names[*number as usize].iter().any(concerns));
+        let Some(Expr::Constant(constant)) = value else { return };
+        let is_none = constant.value == Constant::None;
+        let learnt = [
+            (format!("{target_text} is None"), Some(is_none)),
+            (
+                target_text.to_owned(),
+                crate::python::flow::truth(&Expr::Constant(constant.clone())),
+            ),
+        ];
+        for (key, holds) in learnt {
+            if let (Some(number), Some(holds)) = (self.numbers.get(&key), holds) {
+                learn(facts, *number, holds);
+            }
+        }
+    }
+
+    /// An acquisition never gives `None`, nor are the items of its tuple `None`.
+    pub(super) fn learn_not_none(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
+        for name in names_bound(target) {
+            if let Some(number) = self.numbers.get(&format!("{name} is None")) {
+                learn(facts, *number, false);
+            }
+        }
+    }
+
+    /// What the statements around and before `at` say: the tests it stands under, flags set before.
+    pub(super) fn known_at(&self, body: &'m [Stmt], at: Span, source: &'m str) -> Vec<(u32, bool)> {
+        let (mut facts, mut body) = (Vec::new(), body);
+        while let Some(here) = body
+            .iter()
+            .position(|statement| Span::from(statement.range()).contains(at))
+        {
+            for before in &body[here.saturating_sub(MAX_SIBLINGS)..here] {
+                self.pass(&mut facts, before, source);
+            }
+            body = self.descend(&mut facts, &body[here], at, source);
+        }
+        facts
+    }
+
+    fn pass(&self, facts: &mut Vec<(u32, bool)>, statement: &'m Stmt, source: &'m str) {
+        match statement {
+            Stmt::Assign(node) => {
+                for target in &node.targets {
+                    self.assign(facts, target, Some(&node.value), source);
+                }
+            }
+            Stmt::If(node) if node.orelse.is_empty() && !falls_through(&node.body) => {
+                self.assume(facts, &node.test, false, source);
+            }
+            compound => {
+                for node in Node::Stmt(compound).descendants().filter_map(Node::as_stmt) {
+                    if let Stmt::Assign(node) = node {
+                        for target in &node.targets {
+                            self.assign(facts, target, None, source);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The block of a compound statement that holds `at`; empty where there is none.
+    fn descend(&self, facts: &mut Vec<(u32, bool)>, statement: &'m Stmt, at: Span, source: &'m str) -> &'m [Stmt] {
+        if let Stmt::If(node) = statement {
+            let holds = node.body.iter().any(|one| Span::from(one.range()).contains(at));
+            if !Span::from(node.test.range()).contains(at) {
+                self.assume(facts, &node.test, holds, source);
+            }
+        }
+        blocks(statement)
+            .into_iter()
+            .find(|block| block.iter().any(|one| Span::from(one.range()).contains(at)))
+            .unwrap_or(&[])
+    }
+
+    fn assume(&self, facts: &mut Vec<(u32, bool)>, test: &'m Expr, holds: bool, source: &'m str) {
+        match test {
+            Expr::UnaryOp(node) if node.op == UnaryOp::Not => self.assume(facts, &node.operand, !holds, source),
+            Expr::BoolOp(node) => {
+                let all = (node.op == crate::python::ast::BoolOp::And) == holds;
+                for value in node.values.iter().filter(|_| all) {
+                    self.assume(facts, value, holds, source);
+                }
+            }
+            _ => {
+                if let Some((key, positive)) = normal_form(test, source)
+                    && let Some(number) = self.numbers.get(&key)
+                {
+                    learn(facts, *number, holds == positive);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn learn(facts: &mut Vec<(u32, bool)>, number: u32, holds: bool) {
+    facts.retain(|(known, _)| *known != number);
+    facts.push((number, holds));
+    facts.sort_unstable();
+}
+
+fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
+    match statement {
+        Stmt::If(node) => vec![&node.body, &node.orelse],
+        Stmt::For(node) => vec![&node.body, &node.orelse],
+        Stmt::AsyncFor(node) => vec![&node.body, &node.orelse],
+        Stmt::While(node) => vec![&node.body, &node.orelse],
+        Stmt::With(node) => vec![&node.body],
+        Stmt::AsyncWith(node) => vec![&node.body],
+        Stmt::Try(node) => {
+            let handlers = node.handlers.iter().map(|handler| {
+                let crate::python::ast::ExceptHandler::ExceptHandler(handler) = handler;
+                handler.body.as_slice()
+            });
+            let mut blocks = vec![node.body.as_slice(), &node.orelse, &node.finalbody];
+            blocks.extend(handlers);
+            blocks
+        }
+        Stmt::Match(node) => node.cases.iter().map(|case| case.body.as_slice()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The text of a test whose answer stays the same while its names do, and whether `True` means that
+/// the text holds.
+fn normal_form(test: &Expr, source: &str) -> Option<(String, bool)> {
+    let whole = || Span::from(test.range()).of(source).to_owned();
+    match test {
+        Expr::Name(_) => Some((whole(), true)),
+        Expr::Attribute(node) if is_chain(&node.value) => Some((whole(), true)),
+        Expr::Call(node) => {
+            let asks = match &*node.func {
+                Expr::Name(name) => ["isinstance", "hasattr", "callable", "issubclass"].contains(&name.id.as_str()),
+                Expr::Attribute(method) => ["startswith", "endswith"].contains(&method.attr.as_str()),
+                _ => false,
+            };
+            asks.then(|| (whole(), true))
+        }
+        Expr::Compare(node) => comparison(node, source),
+        _ => None,
+    }
+}
+
+fn comparison(node: &ExprCompare, source: &str) -> Option<(String, bool)> {
+    let ([op], [right]) = (node.ops.as_slice(), node.comparators.as_slice()) else {
+        return None;
+    };
+    if !(is_plain(&node.left) && is_plain(right)) {
+        return None;
+    }
+    let (word, holds) = match op {
+        CmpOp::Is => ("is", true),
+        CmpOp::IsNot => ("is", false),
+        CmpOp::Eq => ("==", true),
+        CmpOp::NotEq => ("==", false),
+        CmpOp::In => ("in", true),
+        CmpOp::NotIn => ("in", false),
+        CmpOp::Lt => ("<", true),
+        CmpOp::GtE => ("<", false),
+        CmpOp::Gt => (">", true),
+        CmpOp::LtE => (">", false),
+    };
+    let side = |expr: &Expr| Span::from(expr.range()).of(source).to_owned();
+    Some((format!("{} {word} {}", side(&node.left), side(right)), holds))
+}
+
+fn is_chain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Name(_) => true,
+        Expr::Attribute(node) => is_chain(&node.value),
+        _ => false,
+    }
+}
+
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Constant(_) => true,
+        Expr::Tuple(node) => node.elts.iter().all(is_plain),
+        Expr::Subscript(node) => is_chain(&node.value) && node.slice.is_constant_expr(),
+        Expr::UnaryOp(node) => node.operand.is_constant_expr(),
+        other => is_chain(other),
+    }
+}
+
+/// The names and dotted chains in a test.
+fn words<'m>(test: &'m Expr, source: &'m str) -> Vec<&'m str> {
+    let nodes = Node::Expr(test).descendants();
+    let chains = nodes.filter(|node| matches!(node, Node::Expr(Expr::Name(_) | Expr::Attribute(_))));
+    chains.map(|node| node.span().of(source)).collect()
+}
+
+/// What a test says when the handle is held; `None` if it does not ask about it.
+pub(super) fn about_handle(test: &Expr, state: &State<'_>) -> Option<bool> {
+    match test {
+        Expr::Attribute(node) if node.attr.as_str() == "closed" => state.holds(&node.value).map(|_| false),
+        Expr::Compare(node) => compares_handle(node, state),
+        Expr::Call(node) => {
+            let asks = node
+                .func
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == "hasattr");
+            let about = asks && node.args.first().is_some_and(|one| state.holds(one).is_some());
+            about.then_some(true)
+        }
+        other => state.holds(other).map(|_| true),
+    }
+}
+
+/// `f is None` is false, `f is not sys.stdout` is true, `fd >= 0` is true.
+fn compares_handle(node: &ExprCompare, state: &State<'_>) -> Option<bool> {
+    let ([op], [right]) = (node.ops.as_slice(), node.comparators.as_slice()) else {
+        return None;
+    };
+    let sides = (state.holds(&node.left).is_some(), state.holds(right).is_some());
+    let same = match sides {
+        (true, true) => Some(true),
+        (true, false) | (false, true) => Some(false),
+        (false, false) => None,
+    }?;
+    match op {
+        CmpOp::Is | CmpOp::Eq => Some(same),
+        CmpOp::IsNot | CmpOp::NotEq => Some(!same),
+        CmpOp::In | CmpOp::Lt | CmpOp::LtE => sides.0.then_some(false),
+        CmpOp::NotIn | CmpOp::Gt | CmpOp::GtE => sides.0.then_some(true),
+    }
+}

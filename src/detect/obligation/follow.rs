@@ -1,0 +1,367 @@
+//! Walks the flow graph with a handle in hand, and writes down what the paths end in.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use super::acquire::Acquisition;
+use super::effect::{Outcome, Setting, apply, branch};
+use super::facts::Tests;
+use super::risk::grade;
+use super::state::{Key, State};
+use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped, World};
+use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, StepId};
+use crate::python::names::{Def, parameters};
+use crate::python::{Node, ScopeId, Span};
+
+/// More states than this, and the fate is unknown.
+const MAX_STATES: usize = 20_000;
+/// More states at one step than this, and what tests said is forgotten there.
+const MAX_STATES_PER_STEP: u32 = 24;
+
+/// Follows every acquisition; one graph per body that acquires.
+pub(super) fn all<'m>(world: World<'_, 'm>, acquisitions: &[Acquisition<'_, 'm>]) -> Vec<Obligation<'m>> {
+    let mut by_body: BTreeMap<ScopeId, Vec<Acquisition<'_, 'm>>> = BTreeMap::new();
+    for acquisition in acquisitions {
+        by_body.entry(acquisition.body).or_default().push(*acquisition);
+    }
+    let mut found = Vec::new();
+    for (body, acquisitions) in by_body {
+        in_body(world, body, &acquisitions, &mut found);
+    }
+    found.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
+    found
+}
+
+fn in_body<'m>(
+    world: World<'_, 'm>,
+    body: ScopeId,
+    acquisitions: &[Acquisition<'_, 'm>],
+    found: &mut Vec<Obligation<'m>>,
+) {
+    let node = world.names.scope(body).node;
+    let graph = graph_of(world, node);
+    let tests = Tests::of(&graph, world.module.text());
+    let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
+    let mut callees: HashSet<*const Expr> = HashSet::new();
+    for id in graph.ids() {
+        if let Kind::Evaluate(expr) = graph.step(id).kind {
+            callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
+            places.entry(std::ptr::from_ref(expr)).or_default().push(id);
+        }
+    }
+    for acquisition in acquisitions {
+        let Some(starts) = places.get(&std::ptr::from_ref(acquisition.call)) else {
+            continue;
+        };
+        let setting = Setting {
+            world,
+            resource: acquisition.resource,
+            call: Some(acquisition.call),
+            body,
+            tests: &tests,
+            callees: &callees,
+        };
+        let facts = tests.known_at(
+            statements(world, node),
+            acquisition.call.range().into(),
+            world.module.text(),
+        );
+        for part in parts(acquisition) {
+            let mut walk = Walk::new(setting, &graph);
+            for start in starts {
+                walk.begin(*start, &State::acquired(acquisition.call, part, facts.clone()));
+            }
+            walk.run();
+            found.push(obligation(world, acquisition, walk.fate));
+        }
+    }
+}
+
+/// What a function does with one of its parameters; `None` if it is no function.
+pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, parameter: &str) -> Option<Fate<'m>> {
+    let node = world.names.scope(function).node;
+    let Some(Node::Stmt(statement)) = node else { return None };
+    let all = parameters(Def::of(statement)?.arguments);
+    let name = all
+        .iter()
+        .map(|(known, _)| known.arg.as_str())
+        .find(|known| *known == parameter)?;
+    let graph = graph_of(world, node);
+    let tests = Tests::of(&graph, world.module.text());
+    let setting = Setting {
+        world,
+        resource: world.table.any(),
+        call: None,
+        body: function,
+        tests: &tests,
+        callees: &HashSet::new(),
+    };
+    let mut walk = Walk::new(setting, &graph);
+    walk.begin(Graph::ENTRY, &State::handed(name));
+    walk.run();
+    Some(walk.fate)
+}
+
+fn parts(acquisition: &Acquisition<'_, '_>) -> Vec<Option<usize>> {
+    match acquisition.resource.parts.as_slice() {
+        [] => vec![None],
+        parts => parts.iter().copied().map(Some).collect(),
+    }
+}
+
+fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate: Fate<'m>) -> Obligation<'m> {
+    let span = Span::from(acquisition.call.range());
+    let func = acquisition
+        .call
+        .as_call_expr()
+        .map_or(span, |call| Span::from(call.func.range()));
+    Obligation {
+        call: acquisition.call,
+        span,
+        callee: super::shorten(func.of(world.module.text())),
+        resource: Cow::Owned(acquisition.resource.clone()),
+        body: acquisition.body,
+        body_kind: world.names.scope(acquisition.body).kind,
+        origin: acquisition.origin,
+        fate,
+    }
+}
+
+fn statements<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> &'m [Stmt] {
+    match node {
+        None => &world.module.body,
+        Some(Node::Stmt(Stmt::ClassDef(class))) => &class.body,
+        Some(Node::Stmt(statement)) => Def::of(statement).map_or(&[], |def| def.body),
+        Some(_) => &[],
+    }
+}
+
+fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Graph<'m> {
+    let swallows = |context: &Expr| {
+        calls(
+            world,
+            context,
+            &["contextlib.suppress", "pytest.raises"],
+            &["assertRaises", "assertRaisesRegex"],
+        )
+    };
+    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &[]);
+    let options = Options {
+        swallows: &swallows,
+        never_returns: &never_returns,
+    };
+    match node {
+        Some(Node::Expr(Expr::Lambda(lambda))) => Graph::of_lambda(&lambda.body, &options),
+        other => Graph::with_options(statements(world, other), &options),
+    }
+}
+
+fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let is_method = match &*call.func {
+        Expr::Attribute(node) => methods.contains(&node.attr.as_str()),
+        _ => false,
+    };
+    is_method
+        || world
+            .names
+            .resolve(&call.func)
+            .qualified()
+            .is_some_and(|name| qualified.contains(&name))
+}
+
+/// What a path carries besides its state, for messages only: the first path to a state names them.
+#[derive(Clone, Copy)]
+struct Trail {
+    raised_at: Option<Span>,
+    returned_at: Option<Span>,
+}
+
+struct Walk<'a, 'g, 'm> {
+    setting: Setting<'a, 'm>,
+    graph: &'g Graph<'m>,
+    open: VecDeque<(StepId, State<'m>, Trail)>,
+    seen: HashSet<(StepId, Key<'m>)>,
+    per_step: HashMap<StepId, u32>,
+    fate: Fate<'m>,
+}
+
+impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
+    fn new(setting: Setting<'a, 'm>, graph: &'g Graph<'m>) -> Self {
+        Self {
+            setting,
+            graph,
+            open: VecDeque::new(),
+            seen: HashSet::new(),
+            per_step: HashMap::new(),
+            fate: Fate::default(),
+        }
+    }
+
+    /// The handle is held from the normal way out of `start` on.
+    fn begin(&mut self, start: StepId, state: &State<'m>) {
+        let trail = Trail {
+            raised_at: None,
+            returned_at: None,
+        };
+        for edge in self.graph.out(start) {
+            if edge.kind == EdgeKind::Normal {
+                self.push(edge.to, state.clone(), trail);
+            }
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some((id, state, trail)) = self.open.pop_front() {
+            if self.seen.len() > MAX_STATES {
+                self.fate.unknown = true;
+                return;
+            }
+            match id {
+                Graph::END | Graph::RETURNED | Graph::JUMPED => self.leave(id, &state, trail),
+                Graph::RAISED => self.skip(&state, trail),
+                _ => self.pass(id, state, trail),
+            }
+        }
+    }
+
+    fn push(&mut self, to: StepId, mut state: State<'m>, trail: Trail) {
+        let count = self.per_step.entry(to).or_insert(0);
+        if *count > MAX_STATES_PER_STEP {
+            state.facts.clear();
+        }
+        if self.seen.insert((to, state.key())) {
+            *count += 1;
+            self.open.push_back((to, state, trail));
+        }
+    }
+
+    fn pass(&mut self, id: StepId, state: State<'m>, mut trail: Trail) {
+        let step = self.graph.step(id);
+        if let Kind::Return(_) = step.kind {
+            trail.returned_at = Some(step.span);
+        }
+        if let Kind::Branch(test) = step.kind {
+            return self.fork(id, test, &state, trail);
+        }
+        let before = state.clone();
+        let after = match apply(self.setting, step, state) {
+            Outcome::Held(after) => Some(after),
+            Outcome::Released => {
+                self.fate.released = true;
+                return;
+            }
+            Outcome::Moved(to) => {
+                self.moved(to);
+                return;
+            }
+            Outcome::Lost(how) => {
+                self.lose(how, step.span, &before, trail);
+                None
+            }
+        };
+        for edge in self.graph.out(id) {
+            match (edge.kind, &after) {
+                (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
+                (_, Some(after)) => self.push(edge.to, after.clone(), trail),
+                (_, None) => {}
+            }
+        }
+    }
+
+    fn fork(&mut self, id: StepId, test: &'m Expr, state: &State<'m>, trail: Trail) {
+        for edge in self.graph.out(id) {
+            if let Some(after) = branch(self.setting, id, test, edge.kind, state) {
+                self.push(edge.to, after, trail);
+            }
+        }
+    }
+
+    /// An exception leaves the step. A value in flight is gone with it.
+    fn raise(&mut self, id: StepId, edge: Edge, before: &State<'m>, mut trail: Trail) {
+        let step = self.graph.step(id);
+        let mut state = before.clone();
+        // Handlers and cleanups pass on what was raised before.
+        if !matches!(step.kind, Kind::Join) {
+            let risk = grade(self.setting, step, &state);
+            if risk == Grade::Nothing {
+                return;
+            }
+            // Where a cleanup itself raises, the leak takes both exceptions.
+            if state.raised == Grade::Nothing || risk < state.raised {
+                state.raised = risk;
+                trail.raised_at = Some(step.span);
+            }
+        }
+        if !state.landed {
+            state.end_flight();
+        }
+        if state.is_lost() {
+            self.skip(&state, trail);
+        } else {
+            self.push(edge.to, state, trail);
+        }
+    }
+
+    fn moved(&mut self, to: Move<'m>) {
+        if !self.fate.moves.contains(&to) {
+            self.fate.moves.push(to);
+        }
+    }
+
+    fn leave(&mut self, id: StepId, state: &State<'m>, trail: Trail) {
+        let how = if id == Graph::END { Loss::End } else { Loss::Return };
+        if state.yielded {
+            return self.moved(Move::Yielded);
+        }
+        let at = trail.returned_at.unwrap_or_else(|| self.end_of_body());
+        self.lose(how, at, state, trail);
+    }
+
+    fn end_of_body(&self) -> Span {
+        let scope = self.setting.world.names.scope(self.setting.body);
+        let text = self.setting.world.module.text();
+        let end = scope
+            .node
+            .map_or(crate::python::span::offset(text.len()), |node| node.span().end);
+        Span::at(end)
+    }
+
+    fn lose(&mut self, how: Loss, at: Span, state: &State<'m>, trail: Trail) {
+        if state.raised != Grade::Nothing {
+            return self.skip(state, trail);
+        }
+        let left = LeftOpen {
+            how,
+            at,
+            name: state.names.first().map(|(name, _)| *name).or(state.last_name),
+            doubt: state.doubt,
+        };
+        let better = self
+            .fate
+            .left_open
+            .as_ref()
+            .is_none_or(|known| left.doubt < known.doubt);
+        if better {
+            self.fate.left_open = Some(left);
+        }
+    }
+
+    fn skip(&mut self, state: &State<'m>, trail: Trail) {
+        let Some(at) = trail.raised_at else { return };
+        let skipped = Skipped {
+            at,
+            grade: state.raised,
+            doubt: state.doubt,
+        };
+        let better = self
+            .fate
+            .skipped
+            .as_ref()
+            .is_none_or(|known| skipped.grade > known.grade);
+        if better {
+            self.fate.skipped = Some(skipped);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The obligation analysis: whoever acquires a resource owes its release, and each such obligation is
+//! followed along the flow graph to its fate.
+//!
+//! `acquire` finds the obligations, `callee` says what calls do with a handle among their arguments,
+//! `state` is what is known on one path, `effect` what one step does to it, `risk` how likely a step is
+//! to raise, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
+//! helpers and owners of the same module. Detectors pick the fates that are their pattern.
+
+mod acquire;
+mod callee;
+mod effect;
+mod facts;
+mod follow;
+mod owner;
+mod risk;
+mod state;
+mod summary;
+
+pub use owner::Release;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use owner::Owners;
+use summary::Summaries;
+
+use super::config::Config;
+use super::resources::{Resource, Table};
+use super::types::Types;
+use crate::leak::Confidence;
+use crate::python::ast::Expr;
+use crate::python::names::ScopeKind;
+use crate::python::{Module, Names, ScopeId, Span};
+
+/// Everything the analysis looks things up in.
+#[derive(Clone, Copy)]
+pub(super) struct World<'a, 'm> {
+    pub(super) module: &'m Module,
+    pub(super) names: &'a Names<'m>,
+    pub(super) table: &'a Table,
+    pub(super) config: &'a Config,
+    pub(super) summaries: &'a Summaries,
+}
+
+impl<'a, 'm> World<'a, 'm> {
+    pub(super) fn types(&self) -> Types<'a, 'm> {
+        Types {
+            names: self.names,
+            table: self.table,
+        }
+    }
+}
+
+/// One acquisition and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct Obligation<'m> {
+    pub call: &'m Expr,
+    pub span: Span,
+    /// The acquiring call for people, without its arguments: `socket.create_connection(...)`.
+    pub callee: String,
+    pub resource: Cow<'m, Resource>,
+    /// The function, lambda, class or module whose body acquires.
+    pub body: ScopeId,
+    pub body_kind: ScopeKind,
+    pub origin: Origin,
+    pub fate: Fate<'m>,
+}
+
+/// How an acquisition is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The table names the callable.
+    Table,
+    /// A function of the module returns a handle, or a class of the module owns one.
+    Module(ScopeId),
+}
+
+/// What the paths from an acquisition end in.
+#[derive(Clone, Debug, Default)]
+pub struct Fate<'m> {
+    pub released: bool,
+    pub moves: Vec<Move<'m>>,
+    /// A path without exceptions that ends with the resource held.
+    pub left_open: Option<LeftOpen<'m>>,
+    /// A path that an exception takes, and that ends with the resource held.
+    pub skipped: Option<Skipped>,
+    /// More paths than the analysis follows.
+    pub unknown: bool,
+}
+
+/// Where a path without exceptions loses the resource.
+#[derive(Clone, Debug)]
+pub struct LeftOpen<'m> {
+    pub how: Loss,
+    pub at: Span,
+    /// The name that held it last; `None` if it never had one.
+    pub name: Option<&'m str>,
+    pub doubt: Doubt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// The body ends.
+    End,
+    Return,
+    /// The last name that held it is bound to something else.
+    Rebound,
+    Deleted,
+    /// The value is dropped, and no name held it.
+    Dropped,
+}
+
+/// Where an exception leaves with the resource held.
+#[derive(Clone, Copy, Debug)]
+pub struct Skipped {
+    /// What raises.
+    pub at: Span,
+    pub grade: Grade,
+    pub doubt: Doubt,
+}
+
+/// How likely a step raises in practice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grade {
+    /// Never, for all purposes.
+    #[default]
+    Nothing,
+    /// It may, but code that guards against it is hardly written.
+    Unlikely,
+    Likely,
+}
+
+/// Why the program may yet release it where we don't look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Doubt {
+    #[default]
+    None,
+    /// It was handed to a callable that nobody knows.
+    Passed,
+    /// A nested function uses it.
+    Captured,
+}
+
+/// Who took it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move<'m> {
+    Returned,
+    Yielded,
+    /// Stored on `self` under this name.
+    OnSelf(&'m str),
+    Elsewhere,
+    Container,
+    Passed,
+    /// A nested function releases it.
+    Captured,
+    Registered,
+    Global,
+}
+
+impl Obligation<'_> {
+    /// Whether some path releases it or hands it on.
+    pub fn is_ever_discharged(&self) -> bool {
+        self.fate.released || !self.fate.moves.is_empty()
+    }
+}
+
+impl Doubt {
+    /// What a finding is still worth under the doubt.
+    pub fn lowers(self, confidence: Confidence, kind: &str) -> Confidence {
+        match self {
+            Self::None => confidence,
+            // A function that is handed a file mostly reads it; one that is handed a socket mostly keeps it.
+            Self::Passed if ["file", "temporary-file", "archive"].contains(&kind) => confidence.min(Confidence::Medium),
+            Self::Passed | Self::Captured => Confidence::Low,
+        }
+    }
+}
+
+/// Helpers of helpers are followed this far.
+const MAX_ROUNDS: u32 = 3;
+
+/// What is known of a module's handles.
+pub(super) struct Known<'m> {
+    /// In the order of the text.
+    pub(super) obligations: Vec<Obligation<'m>>,
+    /// For each obligation that ends on `self`: by its place, who releases the attribute.
+    pub(super) owned: BTreeMap<Span, Release>,
+}
+
+/// All obligations of a module: first those that the table knows, then calls of helpers that return
+/// them and of classes that own them.
+pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
+    let mut summaries = Summaries::default();
+    let mut all = Vec::new();
+    let mut fresh = BTreeSet::new();
+    let mut owners = None;
+    for round in 0..MAX_ROUNDS {
+        let world = World {
+            module,
+            names,
+            table: config.table(),
+            config,
+            summaries: &summaries,
+        };
+        let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
+        if acquisitions.is_empty() {
+            break;
+        }
+        all.extend(follow::all(world, &acquisitions));
+        let owners = owners.get_or_insert_with(|| Owners::of_module(world));
+        let found = summary::acquiring(world, &all, owners);
+        fresh = summaries.learn(found);
+        if fresh.is_empty() {
+            break;
+        }
+    }
+    all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
+    let world = World {
+        module,
+        names,
+        table: config.table(),
+        config,
+        summaries: &summaries,
+    };
+    let owned = owners.map(|owners| releases(world, &all, &owners)).unwrap_or_default();
+    Known {
+        obligations: all,
+        owned,
+    }
+}
+
+fn releases(world: World<'_, '_>, obligations: &[Obligation<'_>], owners: &Owners) -> BTreeMap<Span, Release> {
+    let on_self = obligations.iter().filter_map(|obligation| {
+        let class = world.names.enclosing_class(obligation.span.start)?;
+        let release = owners.release_of(world, obligation.on_self()?, class);
+        Some((obligation.span, release))
+    });
+    on_self.collect()
+}
+
+/// A callee on one short line.
+fn shorten(text: &str) -> String {
+    let line: Vec<_> = text.split_whitespace().collect();
+    let line = line.join(" ");
+    if line.chars().count() <= 50 {
+        return line;
+    }
+    let tail: Vec<_> = line.rsplit('.').take(1).collect();
+    format!("….{}", tail.concat())
+}

@@ -1,0 +1,171 @@
+//! What is known on one path about one handle: who holds it, what has happened to it.
+
+use super::{Doubt, Grade};
+use crate::python::Span;
+use crate::python::ast::{Constant, Expr, Ranged};
+
+/// A holder of the handle. `wrapped`: it holds an object that releases the handle when it is closed or
+/// left. `part`: it holds a tuple whose item of this number is the handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hold {
+    pub(super) wrapped: bool,
+    pub(super) part: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct State<'m> {
+    /// Names that hold it, sorted.
+    pub(super) names: Vec<(&'m str, Hold)>,
+    /// The expression whose value it is, until that value is consumed.
+    pub(super) flight: Option<(&'m Expr, Hold)>,
+    /// The value has been bound to a name; a second target of the same statement may follow.
+    pub(super) landed: bool,
+    pub(super) raised: Grade,
+    pub(super) doubt: Doubt,
+    pub(super) yielded: bool,
+    /// Truth of tests, by their number; sorted.
+    pub(super) facts: Vec<(u32, bool)>,
+    /// The last name that held it.
+    pub(super) last_name: Option<&'m str>,
+}
+
+impl<'m> State<'m> {
+    pub(super) fn acquired(call: &'m Expr, part: Option<usize>, facts: Vec<(u32, bool)>) -> Self {
+        Self {
+            names: Vec::new(),
+            flight: Some((call, Hold { wrapped: false, part })),
+            landed: false,
+            raised: Grade::Nothing,
+            doubt: Doubt::None,
+            yielded: false,
+            facts,
+            last_name: None,
+        }
+    }
+
+    /// A parameter that holds it from the beginning.
+    pub(super) fn handed(name: &'m str) -> Self {
+        Self {
+            names: vec![(
+                name,
+                Hold {
+                    wrapped: false,
+                    part: None,
+                },
+            )],
+            flight: None,
+            landed: false,
+            raised: Grade::Nothing,
+            doubt: Doubt::None,
+            yielded: false,
+            facts: Vec::new(),
+            last_name: Some(name),
+        }
+    }
+
+    /// How the value of the expression holds the handle, if it does.
+    pub(super) fn holds(&self, expr: &Expr) -> Option<Hold> {
+        if let Some((flight, hold)) = self.flight
+            && std::ptr::eq(flight, expr)
+        {
+            return Some(hold);
+        }
+        match expr {
+            Expr::Name(name) => self.held_by(&name.id),
+            Expr::Subscript(node) => {
+                let hold = self.holds(&node.value)?;
+                (hold.part == index(&node.slice)).then_some(())?;
+                hold.part.map(|_| Hold { part: None, ..hold })
+            }
+            Expr::NamedExpr(node) => self.holds(&node.value),
+            Expr::Await(node) => self.holds(&node.value),
+            Expr::IfExp(node) => self.holds(&node.body).or_else(|| self.holds(&node.orelse)),
+            Expr::BoolOp(node) => node.values.iter().find_map(|value| self.holds(value)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn held_by(&self, name: &str) -> Option<Hold> {
+        let found = self.names.iter().find(|(holder, _)| *holder == name);
+        found.map(|(_, hold)| *hold)
+    }
+
+    /// Whether the value is the handle or a display that contains it.
+    pub(super) fn carries(&self, expr: &Expr) -> bool {
+        self.holds(expr).is_some()
+            || match expr {
+                Expr::Tuple(node) => node.elts.iter().any(|one| self.carries(one)),
+                Expr::List(node) => node.elts.iter().any(|one| self.carries(one)),
+                Expr::Set(node) => node.elts.iter().any(|one| self.carries(one)),
+                Expr::Dict(node) => node.values.iter().any(|one| self.carries(one)),
+                Expr::Starred(node) => self.carries(&node.value),
+                Expr::IfExp(node) => self.carries(&node.body) || self.carries(&node.orelse),
+                _ => false,
+            }
+    }
+
+    /// Whether the value in flight is made inside `outer`.
+    pub(super) fn flies_in(&self, outer: Span) -> bool {
+        let inside = |(flight, _): (&Expr, Hold)| outer.contains(Span::from(flight.range()));
+        !self.landed && self.flight.is_some_and(inside)
+    }
+
+    pub(super) fn add(&mut self, name: &'m str, hold: Hold) {
+        self.remove(name);
+        self.names.push((name, hold));
+        self.names.sort_unstable_by_key(|(name, _)| *name);
+        self.last_name = Some(name);
+        self.landed = true;
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.names.retain(|(holder, _)| *holder != name);
+    }
+
+    pub(super) fn end_flight(&mut self) {
+        self.flight = None;
+        self.landed = false;
+    }
+
+    pub(super) fn fly(&mut self, expr: &'m Expr, hold: Hold) {
+        self.flight = Some((expr, hold));
+        self.landed = false;
+    }
+
+    /// Whether nothing in sight holds the handle any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.names.is_empty() && (self.flight.is_none() || self.landed)
+    }
+
+    pub(super) fn key(&self) -> Key<'m> {
+        Key {
+            names: self.names.clone(),
+            flight: self
+                .flight
+                .map(|(expr, hold)| (std::ptr::from_ref(expr) as usize, hold)),
+            raised: self.raised,
+            doubt: self.doubt,
+            yielded: self.yielded,
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+/// What tells two states at one step apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key<'m> {
+    names: Vec<(&'m str, Hold)>,
+    flight: Option<(usize, Hold)>,
+    raised: Grade,
+    doubt: Doubt,
+    yielded: bool,
+    facts: Vec<(u32, bool)>,
+}
+
+fn index(slice: &Expr) -> Option<usize> {
+    let Expr::Constant(node) = slice else { return None };
+    match &node.value {
+        Constant::Int(value) => value.to_string().parse().ok(),
+        _ => None,
+    }
+}

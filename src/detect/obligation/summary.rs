@@ -1,0 +1,233 @@
+//! What the functions and classes of the module do with handles: a helper that returns one, closes its
+//! argument or keeps it; a class that owns one, and the methods that release it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::callee::Treatment;
+use super::follow::follow_parameter;
+use super::owner::Owners;
+use super::{Doubt, Fate, Move, Obligation, World};
+use crate::detect::resources::Resource;
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def, parameters};
+use crate::python::{Node, Resolved, ScopeId};
+
+/// What has been found out so far; parameters are looked into when a call hands them something.
+#[derive(Default)]
+pub(in crate::detect) struct Summaries {
+    parameters: RefCell<BTreeMap<(ScopeId, String), Treatment>>,
+    /// What a call of the function or class acquires.
+    acquired: BTreeMap<ScopeId, Resource>,
+}
+
+/// A function or class of this module that a call runs.
+#[derive(Clone, Copy)]
+pub(super) struct Local<'m> {
+    pub(super) scope: ScopeId,
+    pub(super) statement: &'m Stmt,
+    /// Whether the first parameter is filled already: methods on `self`.
+    is_bound: bool,
+}
+
+/// The function, method or class of the module that is called.
+pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>> {
+    if let Expr::Attribute(node) = func
+        && node
+            .value
+            .as_name_expr()
+            .is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()))
+    {
+        let class = world.names.enclosing_class(func.start().to_u32())?;
+        return method_of(world, class, &node.attr);
+    }
+    let Resolved::Local { bindings, path, .. } = world.names.resolve(func) else {
+        return None;
+    };
+    let [binding] = bindings else { return None };
+    let (BindingKind::Def(statement) | BindingKind::Class(statement)) = binding.kind else {
+        return None;
+    };
+    let scope = world.names.scope_of(statement)?;
+    match path.as_slice() {
+        [] => local(world, scope, false),
+        [method] => method_of(world, scope, method),
+        _ => None,
+    }
+}
+
+fn local<'m>(world: World<'_, 'm>, scope: ScopeId, is_bound: bool) -> Option<Local<'m>> {
+    let Some(Node::Stmt(statement)) = world.names.scope(scope).node else {
+        return None;
+    };
+    Some(Local {
+        scope,
+        statement,
+        is_bound,
+    })
+}
+
+pub(super) fn method_of<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Local<'m>> {
+    let Some(Node::Stmt(Stmt::ClassDef(class))) = world.names.scope(class).node else {
+        return None;
+    };
+    let method = class
+        .body
+        .iter()
+        .find(|statement| Def::of(statement).is_some_and(|def| def.name == name))?;
+    let is_static = has_decorator(Def::of(method)?, "staticmethod");
+    local(world, world.names.scope_of(method)?, !is_static)
+}
+
+fn has_decorator(def: Def<'_>, name: &str) -> bool {
+    let named = |decorator: &Expr| decorator.as_name_expr().is_some_and(|word| word.id.as_str() == name);
+    def.decorators.iter().any(named)
+}
+
+/// What a function of the module does with the argument.
+pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Option<Treatment> {
+    let callee = called(world, &call.func)?;
+    let callee = match callee.statement {
+        // A class without `__init__` of its own stores what it is handed, as dataclasses do.
+        Stmt::ClassDef(_) => match method_of(world, callee.scope, "__init__") {
+            Some(init) => init,
+            None => return Some(Treatment::Keeps),
+        },
+        _ => callee,
+    };
+    let def = Def::of(callee.statement)?;
+    if callee.is_bound && is_abstract(def.body) {
+        return Some(Treatment::Unknown);
+    }
+    let parameter = parameter_for(def, callee.is_bound, call, argument)?;
+    Some(of_parameter(world, callee.scope, parameter))
+}
+
+/// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
+fn is_abstract(body: &[Stmt]) -> bool {
+    body.iter().all(|statement| match statement {
+        Stmt::Pass(_) | Stmt::Raise(_) => true,
+        Stmt::Expr(node) => node.value.is_constant_expr(),
+        _ => false,
+    })
+}
+
+/// The name of the parameter that takes the argument; `None` for `*args` and `**kwargs`.
+fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &Expr) -> Option<&'m str> {
+    let all = parameters(def.arguments);
+    let keyword = call.keywords.iter().find(|keyword| is_same(&keyword.value, argument));
+    if let Some(keyword) = keyword {
+        let name = keyword.arg.as_ref()?.as_str();
+        return all
+            .iter()
+            .map(|(parameter, _)| parameter.arg.as_str())
+            .find(|known| *known == name);
+    }
+    let at = call.args.iter().position(|one| is_same(one, argument))?;
+    if call.args[..=at].iter().any(Expr::is_starred_expr) {
+        return None;
+    }
+    let positional = def.arguments.posonlyargs.len() + def.arguments.args.len();
+    let at = at + usize::from(is_bound);
+    (at < positional).then(|| all[at].0.arg.as_str())
+}
+
+fn is_same(one: &Expr, other: &Expr) -> bool {
+    std::ptr::eq(one, other)
+}
+
+fn of_parameter(world: World<'_, '_>, scope: ScopeId, parameter: &str) -> Treatment {
+    let key = (scope, parameter.to_owned());
+    if let Some(known) = world.summaries.parameters.borrow().get(&key) {
+        return *known;
+    }
+    // A recursive function is taken to borrow until it is known to do more.
+    world
+        .summaries
+        .parameters
+        .borrow_mut()
+        .insert(key.clone(), Treatment::Borrows);
+    let found = follow_parameter(world, scope, parameter).map_or(Treatment::Unknown, |fate| classify(&fate));
+    world.summaries.parameters.borrow_mut().insert(key, found);
+    found
+}
+
+fn classify(fate: &Fate<'_>) -> Treatment {
+    match fate.moves.as_slice() {
+        _ if fate.unknown => Treatment::Unknown,
+        [] if fate.left_open.as_ref().is_some_and(|left| left.doubt > Doubt::None) => Treatment::Unknown,
+        [] if !fate.released => Treatment::Borrows,
+        [] if fate.left_open.is_none() => Treatment::Releases,
+        [Move::Returned] if !fate.released => Treatment::Wraps,
+        // Closed on some paths, kept on others: the caller cannot be blamed.
+        _ => Treatment::Keeps,
+    }
+}
+
+/// A call of a helper that returns a handle, or of a class that owns one.
+pub(super) fn acquired<'a>(world: World<'a, '_>, func: &Expr) -> Option<(ScopeId, &'a Resource)> {
+    if world.summaries.acquired.is_empty() {
+        return None;
+    }
+    let callee = called(world, func)?;
+    let resource = world.summaries.acquired.get(&callee.scope)?;
+    Some((callee.scope, resource))
+}
+
+impl Summaries {
+    /// Learns what the obligations tell about helpers and owners; gives those that are new.
+    pub(super) fn learn(&mut self, found: BTreeMap<ScopeId, Resource>) -> BTreeSet<ScopeId> {
+        let fresh: BTreeMap<_, _> = found
+            .into_iter()
+            .filter(|(scope, _)| !self.acquired.contains_key(scope))
+            .collect();
+        let scopes = fresh.keys().copied().collect();
+        self.acquired.extend(fresh);
+        self.parameters.borrow_mut().clear();
+        scopes
+    }
+}
+
+/// Functions that return what they acquire, and classes whose constructor acquires what a method releases.
+pub(super) fn acquiring(
+    world: World<'_, '_>,
+    obligations: &[Obligation<'_>],
+    owners: &Owners,
+) -> BTreeMap<ScopeId, Resource> {
+    let mut found = BTreeMap::new();
+    for obligation in obligations {
+        if obligation.fate.moves.contains(&Move::Returned)
+            && obligation.resource.parts.is_empty()
+            && is_plain(world, obligation.body)
+        {
+            found
+                .entry(obligation.body)
+                .or_insert_with(|| whole(&obligation.resource));
+        }
+        if let Some((class, resource)) = owners.instance_of(world, obligation) {
+            found.entry(class).or_insert(resource);
+        }
+    }
+    found
+}
+
+fn whole(resource: &Resource) -> Resource {
+    Resource {
+        parts: Vec::new(),
+        ..resource.clone()
+    }
+}
+
+/// A function whose result is what it returns: no generator, and no decorator that changes it.
+fn is_plain(world: World<'_, '_>, scope: ScopeId) -> bool {
+    let Some(Node::Stmt(statement)) = world.names.scope(scope).node else {
+        return false;
+    };
+    let Some(def) = Def::of(statement) else { return false };
+    let harmless = ["staticmethod", "classmethod"];
+    let plain = def.decorators.iter().all(|one| {
+        one.as_name_expr()
+            .is_some_and(|name| harmless.contains(&name.id.as_str()))
+    });
+    plain && !world.names.is_generator(statement)
+}

@@ -1,0 +1,92 @@
+//! Findings in plain words.
+
+use super::Analysed;
+use super::obligation::{Loss, Obligation};
+use crate::leak::{Confidence, Finding, Pattern, Related};
+use crate::python::Span;
+use crate::python::names::ScopeKind;
+
+/// A finding at the acquisition.
+pub(super) fn finding(
+    pattern: Pattern,
+    obligation: &Obligation<'_>,
+    confidence: Confidence,
+    message: String,
+) -> Finding {
+    Finding {
+        span: obligation.span,
+        rule: pattern.id().to_owned(),
+        patterns: vec![pattern],
+        resource: Some(obligation.resource.kind.clone()),
+        confidence,
+        message,
+        suggestion: suggestion(obligation),
+        related: Vec::new(),
+    }
+}
+
+/// `open(...)` as it stands in messages.
+pub(super) fn acquisition(obligation: &Obligation<'_>) -> String {
+    format!("`{}(...)`", obligation.callee)
+}
+
+/// "closed", "cleaned up", "released"
+pub(super) fn participle(obligation: &Obligation<'_>) -> &'static str {
+    match obligation.resource.release.first().map(String::as_str) {
+        Some("cleanup") => "cleaned up",
+        Some("release") => "released",
+        _ => "closed",
+    }
+}
+
+fn suggestion(obligation: &Obligation<'_>) -> String {
+    let callee = &obligation.callee;
+    let resource = &obligation.resource;
+    if !resource.parts.is_empty() || resource.release.is_empty() {
+        let release = resource.functions.first().map_or("close", String::as_str);
+        return format!("release it in a `finally` block, with `{release}`");
+    }
+    if resource.with_releases {
+        format!("use `with {callee}(...) as …:`")
+    } else {
+        format!("use `with contextlib.closing({callee}(...)) as …:`; its own `with` does not close it")
+    }
+}
+
+/// How a path without exceptions ends, as the end of a sentence.
+pub(super) fn ending(analysed: &Analysed<'_>, how: Loss, at: Span) -> String {
+    let line = analysed.line(at.start);
+    match how {
+        Loss::End => "when control reaches the end".to_owned(),
+        Loss::Return => format!("when the function returns on line {line}"),
+        Loss::Rebound => format!("when the name is bound anew on line {line}"),
+        Loss::Deleted => format!("when the name is deleted on line {line}"),
+        Loss::Dropped => format!("when its value is dropped on line {line}"),
+    }
+}
+
+pub(super) fn related(span: Span, note: impl Into<String>) -> Related {
+    Related {
+        span,
+        note: note.into(),
+    }
+}
+
+/// What an obligation of a module's or class's body is worth: the process may want it to its end.
+pub(super) fn confidence_in(analysed: &Analysed<'_>, obligation: &Obligation<'_>, name: Option<&str>) -> Confidence {
+    if obligation.body_kind != ScopeKind::Module {
+        return Confidence::High;
+    }
+    let Some(name) = name else { return Confidence::High };
+    let used_later = analysed
+        .names
+        .uses(name, obligation.body)
+        .iter()
+        .any(|each| each.nested);
+    let is_constant = name.chars().all(|c| c.is_uppercase() || c == '_' || c.is_ascii_digit());
+    if used_later || is_constant {
+        Confidence::Low
+    } else {
+        Confidence::Medium
+    }
+}

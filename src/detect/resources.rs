@@ -1,0 +1,177 @@
+//! The detectors' own table of acquiring callables, and what a user adds to it. The mutators have
+//! another: recall against a shared table would only measure that table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+/// One way of acquiring and releasing; see the head of `resources.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    pub kind: String,
+    pub acquire: Vec<String>,
+    #[serde(default)]
+    pub release: Vec<String>,
+    #[serde(default)]
+    pub functions: Vec<String>,
+    #[serde(default = "yes", rename = "with")]
+    pub with_releases: bool,
+    #[serde(default)]
+    pub parts: Vec<usize>,
+    #[serde(default, rename = "type")]
+    pub class: Option<String>,
+    #[serde(default)]
+    pub quiet: Vec<String>,
+    #[serde(default)]
+    pub only_if: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What callables do with a handle among their arguments.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    #[serde(default)]
+    pub wraps: BTreeSet<String>,
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
+    #[serde(default)]
+    pub borrows: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    resource: Vec<Resource>,
+    #[serde(default)]
+    arguments: Arguments,
+}
+
+/// All resources, by the callables that acquire them.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    resources: Vec<Resource>,
+    by_callable: BTreeMap<String, usize>,
+    /// The last parts of all callables, so that most calls are passed over without resolving them.
+    tails: BTreeSet<String>,
+    /// What is released in any of the usual ways; for parameters.
+    any: Resource,
+    pub(super) arguments: Arguments,
+}
+
+/// How the standard library's top-level modules are called.
+const STANDARD: &str = include_str!("standard.txt");
+
+impl Table {
+    /// The built-in table with a user's entries, which win over built-in ones.
+    pub(super) fn with(extra: &[Resource]) -> Self {
+        let File { resource, arguments } = built_in();
+        let mut table = Self {
+            resources: Vec::new(),
+            by_callable: BTreeMap::new(),
+            tails: BTreeSet::new(),
+            any: any(),
+            arguments,
+        };
+        for resource in resource.into_iter().chain(extra.iter().cloned()) {
+            table.add(resource);
+        }
+        table
+    }
+
+    fn add(&mut self, resource: Resource) {
+        for callable in &resource.acquire {
+            let tail = callable.rsplit('.').next().unwrap_or(callable);
+            self.tails.insert(tail.to_owned());
+            self.by_callable.insert(callable.clone(), self.resources.len());
+        }
+        self.resources.push(resource);
+    }
+
+    pub(super) fn acquired_by(&self, callable: &str) -> Option<&Resource> {
+        self.by_callable.get(callable).map(|at| &self.resources[*at])
+    }
+
+    /// A resource of unknown kind.
+    pub(super) fn any(&self) -> &Resource {
+        &self.any
+    }
+
+    /// Whether any acquiring callable ends in this name.
+    pub(super) fn knows_tail(&self, tail: &str) -> bool {
+        self.tails.contains(tail)
+    }
+
+    pub(super) fn releases_by_function(&self, callable: &str) -> bool {
+        self.resources
+            .iter()
+            .any(|resource| resource.functions.iter().any(|name| name == callable))
+    }
+
+    /// Whether the callable belongs to a library that only borrows what it is handed.
+    pub(super) fn borrows(&self, callable: &str) -> bool {
+        let root = callable.split('.').next().unwrap_or(callable);
+        root == "builtins" || is_standard(root) || self.arguments.borrows.contains(root)
+    }
+}
+
+pub(super) fn is_standard(root: &str) -> bool {
+    static MODULES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    MODULES
+        .get_or_init(|| STANDARD.split_whitespace().collect())
+        .contains(root)
+}
+
+fn any() -> Resource {
+    let release = [
+        "close",
+        "aclose",
+        "detach",
+        "quit",
+        "disconnect",
+        "cleanup",
+        "terminate",
+        "shutdown",
+        "stop",
+    ];
+    Resource {
+        kind: "any".to_owned(),
+        acquire: Vec::new(),
+        release: release.map(str::to_owned).to_vec(),
+        functions: Vec::new(),
+        with_releases: true,
+        parts: Vec::new(),
+        class: None,
+        quiet: Vec::new(),
+        only_if: None,
+    }
+}
+
+fn built_in() -> File {
+    toml::from_str(include_str!("resources.toml")).expect("a test reads the embedded table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_table_is_valid_and_names_each_callable_once() {
+        let file = built_in();
+        let all: Vec<_> = file.resource.iter().flat_map(|resource| &resource.acquire).collect();
+        let distinct: BTreeSet<_> = all.iter().collect();
+        assert_eq!(all.len(), distinct.len());
+        for resource in &file.resource {
+            assert!(
+                !resource.release.is_empty() || !resource.functions.is_empty(),
+                "{}",
+                resource.kind
+            );
+        }
+    }
+}
