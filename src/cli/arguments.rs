@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::exit::Failure;
-use crate::leak::Pattern;
+use crate::console;
+use crate::leak::{Confidence, Pattern};
 use crate::mutate::Pages;
+use crate::record::row::UnparsedRow;
 
 /// How alike two ids must be for one to be a slip of the other.
 const ALIKE: f64 = 0.75;
@@ -58,4 +60,17 @@ fn page_files(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// For clap: a word of [`Confidence`].
+pub(super) fn confidence(word: &str) -> Result<Confidence, String> {
+    word.parse()
+}
+
+/// Says of each module that was passed over why.
+pub(super) fn not_parsed(rows: &[UnparsedRow]) {
+    for row in rows {
+        let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
+        console::warning(&format!("{}/{}{line}: {}; not looked at", row.corpus, row.module, row.reason));
+    }
 }

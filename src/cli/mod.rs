@@ -3,9 +3,16 @@
 //! Together with `console` the only place that knows about the terminal.
 
 mod arguments;
+mod check;
+mod compare;
+mod corpus;
 mod exit;
+mod explain;
+mod gate;
+mod list;
 mod run;
 mod terminal;
+mod triage;
 
 use clap::{Parser, Subcommand};
 
@@ -24,12 +31,26 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Check(check::Check),
+    Compare(compare::Compare),
+    Gate(gate::Gate),
+    Triage(triage::TriageCommand),
+    List(list::List),
+    Explain(explain::Explain),
+    Corpus(corpus::CorpusCommand),
 }
 
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Run(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Compare(command) => command.run(),
+            Self::Gate(command) => command.run(),
+            Self::Triage(command) => command.run(),
+            Self::List(command) => command.run(),
+            Self::Explain(command) => command.run(),
+            Self::Corpus(command) => command.run(),
         }
     }
 }

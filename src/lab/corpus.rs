@@ -57,6 +57,14 @@ pub struct Text {
 }
 
 impl Entry {
+    /// The file, if there is one outside the program.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Embedded(_) => None,
+            Content::File(path) => Some(path),
+        }
+    }
+
     pub fn load(&self, corpus: &str) -> Result<Text, UnparsedRow> {
         let bytes = match &self.content {
             Content::Embedded(bytes) => Ok(bytes.to_vec()),

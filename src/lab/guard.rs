@@ -12,7 +12,7 @@ thread_local! {
 static HOOK: Once = Once::new();
 
 /// What `act` returns, or what it panicked with and where.
-pub fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     HOOK.call_once(hush_guarded_threads);
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(act));

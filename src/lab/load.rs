@@ -11,7 +11,7 @@ use crate::record::row::UnparsedRow;
 
 /// A corpus in memory: texts, no trees.
 #[derive(Debug)]
-pub struct Loaded {
+pub(super) struct Loaded {
     pub name: String,
     pub embedded: bool,
     pub known_clean: bool,
@@ -22,7 +22,7 @@ pub struct Loaded {
 }
 
 /// Also returns what could not be read or decoded.
-pub fn load(corpora: &[Corpus], watch: &dyn Watch) -> Result<(Vec<Loaded>, Vec<UnparsedRow>), LabError> {
+pub(super) fn load(corpora: &[Corpus], watch: &dyn Watch) -> Result<(Vec<Loaded>, Vec<UnparsedRow>), LabError> {
     let modules: usize = corpora.iter().map(|corpus| corpus.entries.len()).sum();
     if modules == 0 {
         let names: Vec<&str> = corpora.iter().map(|corpus| corpus.name.as_str()).collect();

@@ -4,11 +4,13 @@
 //! with `rows` for the record. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
+pub mod census;
 pub mod corpus;
 mod error;
+mod examine;
 mod guard;
 mod load;
-pub mod place;
+mod place;
 mod plan;
 mod rows;
 mod run;
@@ -19,12 +21,10 @@ mod watch;
 mod work;
 
 pub use error::LabError;
-pub use guard::caught;
-pub use load::{Loaded, load};
-pub use rows::CLEAN;
+pub use examine::{Examined, examine};
+pub use rows::{CLEAN, LOW_CONFIDENCE};
 pub use run::{Ended, Request, run};
 pub use watch::Watch;
-pub use work::LEAST_CONFIDENCE;
 
 /// A worker's stack: deep syntax trees are walked and dropped recursively.
 const STACK_BYTES: usize = 256 << 20;

@@ -5,7 +5,7 @@ use crate::python::{Module, Node, Span, Token, TokenKind};
 
 /// The statements of one module, to look up places in.
 #[derive(Debug)]
-pub struct Places<'m> {
+pub(super) struct Places<'m> {
     module: &'m Module,
     statements: Vec<Statement<'m>>,
 }
@@ -19,7 +19,7 @@ struct Statement<'m> {
 
 /// What is the same about a finding wherever its lines have moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     /// One-based.
     pub line: u32,
     pub qualname: String,
@@ -30,7 +30,7 @@ pub struct Place {
 }
 
 impl<'m> Places<'m> {
-    pub fn new(module: &'m Module) -> Self {
+    pub(super) fn new(module: &'m Module) -> Self {
         let statements = module.nodes().filter_map(Node::as_stmt);
         let statements = statements.map(|statement| Statement {
             span: statement.range().into(),
@@ -43,7 +43,7 @@ impl<'m> Places<'m> {
     }
 
     /// Of the text at `at`.
-    pub fn place(&self, at: u32) -> Place {
+    pub(super) fn place(&self, at: u32) -> Place {
         let around: Vec<&Statement> = self.statements.iter().filter(|statement| statement.span.holds(at)).collect();
         let innermost = around.last().map_or(Span::at(at), |statement| statement.span);
         let tokens = first_logical_line(self.module.tokens_in(innermost));

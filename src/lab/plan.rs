@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use super::census::acquisitions;
 use super::corpus::{Text, unparsed};
 use super::guard::caught;
 use super::load::Loaded;
@@ -31,12 +32,6 @@ pub(super) struct Plan<'t> {
     pub unparsed: Vec<UnparsedRow>,
     /// Mutants that an earlier corpus holds under the same id.
     pub repeated: u64,
-}
-
-impl Plan<'_> {
-    pub(super) fn mutants(&self) -> impl Iterator<Item = &Mutant> {
-        self.modules.iter().flat_map(|module| &module.mutants)
-    }
 }
 
 /// What to make and what to keep of it.
@@ -103,7 +98,7 @@ fn mutate(text: &Text, pages: &Pages, index: &Index) -> Result<Made, Unparsed> {
         let module = Module::parse(&text.path, text.source.clone())?;
         Ok(Made {
             lines: u64::from(lines_of(&module)),
-            acquisitions: 0,
+            acquisitions: acquisitions(&module).len() as u64,
             mutants: mutants_of(pages, &module, index),
         })
     });

@@ -14,7 +14,7 @@ use crate::record::{EditLine, EditRow};
 pub const CLEAN: &str = "clean";
 
 /// The disposition of a finding below the confidence that counts.
-pub(super) const LOW_CONFIDENCE: &str = "low-confidence";
+pub const LOW_CONFIDENCE: &str = "low-confidence";
 
 /// Lines of context kept around the edits of a mutant.
 const CONTEXT_LINES: u32 = 3;

@@ -15,7 +15,7 @@ use crate::python::{Module, Source};
 use crate::record::triage::{Ruling, Triage, key};
 
 /// Findings below this are recorded, but neither credited nor charged.
-pub const LEAST_CONFIDENCE: Confidence = Confidence::Medium;
+pub(super) const LEAST_CONFIDENCE: Confidence = Confidence::Medium;
 
 /// What a detector said, sorted; or why it said nothing, with a word for people.
 pub(super) type Said = Result<Vec<Finding>, Silence>;

@@ -7,6 +7,7 @@
 mod edits;
 mod error;
 mod folder;
+mod judgements;
 mod meta;
 mod read;
 pub mod row;
@@ -16,6 +17,7 @@ pub mod triage;
 
 pub use edits::{EDITS_FILE, EditLine, EditRow, append_edits, read_edits};
 pub use error::RecordError;
+pub use judgements::Judgements;
 pub use folder::{Recording, Rows};
 pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta};
 pub use read::Record;

@@ -97,7 +97,7 @@ const FIGURES: [Column; 7] = [
     Column::right("new"),
     Column::right("precision"),
     Column::right("false pos."),
-    Column::right("told apart"),
+    Column::right("apart"),
 ];
 
 fn figures(line: &ScoreLine) -> Vec<String> {
@@ -292,7 +292,7 @@ fn legend() -> Section {
         "new         the same, counting only what was not reported before the leak was there",
         "precision   share of true reports if leaks and their safe twins were equally many",
         "false pos.  share of safe twins (the same site, released in another way) that was reported",
-        "told apart  share of pairs in which the leak was newly reported and its safe twin was not",
+        "apart       share of pairs in which the leak was newly reported and its safe twin was not",
         "An empty figure (-) is one that was not measured; intervals need at least ten modules.",
     ];
     Section {
@@ -308,7 +308,7 @@ pub(super) fn short(ratio: Option<f64>) -> String {
 
 fn interval(low: Option<f64>, high: Option<f64>) -> String {
     match (low, high) {
-        (Some(low), Some(high)) => format!("[{low:.2}, {high:.2}]"),
+        (Some(low), Some(high)) => format!("{low:.2}–{high:.2}"),
         _ => String::new(),
     }
 }
