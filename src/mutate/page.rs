@@ -33,11 +33,13 @@ pub struct Page {
     pub(super) resource: Option<String>,
     pub(super) conditions: Vec<Condition>,
     pub(super) rewrites: Vec<Rewrite>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests run cases"))]
     pub(super) cases: Vec<Case>,
 }
 
 /// A piece of Python, and the mutants that the page must make of it.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests run cases"))]
 pub(super) struct Case {
     pub(super) title: String,
     /// One-based line of the page on which the input starts.
@@ -183,7 +185,7 @@ impl Page {
             (line, format!("{start}{error}"))
         })?;
         let strength = front.strength.as_deref().unwrap_or("must");
-        let strength: Strength = strength.parse().map_err(|error| at("strength", format!("{error}")))?;
+        let strength: Strength = strength.parse().map_err(|error| at("strength", error))?;
         let mut conditions = Vec::new();
         for condition in &front.conditions {
             conditions.push(Condition::parse(condition).map_err(|message| at(condition, message))?);
@@ -341,7 +343,7 @@ impl Blocks {
             let length = length.ok_or_else(|| (number(at), "this block is not closed".to_owned()))?;
             let text: String = lines[at + 1..at + 1 + length]
                 .iter()
-                .map(|line| format!("{line}\n"))
+                .flat_map(|line| [line, "\n"])
                 .collect();
             blocks.block(info.trim(), &text, number(at + 1), &title)?;
             at += length + 2;
@@ -349,7 +351,7 @@ impl Blocks {
         if blocks.rewrites.is_empty() {
             return Err((number(from), "the page has no ```rewrite block".to_owned()));
         }
-        blocks.summary = blocks.summary.trim().to_owned();
+        blocks.summary = String::from(blocks.summary.trim());
         Ok(blocks)
     }
 

@@ -27,10 +27,8 @@ fn pages_in_folder() -> Pages {
     let text = |name: &String| std::fs::read_to_string(format!("{folder}/{name}")).expect("a page can be read");
     let files: Vec<(String, String)> = pages.map(|name| (name.clone(), text(&name))).collect();
     Pages::default().with_files(&files).unwrap_or_else(|errors| {
-        panic!(
-            "{}",
-            errors.iter().map(|error| format!("{error}\n")).collect::<String>()
-        )
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}", errors.join("\n"))
     })
 }
 
@@ -118,9 +116,7 @@ fn bless(page: &Page) {
     let mut at = 0;
     for case in &page.cases {
         let end = (case.line - 1 + case.length + 1) as usize;
-        lines[at..end]
-            .iter()
-            .for_each(|line| out.push_str(&format!("{line}\n")));
+        copy(&lines[at..end], &mut out);
         at = end;
         if let Some((text, line)) = case.mutants.last() {
             at = *line as usize - 1 + text.lines().count() + 1;
@@ -129,8 +125,14 @@ fn bless(page: &Page) {
             let _ = write!(out, "\n```py mutant\n{mutant}```\n");
         }
     }
-    lines[at..].iter().for_each(|line| out.push_str(&format!("{line}\n")));
+    copy(&lines[at..], &mut out);
     std::fs::write(path, out).expect("the page can be written");
+}
+
+fn copy(lines: &[&str], out: &mut String) {
+    for line in lines {
+        out.extend([line, "\n"]);
+    }
 }
 
 #[test]

@@ -127,18 +127,25 @@ fn is_definition(names: &crate::python::Names<'_>, name: &crate::python::ast::Ex
 
 /// Expressions below a node that are evaluated once whenever it is.
 fn unconditional<'m>(node: Node<'m>, found: &mut Vec<&'m Expr>) {
-    match node {
+    let perhaps = matches!(
+        node,
         Node::Expr(
-            Expr::Lambda(_) | Expr::GeneratorExp(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_),
-        ) => {}
-        Node::Expr(
-            Expr::BoolOp(_) | Expr::IfExp(_) | Expr::Compare(_) | Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_),
-        ) => {}
-        _ => {
-            found.extend(node.as_expr());
-            node.children()
-                .into_iter()
-                .for_each(|child| unconditional(child, found));
-        }
+            Expr::Lambda(_)
+                | Expr::GeneratorExp(_)
+                | Expr::ListComp(_)
+                | Expr::SetComp(_)
+                | Expr::DictComp(_)
+                | Expr::BoolOp(_)
+                | Expr::IfExp(_)
+                | Expr::Compare(_)
+                | Expr::Await(_)
+                | Expr::Yield(_)
+                | Expr::YieldFrom(_)
+        )
+    );
+    if !perhaps {
+        found.extend(node.as_expr());
+        let children = node.children().into_iter();
+        children.for_each(|child| unconditional(child, found));
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 mod usage;
 
 use super::facts::Facts;
-use super::site::Site;
+use super::site::{Site, SitePart};
 use super::unify::Value;
 
 /// What a condition finds.
@@ -34,6 +34,7 @@ impl From<bool> for Truth {
 /// One entry of `where`: `[N:] [not] name(argument, …)`.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
+    #[cfg_attr(not(test), expect(dead_code, reason = "names a condition that no case needs"))]
     pub(super) text: String,
     /// Which alternative it is about, counted from zero; all of them if none is named.
     pub(super) alternative: Option<usize>,
@@ -240,6 +241,6 @@ impl<'m> Scene<'_, '_, 'm> {
 
     /// Where the last part stands.
     fn at(&self) -> crate::python::Span {
-        self.site.parts.last().map(|part| part.span()).unwrap_or_default()
+        self.site.parts.last().map(SitePart::span).unwrap_or_default()
     }
 }

@@ -288,9 +288,9 @@ fn count_loads(node: Node<'_>, name: &str, in_loop: bool, once: &mut u32, repeat
     match node {
         Node::Expr(Expr::Name(found)) if found.id.as_str() == name => {
             if in_loop || found.ctx != ExprContext::Load {
-                *repeated += 1
+                *repeated += 1;
             } else {
-                *once += 1
+                *once += 1;
             }
         }
         Node::Expr(Expr::Lambda(_)) => node
