@@ -95,7 +95,10 @@ impl List {
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
-        let shown: Vec<String> = groups.iter().map(|((rule, shape), rows)| group(rule, shape, rows, &triage)).collect();
+        let shown: Vec<String> = groups
+            .iter()
+            .map(|((rule, shape), rows)| group(rule, shape, rows, &triage))
+            .collect();
         console::print(&shown.join("\n"))?;
         if shown.is_empty() {
             console::note("nothing to decide");
@@ -127,7 +130,9 @@ impl Set {
             let Some(row) = rows.iter().find(|row| row.key == *key) else {
                 let hint = suggestion(key, rows.iter().map(|row| row.key.as_str()));
                 let record = self.record.display();
-                return Err(Failure::usage(format!("{record} has no finding {key:?} on a clean module{hint}")));
+                return Err(Failure::usage(format!(
+                    "{record} has no finding {key:?} on a clean module{hint}"
+                )));
             };
             triage.set(self.decision(row));
         }

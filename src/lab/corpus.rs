@@ -134,11 +134,17 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
     let path = root.join(TAGS_FILE);
     let shown = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| {
-        LabError::corpus(&shown, format!("{}; a corpus needs one, corpus/README.md says how", io_reason(&error)))
+        LabError::corpus(
+            &shown,
+            format!("{}; a corpus needs one, corpus/README.md says how", io_reason(&error)),
+        )
     })?;
     let file = tags::parse(&text).map_err(|message| LabError::corpus(&shown, message))?;
     let found = modules_below(root);
-    let files = found.modules.into_iter().map(|(name, path)| (name, Content::File(path)));
+    let files = found
+        .modules
+        .into_iter()
+        .map(|(name, path)| (name, Content::File(path)));
     let corpus = declared(file, files.collect(), &shown)?;
     Ok(Corpus {
         unreadable: found.unreadable,
@@ -154,7 +160,11 @@ fn declared(file: CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Res
         let message = format!("lists {path}, which is not there; remove the entry or add the module");
         return Err(LabError::corpus(shown, message));
     }
-    let unlisted = files.keys().filter(|path| !file.modules.contains_key(*path)).cloned().collect();
+    let unlisted = files
+        .keys()
+        .filter(|path| !file.modules.contains_key(*path))
+        .cloned()
+        .collect();
     let entry = |(path, content)| Entry {
         tags: file.modules.get(&path).copied().unwrap_or_default(),
         path,
@@ -187,7 +197,11 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Corpus>, LabError> {
     refuse_overlap(&folders, &files)?;
     let mut corpora = Vec::new();
     for folder in &folders {
-        corpora.push(if folder.join(TAGS_FILE).is_file() { from_folder(folder)? } else { wild(folder) });
+        corpora.push(if folder.join(TAGS_FILE).is_file() {
+            from_folder(folder)?
+        } else {
+            wild(folder)
+        });
     }
     if !files.is_empty() {
         corpora.push(of_files(&files));
@@ -198,7 +212,9 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Corpus>, LabError> {
 }
 
 fn must_exist(path: &Path) -> Result<(), LabError> {
-    path.metadata().map(|_| ()).map_err(|error| LabError::path(path, &error))
+    path.metadata()
+        .map(|_| ())
+        .map_err(|error| LabError::path(path, &error))
 }
 
 fn must_be_there(root: &Path) -> Result<(), LabError> {
@@ -206,7 +222,10 @@ fn must_be_there(root: &Path) -> Result<(), LabError> {
     if root.is_dir() {
         return Ok(());
     }
-    Err(LabError::corpus(&root.display().to_string(), "is no folder; name a file without --corpus"))
+    Err(LabError::corpus(
+        &root.display().to_string(),
+        "is no folder; name a file without --corpus",
+    ))
 }
 
 /// A module in two corpora would be measured twice.

@@ -97,7 +97,9 @@ pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
         .par_iter()
         .map(|mutant| measure_mutant(planned, mutant, &baselines, bench))
         .collect();
-    let clean = said.into_iter().map(|said| on_clean(said, &clean, planned, bench.triage));
+    let clean = said
+        .into_iter()
+        .map(|said| on_clean(said, &clean, planned, bench.triage));
     Some(Measured {
         clean: clean.collect(),
         mutants: mutants?,
