@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::template::Rewrite;
+use super::template::{Hunk, Mark, Rewrite};
 use super::unify::{Match, Value};
 use crate::python::ast::{Expr, Stmt};
 use crate::python::{Node, Span};
@@ -56,6 +56,13 @@ impl<'m> SitePart<'m> {
                 .unwrap_or_default(),
             _ => self.node().span(),
         }
+    }
+
+    /// The source of the lines that its hunk removes.
+    pub(super) fn removed(&self, hunk: &Hunk) -> Vec<Span> {
+        let places = self.found.places.iter();
+        let removed = places.filter(|(line, _)| hunk.lines[**line].mark == Mark::Remove);
+        removed.filter_map(|(_, place)| place.span()).collect()
     }
 
     /// The first node of the place.

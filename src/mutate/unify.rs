@@ -64,6 +64,17 @@ pub(super) enum Place<'m> {
     Block(Vec<Node<'m>>),
 }
 
+impl Place<'_> {
+    /// The source of the line itself; `None` for an empty sequence.
+    pub(super) fn span(&self) -> Option<Span> {
+        match self {
+            Place::Statement(statement) => Some(Node::Stmt(statement).span()),
+            Place::Header { header, .. } => Some(*header),
+            Place::Block(nodes) => nodes.iter().map(|node| node.span()).reduce(Span::cover),
+        }
+    }
+}
+
 /// One way in which a template fits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Match<'m> {

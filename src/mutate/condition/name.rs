@@ -16,8 +16,8 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
     }
 }
 
-/// `covered($x)`: bound just once, every use lies in another hunk of the site, and every such hunk
-/// holds one: the same word may mean something else there.
+/// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
+/// every such hunk holds one: the same word may mean something else there.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(Argument::Variable(variable)) = arguments.first() else {
         return Truth::Unknown;
@@ -49,9 +49,10 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
         .map(|part| part.node().span())
         .collect();
     let loads = names.loads(&name, ScopeId::MODULE);
+    let removed = scene.site.parts[0].removed(&scene.site.rewrite.hunks[0]);
     let all_changed = loads
         .iter()
-        .all(|load| places.iter().any(|place| place.contains(load.span)));
+        .all(|load| places.iter().chain(&removed).any(|place| place.contains(load.span)));
     let all_meant = places
         .iter()
         .all(|place| loads.iter().any(|load| place.contains(load.span)));
