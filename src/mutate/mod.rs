@@ -1,15 +1,17 @@
 //! The semantic-patch engine: mutator pages go in, mutants with labels come out.
 //!
 //! Prints nothing, reads no files, starts no threads, and knows no detector. The way of a mutant:
-//! `page` (with `template`) → `search` (with `unify` and `condition`) → `render` (with `layout`) →
-//! `check` → `draft` (label, id, twins) → `sample`.
+//! `page` (with `template`) → `search` (with `unify` and `condition`) → `render` (with `output`, `layout`) →
+//! `check` (with `digest`) → `draft` (label, id, twins) → `sample`.
 
 mod check;
 mod condition;
+mod digest;
 mod draft;
 mod facts;
 mod layout;
 mod mutant;
+mod output;
 mod page;
 mod render;
 mod resources;

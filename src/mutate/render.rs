@@ -1,14 +1,12 @@
 //! From a site to text edits: runs of `-` and `+` lines become regions of the source and the pieces
 //! that replace them. Lines of context are never touched.
 
-use super::layout::{
-    Replacement, block_pieces, block_span, end_with_comment, expression_pieces, indent_at, indent_unit,
-    start_with_comments, starts_line,
-};
+use super::layout::{block_span, end_with_comment, indent_at, start_with_comments, starts_line};
+use super::output::{OutLine, Renderer};
 use super::site::{At, Site, SitePart};
-use super::template::{Hunk, Line, Mark, Scope, Substitution, Token};
-use super::unify::{Place, Value};
-use crate::python::ast::{Expr, ExprContext};
+use super::template::{Hunk, Line, Mark, Scope};
+use super::unify::Place;
+use crate::python::ast::Expr;
 use crate::python::names::import_point;
 use crate::python::span::offset;
 use crate::python::{Edits, Module, Node, Piece, Span};
@@ -71,7 +69,8 @@ fn whole(module: &Module, regions: Vec<Region>) -> Vec<Piece> {
 
 fn import_region(module: &Module, imports: &[String]) -> Region {
     let newline = module.source.newline();
-    let mut lines: String = imports.iter().map(|name| format!("import {name}{newline}")).collect();
+    let lines: Vec<String> = imports.iter().map(|name| format!("import {name}{newline}")).collect();
+    let mut lines = lines.concat();
     let at = import_point(module);
     let next = &module.text()[at as usize..];
     let blank_lines = match next {
@@ -89,22 +88,6 @@ fn import_region(module: &Module, imports: &[String]) -> Region {
         span: Span::at(at),
         pieces: vec![Piece::Text(lines)],
     }
-}
-
-struct Renderer<'r, 't, 'm> {
-    module: &'m Module,
-    site: &'r Site<'t, 'm>,
-    wanted: &'r [&'r str],
-    brackets: bool,
-    /// The name of each pair of marks.
-    marks: Vec<String>,
-}
-
-/// A line of output. `block` lines may be many, and have no room for another comment.
-struct OutLine {
-    indent: String,
-    pieces: Vec<Piece>,
-    block: bool,
 }
 
 impl<'m> Renderer<'_, '_, 'm> {
@@ -353,206 +336,6 @@ impl<'m> Renderer<'_, '_, 'm> {
             pieces,
         })
     }
-
-    /// Where the place of a line starts and ends, all that it heads included.
-    fn edges(&self, part: &SitePart<'m>, index: usize) -> Option<(u32, u32)> {
-        match part.found.places.get(&index)? {
-            Place::Statement(statement) => {
-                Some((self.module.statement_start(statement), Node::Stmt(statement).span().end))
-            }
-            Place::Header { node, header, whole } => {
-                let start = node
-                    .as_stmt()
-                    .map_or(header.start, |statement| self.module.statement_start(statement));
-                Some((start.min(header.start), whole.end))
-            }
-            Place::Block(nodes) => {
-                let first = nodes
-                    .first()?
-                    .as_stmt()
-                    .map(|statement| self.module.statement_start(statement))?;
-                Some((first, nodes.last()?.span().end))
-            }
-        }
-    }
-
-    /// The `+` lines as output. `indent` is the source's indentation for the template column `base`.
-    fn added(
-        &mut self,
-        part: &SitePart<'m>,
-        hunk: &Hunk,
-        lines: &[Line],
-        indent: &str,
-        base: usize,
-    ) -> Option<Vec<OutLine>> {
-        let unit = self.unit(part, hunk, indent, base);
-        let mut out = Vec::new();
-        for line in lines.iter().filter(|line| line.mark == Mark::Add) {
-            let levels = line.indent.checked_sub(base)? / 4;
-            let indent = format!("{indent}{}", unit.repeat(levels));
-            match self.block_line(part, hunk, line, &indent)? {
-                Some(pieces) if pieces.is_empty() => {}
-                Some(pieces) => {
-                    let block = !self.takes_comment(&pieces);
-                    out.push(OutLine { indent, pieces, block });
-                }
-                None => {
-                    let pieces = self.tokens(part, hunk, &line.tokens, &indent)?;
-                    out.push(OutLine {
-                        indent,
-                        pieces,
-                        block: false,
-                    });
-                }
-            }
-        }
-        Some(out)
-    }
-
-    /// Whether the pieces are one line without a comment of its own.
-    fn takes_comment(&self, pieces: &[Piece]) -> bool {
-        pieces.iter().all(|piece| match piece {
-            Piece::Copy(span) => {
-                !span.of(self.module.text()).contains(['\n', '\r']) && self.module.comments_in(*span).next().is_none()
-            }
-            Piece::Text(text) => !text.contains(['\n', '\r']),
-            Piece::Mark(_) => true,
-        })
-    }
-
-    /// One step of indentation: as the removed block has it, else as the module does.
-    fn unit(&self, part: &SitePart<'m>, hunk: &Hunk, indent: &str, base: usize) -> String {
-        let deeper = part
-            .found
-            .places
-            .iter()
-            .filter(|(index, _)| hunk.lines[**index].indent == base + 4);
-        let found = deeper
-            .filter_map(|(index, _)| self.edges(part, *index))
-            .find_map(|(first, _)| {
-                let own = indent_at(self.module, first);
-                own.strip_prefix(indent)
-                    .filter(|step| !step.is_empty() && starts_line(self.module, first))
-            });
-        found.unwrap_or_else(|| indent_unit(self.module)).to_owned()
-    }
-
-    /// The pieces of a line that is one metavariable for statements; `Some(None)` if it is no such line.
-    fn block_line(
-        &mut self,
-        part: &SitePart<'m>,
-        hunk: &Hunk,
-        line: &Line,
-        indent: &str,
-    ) -> Option<Option<Vec<Piece>>> {
-        let [token] = &line.tokens[..] else { return Some(None) };
-        let (name, substitution) = match token {
-            Token::One(name) | Token::Many(name) => (name, None),
-            Token::Substitution(index) => (&hunk.substitutions[*index].subject, Some(&hunk.substitutions[*index])),
-            Token::Text(_) => return Some(None),
-        };
-        let nodes = self.site.value(part, name)?.nodes().to_vec();
-        match nodes.first() {
-            Some(Node::Stmt(_)) => {}
-            None if matches!(token, Token::Many(_)) => return Some(Some(Vec::new())),
-            _ => return Some(None),
-        }
-        let replacements = match substitution {
-            Some(substitution) => self.replacements(part, hunk, substitution, &nodes, indent)?,
-            None => Vec::new(),
-        };
-        let span = block_span(self.module, &nodes)?;
-        let pieces = block_pieces(self.module, span, indent, &replacements);
-        Some(Some(self.marked(name, pieces)))
-    }
-
-    fn replacements(
-        &mut self,
-        part: &SitePart<'m>,
-        hunk: &Hunk,
-        substitution: &Substitution,
-        nodes: &[Node<'m>],
-        indent: &str,
-    ) -> Option<Vec<Replacement>> {
-        let target = self.site.value(part, &substitution.target)?.clone();
-        let mut list = Vec::new();
-        for place in loads(nodes, &target) {
-            let pieces = self.tokens(part, hunk, &substitution.tokens, indent)?;
-            list.push(Replacement { span: place, pieces });
-        }
-        list.sort_by_key(|replacement| replacement.span);
-        Some(list)
-    }
-
-    fn tokens(&mut self, part: &SitePart<'m>, hunk: &Hunk, tokens: &[Token], indent: &str) -> Option<Vec<Piece>> {
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut skip_comma = false;
-        for token in tokens {
-            match token {
-                Token::Text(text) => {
-                    let text = if std::mem::take(&mut skip_comma) {
-                        text.strip_prefix(", ").unwrap_or(text)
-                    } else {
-                        text
-                    };
-                    pieces.push(Piece::Text(text.to_owned()));
-                }
-                Token::One(name) => {
-                    let value = self.value(part, name, indent)?;
-                    pieces.extend(self.marked(name, value));
-                }
-                Token::Many(name) => {
-                    let nodes = self.site.value(part, name)?.nodes();
-                    match (nodes.first(), nodes.last()) {
-                        (Some(first), Some(last)) => pieces.push(Piece::Copy(first.span().cover(last.span()))),
-                        _ => skip_comma = !drop_comma(&mut pieces),
-                    }
-                }
-                Token::Substitution(index) => pieces.extend(self.substituted_expression(part, hunk, *index, indent)?),
-            }
-        }
-        Some(pieces)
-    }
-
-    fn substituted_expression(
-        &mut self,
-        part: &SitePart<'m>,
-        hunk: &Hunk,
-        index: usize,
-        indent: &str,
-    ) -> Option<Vec<Piece>> {
-        let substitution = &hunk.substitutions[index];
-        let subject = self.site.value(part, &substitution.subject)?.expr()?;
-        let replacements = self.replacements(part, hunk, substitution, &[Node::Expr(subject)], indent)?;
-        Some(block_pieces(
-            self.module,
-            Node::Expr(subject).span(),
-            indent,
-            &replacements,
-        ))
-    }
-
-    fn value(&self, part: &SitePart<'m>, name: &str, indent: &str) -> Option<Vec<Piece>> {
-        match self.site.value(part, name)? {
-            Value::Text(text) => Some(vec![Piece::Text(text.clone())]),
-            Value::Word(word) => Some(vec![Piece::Text((*word).to_owned())]),
-            value => {
-                let expr = value.expr()?;
-                let brackets = self.brackets && !is_primary(expr);
-                Some(expression_pieces(self.module, expr, indent, brackets))
-            }
-        }
-    }
-
-    fn marked(&mut self, name: &str, mut pieces: Vec<Piece>) -> Vec<Piece> {
-        if self.wanted.contains(&name) {
-            let mark = self.marks.len();
-            self.marks.push(name.to_owned());
-            pieces.insert(0, Piece::Mark(2 * mark));
-            pieces.push(Piece::Mark(2 * mark + 1));
-        }
-        pieces
-    }
 }
 
 /// Stretches of lines that are not context.
@@ -600,47 +383,4 @@ fn starts_with_elif(module: &Module, part: &SitePart<'_>, line: usize) -> bool {
         Some(Place::Header { header, .. }) => header.of(module.text()).starts_with("elif"),
         _ => false,
     }
-}
-
-/// Takes the comma back that an empty sequence leaves behind.
-fn drop_comma(pieces: &mut [Piece]) -> bool {
-    match pieces.last_mut() {
-        Some(Piece::Text(text)) if text.ends_with(", ") => {
-            text.truncate(text.len() - 2);
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Where `target` is loaded in `nodes`: a name, or a copy of an expression.
-pub(super) fn loads(nodes: &[Node<'_>], target: &Value<'_>) -> Vec<Span> {
-    let is_load = |expr: &Expr| match target.word() {
-        Some(word) => matches!(expr, Expr::Name(name) if name.id.as_str() == word && name.ctx == ExprContext::Load),
-        None => target
-            .nodes()
-            .first()
-            .is_some_and(|wanted| wanted.same_code(Node::Expr(expr))),
-    };
-    let exprs = nodes
-        .iter()
-        .flat_map(|node| node.descendants())
-        .filter_map(Node::as_expr);
-    exprs
-        .filter(|expr| is_load(expr))
-        .map(|expr| Node::Expr(expr).span())
-        .collect()
-}
-
-fn is_primary(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::Name(_)
-            | Expr::Call(_)
-            | Expr::Attribute(_)
-            | Expr::Subscript(_)
-            | Expr::List(_)
-            | Expr::Dict(_)
-            | Expr::Set(_)
-    )
 }

@@ -11,14 +11,13 @@ struct Context {
 }
 
 /// Whether the statements break a rule of scope: `return`, `yield` or `await` outside a function that
-/// allows it, `break` or `continue` outside a loop. `inside`: they start with a definition.
-pub(super) fn breaks_scope_rules(body: &[Stmt], inside: bool) -> bool {
+/// allows it, `break` or `continue` outside a loop.
+pub(super) fn breaks_scope_rules(body: &[Stmt]) -> bool {
     let outer = Context {
         function: false,
         asynchronous: false,
         looping: false,
     };
-    let _ = inside;
     body.iter().any(|statement| statement_breaks(statement, outer))
 }
 

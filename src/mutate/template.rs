@@ -58,8 +58,8 @@ pub(super) struct Line {
     /// Columns of the template, not of any source.
     pub(super) indent: usize,
     pub(super) tokens: Vec<Token>,
-    /// One-based line of the page.
-    pub(super) page_line: u32,
+    /// One-based, on the page.
+    pub(super) number: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -278,13 +278,13 @@ fn close_hunk(
             mark,
             indent,
             tokens,
-            page_line,
+            number: page_line,
         });
     }
     let before = parse_side(&parsed, Mark::Add)?;
     let after = parse_side(&parsed, Mark::Remove)?;
     if hunks.is_empty() && before.body.is_empty() {
-        return Err((parsed[0].page_line, "the first hunk must match something".to_owned()));
+        return Err((parsed[0].number, "the first hunk must match something".to_owned()));
     }
     hunks.push(Hunk {
         scope,
@@ -312,7 +312,7 @@ fn parse_side(lines: &[Line], other: Mark) -> Result<Side, Fault> {
             .line
             .and_then(|line| origin.get(line as usize - 1))
             .or(origin.last());
-        let page_line = line.map_or(lines[0].page_line, |line| lines[*line].page_line);
+        let page_line = line.map_or(lines[0].number, |line| lines[*line].number);
         let side = if other == Mark::Add { "before" } else { "after" };
         (page_line, format!("the {side} side is no Python: {}", error.reason))
     })?;

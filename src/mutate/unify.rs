@@ -198,17 +198,17 @@ impl<'t, 'm> Unifier<'t, 'm> {
                 _ => false,
             },
             (Stmt::FunctionDef(wanted), Stmt::FunctionDef(given)) => {
-                self.definition(&wanted.name, &given.name, found)
+                identifier(&wanted.name, &given.name, found)
                     && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
                     && self.parameters(&wanted.args, &given.args, found)
             }
             (Stmt::FunctionDef(wanted), Stmt::AsyncFunctionDef(given)) => {
-                self.definition(&wanted.name, &given.name, found)
+                identifier(&wanted.name, &given.name, found)
                     && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
                     && self.parameters(&wanted.args, &given.args, found)
             }
             (Stmt::ClassDef(wanted), Stmt::ClassDef(given)) => {
-                self.definition(&wanted.name, &given.name, found)
+                identifier(&wanted.name, &given.name, found)
                     && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
                     && self.list(&exprs(&wanted.bases), &class_arguments(given), found)
             }
@@ -371,13 +371,6 @@ impl<'t, 'm> Unifier<'t, 'm> {
         template.is_empty() || self.list(&exprs(template), &exprs(source), found)
     }
 
-    fn definition(self, template: &'t str, source: &'m str, found: &mut Match<'m>) -> bool {
-        match meta(template) {
-            Some(Meta::One(name)) => found.bind(name, Value::Word(source)),
-            _ => template == source,
-        }
-    }
-
     fn parts(self, template: Node<'t>, source: Node<'m>, found: &mut Match<'m>) -> bool {
         let (mut wanted, mut given): (Vec<Part<'t>>, Vec<Part<'m>>) = (Vec::new(), Vec::new());
         template.parts(&mut wanted);
@@ -395,7 +388,7 @@ impl<'t, 'm> Unifier<'t, 'm> {
 
     fn part(self, wanted: &Part<'t>, given: &Part<'m>, found: &mut Match<'m>) -> bool {
         match (wanted, given) {
-            (Part::Word(Some(wanted)), Part::Word(Some(given))) => self.definition(wanted, given, found),
+            (Part::Word(Some(wanted)), Part::Word(Some(given))) => identifier(wanted, given, found),
             (Part::Word(wanted), Part::Word(given)) => wanted == given,
             (Part::Constant(wanted), Part::Constant(given)) => wanted == given,
             (Part::Op(wanted), Part::Op(given)) => wanted == given,
@@ -414,6 +407,13 @@ impl<'t, 'm> Unifier<'t, 'm> {
             }
             None => false,
         }
+    }
+}
+
+fn identifier<'m>(template: &str, source: &'m str, found: &mut Match<'m>) -> bool {
+    match meta(template) {
+        Some(Meta::One(name)) => found.bind(name, Value::Word(source)),
+        _ => template == source,
     }
 }
 

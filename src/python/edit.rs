@@ -120,14 +120,14 @@ impl Edits {
                     new_length += offset(fresh.len()) + span.len();
                     list.push(trimmed(
                         Span::new(done, span.start),
-                        std::mem::take(&mut fresh),
+                        &std::mem::take(&mut fresh),
                         original,
                     ));
                     done = span.end;
                 }
             }
         }
-        list.push(trimmed(Span::new(done, offset(original.len())), fresh, original));
+        list.push(trimmed(Span::new(done, offset(original.len())), &fresh, original));
         list.retain(|edit| !(edit.span.is_empty() && edit.text.is_empty()));
         (Self { list }, marks)
     }
@@ -193,7 +193,9 @@ fn kept_copies(pieces: &[Piece]) -> Vec<bool> {
         .collect();
     let mut kept = vec![false; pieces.len()];
     if copies.windows(2).all(|pair| pair[0].1.end <= pair[1].1.start) {
-        copies.iter().for_each(|(index, _)| kept[*index] = true);
+        for (index, _) in copies {
+            kept[index] = true;
+        }
         return kept;
     }
     // The heaviest increasing chain; patches have few copies once their blocks are in order.
@@ -213,7 +215,7 @@ fn kept_copies(pieces: &[Piece]) -> Vec<bool> {
 }
 
 /// An edit without the bytes that it would replace by themselves.
-fn trimmed(span: Span, text: String, original: &str) -> Edit {
+fn trimmed(span: Span, text: &str, original: &str) -> Edit {
     let old = span.of(original);
     let mut head = old.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
     while !(old.is_char_boundary(head) && text.is_char_boundary(head)) {

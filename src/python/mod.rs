@@ -5,6 +5,7 @@
 
 pub mod edit;
 pub mod flow;
+mod kind;
 pub mod names;
 mod nesting;
 pub mod node;
