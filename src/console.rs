@@ -104,7 +104,11 @@ impl Progress {
     }
 
     fn with(&self, act: impl FnOnce(&ProgressBar)) {
-        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let bar = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         act(&bar);
     }
 }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 const STACK_BYTES: usize = 256 << 20;
 
 fn main() -> ExitCode {
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(leakbench::cli::main);
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(leakbench::cli::main);
     let exit = thread.map_err(anyhow::Error::from).and_then(|thread| {
         let ended = thread.join();
         ended.map_err(|_| anyhow::anyhow!("the main thread panicked; the message above says where"))

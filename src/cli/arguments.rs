@@ -15,7 +15,9 @@ const ALIKE: f64 = 0.75;
 /// ` — did you mean …?`, or nothing.
 pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let likeness = |known: &&str| strsim::jaro_winkler(wrong, known);
-    let nearest = known.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let nearest = known
+        .into_iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     match nearest {
         Some(known) if likeness(&known) >= ALIKE => format!("; did you mean {known}?"),
         _ => String::new(),
@@ -26,7 +28,10 @@ pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a st
 pub(super) fn pattern(id: &str) -> Result<Pattern, String> {
     id.parse().map_err(|_| {
         let known = Pattern::ALL.map(Pattern::id);
-        format!("no such pattern{}; `leakbench list patterns` shows them", suggestion(id, known))
+        format!(
+            "no such pattern{}; `leakbench list patterns` shows them",
+            suggestion(id, known)
+        )
     })
 }
 
@@ -36,10 +41,16 @@ pub(super) fn pages(folder: Option<&Path>) -> Result<Pages, Failure> {
         return Ok(Pages::built_in());
     };
     let files = page_files(folder).map_err(|error| {
-        Failure::usage(format!("read {}: {error}; --mutators wants a folder of pages", folder.display()))
+        Failure::usage(format!(
+            "read {}: {error}; --mutators wants a folder of pages",
+            folder.display()
+        ))
     })?;
     if files.is_empty() {
-        return Err(Failure::usage(format!("{}: no mutator page (*.md) in it", folder.display())));
+        return Err(Failure::usage(format!(
+            "{}: no mutator page (*.md) in it",
+            folder.display()
+        )));
     }
     Pages::built_in().with_files(&files).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -71,6 +82,9 @@ pub(super) fn confidence(word: &str) -> Result<Confidence, String> {
 pub(super) fn not_parsed(rows: &[UnparsedRow]) {
     for row in rows {
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
-        console::warning(&format!("{}/{}{line}: {}; not looked at", row.corpus, row.module, row.reason));
+        console::warning(&format!(
+            "{}/{}{line}: {}; not looked at",
+            row.corpus, row.module, row.reason
+        ));
     }
 }

@@ -32,7 +32,13 @@ pub(super) struct Check {
     #[arg(long, value_name = "CONFIDENCE", default_value = "medium", value_parser = confidence)]
     min_confidence: Confidence,
     /// Threads [default: one per core]
-    #[arg(short = 'j', long = "threads", value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        short = 'j',
+        long = "threads",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     threads: usize,
 }
 
@@ -47,11 +53,19 @@ impl Check {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let corpora = from_paths(&self.paths)?;
         let suites = suites();
-        let suite = suites.first().ok_or_else(|| Failure::new(Exit::Internal, "there is no built-in suite"))?;
-        let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+        let suite = suites
+            .first()
+            .ok_or_else(|| Failure::new(Exit::Internal, "there is no built-in suite"))?;
+        let here = std::env::current_dir()
+            .and_then(|folder| folder.canonicalize())
+            .unwrap_or_default();
         let each = |entry: &Entry, module: &Module, findings: Vec<Finding>| {
-            let wanted = findings.into_iter().filter(|finding| finding.confidence >= self.min_confidence);
-            wanted.map(|finding| located(&shown_path(entry, &here), module, finding)).collect()
+            let wanted = findings
+                .into_iter()
+                .filter(|finding| finding.confidence >= self.min_confidence);
+            wanted
+                .map(|finding| located(&shown_path(entry, &here), module, finding))
+                .collect()
         };
         let terminal = Terminal::new();
         let examined = on_threads(self.threads, || examine(&corpora, suite, &terminal, each));
@@ -85,7 +99,11 @@ fn shown_path(entry: &Entry, here: &Path) -> String {
 fn conclude(examined: &Examined<Located>) -> Exit {
     not_parsed(&examined.unparsed);
     let (modules, unparsed) = (examined.modules, examined.unparsed.len());
-    console::note(&format!("{} findings in {} modules", examined.found.len(), modules - unparsed.min(modules)));
+    console::note(&format!(
+        "{} findings in {} modules",
+        examined.found.len(),
+        modules - unparsed.min(modules)
+    ));
     if examined.interrupted {
         console::warning("interrupted: not every module was looked at");
         return Exit::Interrupted;
@@ -94,7 +112,9 @@ fn conclude(examined: &Examined<Located>) -> Exit {
         return Exit::Failed;
     }
     if unparsed * 10 > modules {
-        console::error(&format!("{unparsed} of {modules} modules could not be parsed, more than one in ten"));
+        console::error(&format!(
+            "{unparsed} of {modules} modules could not be parsed, more than one in ten"
+        ));
         return Exit::Inconsistent;
     }
     Exit::Done

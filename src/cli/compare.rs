@@ -1,7 +1,8 @@
 //! `leakbench compare`: what one record found and another lost, on the mutants that both have.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Refuses records under different judging rules: their verdicts mean different things.
-    pub(super) fn open(base: &PathBuf, new: &PathBuf) -> Result<Self, Failure> {
+    pub(super) fn open(base: &Path, new: &Path) -> Result<Self, Failure> {
         let (base, new) = (Record::open(base)?, Record::open(new)?);
         let (one, other) = (base.meta.judging_rules, new.meta.judging_rules);
         if one != other {
@@ -55,7 +56,11 @@ impl Pair {
         }
         for record in [&base, &new] {
             if !record.meta.complete {
-                console::warning(&format!("{} is incomplete: {}", record.dir.display(), record.meta.exit_reason));
+                console::warning(&format!(
+                    "{} is incomplete: {}",
+                    record.dir.display(),
+                    record.meta.exit_reason
+                ));
             }
         }
         Ok(Self {
@@ -67,7 +72,10 @@ impl Pair {
     /// Those that both records have.
     pub(super) fn detectors(&self) -> Vec<&str> {
         let known: Vec<&str> = self.new.detectors().collect();
-        self.base.detectors().filter(|detector| known.contains(detector)).collect()
+        self.base
+            .detectors()
+            .filter(|detector| known.contains(detector))
+            .collect()
     }
 
     pub(super) fn compare(&self, detector: &str) -> Comparison {
@@ -83,10 +91,15 @@ impl Compare {
             detectors.retain(|detector| detector == wanted);
         }
         if detectors.is_empty() {
-            return Err(Failure::new(Exit::Inconsistent, "the records have no such detector in common"));
+            return Err(Failure::new(
+                Exit::Inconsistent,
+                "the records have no such detector in common",
+            ));
         }
-        let comparisons: Vec<(&str, Comparison)> =
-            detectors.into_iter().map(|detector| (detector, pair.compare(detector))).collect();
+        let comparisons: Vec<(&str, Comparison)> = detectors
+            .into_iter()
+            .map(|detector| (detector, pair.compare(detector)))
+            .collect();
         let compared = comparisons.iter().any(|(_, comparison)| has_mutants(comparison));
         let shown = match self.format {
             Format::Text => text(&pair, &comparisons),
@@ -96,12 +109,17 @@ impl Compare {
         if compared {
             return Ok(Exit::Done);
         }
-        Err(Failure::new(Exit::Nothing, "the records have no judged mutant in common, so nothing was compared"))
+        Err(Failure::new(
+            Exit::Nothing,
+            "the records have no judged mutant in common, so nothing was compared",
+        ))
     }
 }
 
 fn has_mutants(comparison: &Comparison) -> bool {
-    [&comparison.leaks, &comparison.decoys].into_iter().any(|difference| count(difference) > 0)
+    [&comparison.leaks, &comparison.decoys]
+        .into_iter()
+        .any(|difference| count(difference) > 0)
 }
 
 /// How many mutants both runs judged.
@@ -133,8 +151,13 @@ fn text(pair: &Pair, comparisons: &[(&str, Comparison)]) -> String {
     let mut text = grid.as_text(Style { colour });
     text.push_str("  lost: right in the first record, wrong in the second; gained: the other way round\n");
     text.push_str("  p: how often chance alone differs as much, if modules are independent (sign-flip permutation)\n");
-    let mutants: BTreeMap<&str, &MutantRow> =
-        pair.base.mutants.iter().chain(&pair.new.mutants).map(|row| (row.id.as_str(), row)).collect();
+    let mutants: BTreeMap<&str, &MutantRow> = pair
+        .base
+        .mutants
+        .iter()
+        .chain(&pair.new.mutants)
+        .map(|row| (row.id.as_str(), row))
+        .collect();
     for (detector, comparison) in comparisons {
         for (title, ids) in lists(comparison) {
             text.push_str(&listed(detector, title, ids, &mutants));
@@ -180,12 +203,15 @@ fn listed(detector: &str, title: &str, ids: &[String], mutants: &BTreeMap<&str, 
     let mut text = format!("\n{detector}: {title}: {}\n", ids.len());
     for id in ids.iter().take(SHOWN) {
         let place = mutants.get(id.as_str()).map_or_else(String::new, |row| {
-            format!("  {}  {}/{}:{} {}", row.mutator, row.corpus, row.module, row.line, row.qualname)
+            format!(
+                "  {}  {}/{}:{} {}",
+                row.mutator, row.corpus, row.module, row.line, row.qualname
+            )
         });
-        text.push_str(&format!("  {id}{place}\n"));
+        let _ = writeln!(text, "  {id}{place}");
     }
     if ids.len() > SHOWN {
-        text.push_str(&format!("  and {} more (--format json lists all)\n", ids.len() - SHOWN));
+        let _ = writeln!(text, "  and {} more (--format json lists all)", ids.len() - SHOWN);
     }
     text
 }

@@ -30,8 +30,10 @@ enum Action {
 
 /// Parses a corpus and prints its figures of realism beside what corpus/README.md demands of ours
 #[derive(Debug, Args)]
-#[command(after_help = "Exits with 4 if a module does not parse or our own corpus misses a demand.\n\nExamples:\n  \
-    leakbench corpus check\n  leakbench corpus check corpus/core\n  leakbench corpus check /path/to/real/code")]
+#[command(
+    after_help = "Exits with 4 if a module does not parse or our own corpus misses a demand.\n\nExamples:\n  \
+    leakbench corpus check\n  leakbench corpus check corpus/core\n  leakbench corpus check /path/to/real/code"
+)]
 struct Check {
     /// A folder of Python code; without one, the embedded corpus
     folder: Option<PathBuf>,
@@ -39,7 +41,13 @@ struct Check {
     #[arg(long, value_name = "DIR")]
     mutators: Option<PathBuf>,
     /// Threads [default: one per core]
-    #[arg(short = 'j', long = "threads", value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        short = 'j',
+        long = "threads",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     threads: usize,
 }
 
@@ -68,7 +76,11 @@ impl Check {
         let ours = corpora.iter().any(|corpus| corpus.name == CORE && corpus.declared);
         console::print(&shown(&corpora, &census, unparsed.len(), &demands, ours))?;
         let missed = ours && demands.iter().any(|demand| !demand.is_met());
-        Ok(if missed || !unparsed.is_empty() { Exit::Inconsistent } else { Exit::Done })
+        Ok(if missed || !unparsed.is_empty() {
+            Exit::Inconsistent
+        } else {
+            Exit::Done
+        })
     }
 }
 
@@ -120,19 +132,34 @@ fn shown(corpora: &[Corpus], census: &Census, unparsed: usize, demands: &[Demand
         census.acquisitions,
     );
     let colour = console::stdout_has_colour();
-    let heads = [Column::left("of the acquisitions"), Column::right("n"), Column::right("%"), Column::left("demanded of ours")];
+    let heads = [
+        Column::left("of the acquisitions"),
+        Column::right("n"),
+        Column::right("%"),
+        Column::left("demanded of ours"),
+    ];
     let mut grid = Grid::new(&heads);
     for demand in demands {
         let met = if ours && !demand.is_met() { " — MISSED" } else { "" };
         let percent = demand.count * 100 / demand.of.max(1);
-        let cells = [demand.what.to_owned(), demand.count.to_string(), percent.to_string(), demand.wanted() + met];
+        let cells = [
+            demand.what.to_owned(),
+            demand.count.to_string(),
+            percent.to_string(),
+            demand.wanted() + met,
+        ];
         grid.rows.push(cells.to_vec());
     }
     text.push_str(&grid.as_text(Style { colour }));
     text.push('\n');
-    let mut grid = Grid::new(&[Column::left("mutator"), Column::right("sites"), Column::right("modules")]);
+    let mut grid = Grid::new(&[
+        Column::left("mutator"),
+        Column::right("sites"),
+        Column::right("modules"),
+    ]);
     for (mutator, (sites, modules)) in &census.sites {
-        grid.rows.push(vec![mutator.clone(), sites.to_string(), modules.to_string()]);
+        grid.rows
+            .push(vec![mutator.clone(), sites.to_string(), modules.to_string()]);
     }
     text.push_str(&grid.as_text(Style { colour }));
     text

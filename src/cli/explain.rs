@@ -1,6 +1,6 @@
 //! `leakbench explain`: a mutator, a pattern, a detector, or one mutant of a record.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,8 +17,10 @@ use crate::report::{Column, Grid, Style};
 
 /// Shows what an id stands for: a mutator's page, a pattern, or a mutant with its diff and who saw it
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  leakbench explain drop-with\n  leakbench explain never-released\n  \
-    leakbench explain 4be1c0ffee12 --record results/base")]
+#[command(
+    after_help = "Examples:\n  leakbench explain drop-with\n  leakbench explain never-released\n  \
+    leakbench explain 4be1c0ffee12 --record results/base"
+)]
 pub(super) struct Explain {
     /// A mutator, a pattern, a detector, or a mutant's twelve hex digits
     id: String,
@@ -45,9 +47,14 @@ impl Explain {
             mutant_text(&self.id, &self.record)?
         } else {
             let ids = pages.list().iter().map(|page| page.id.as_str());
-            let ids = ids.chain(Pattern::ALL.map(Pattern::id)).chain(suites.iter().map(|suite| suite.id));
+            let ids = ids
+                .chain(Pattern::ALL.map(Pattern::id))
+                .chain(suites.iter().map(|suite| suite.id));
             let hint = suggestion(&self.id, ids);
-            return Err(Failure::usage(format!("{:?} is no mutator, pattern, detector or mutant{hint}", self.id)));
+            return Err(Failure::usage(format!(
+                "{:?} is no mutator, pattern, detector or mutant{hint}",
+                self.id
+            )));
         };
         console::print(&format!("{}\n", shown.trim_end()))?;
         Ok(Exit::Done)
@@ -55,7 +62,10 @@ impl Explain {
 }
 
 fn is_mutant_id(id: &str) -> bool {
-    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    id.len() == 12
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 fn pattern_text(pattern: Pattern) -> String {
@@ -65,14 +75,20 @@ fn pattern_text(pattern: Pattern) -> String {
 }
 
 fn suite_text(suite: &Suite) -> String {
-    format!("{} {}: detectors of the program, measured under one name\n", suite.id, suite.version)
+    format!(
+        "{} {}: detectors of the program, measured under one name\n",
+        suite.id, suite.version
+    )
 }
 
 fn mutant_text(id: &str, dir: &Path) -> Result<String, Failure> {
     let record = Record::open(dir)?;
     let mutants: Vec<MutantRow> = record.rows()?;
     let Some(mutant) = mutants.iter().find(|row| row.id == id) else {
-        return Err(Failure::usage(format!("{} has no mutant {id}; its mutants.csv lists them", dir.display())));
+        return Err(Failure::usage(format!(
+            "{} has no mutant {id}; its mutants.csv lists them",
+            dir.display()
+        )));
     };
     let mut text = facts(mutant);
     let edits = read_edits(dir)?;
@@ -101,11 +117,16 @@ fn facts(mutant: &MutantRow) -> String {
 }
 
 fn who_saw_it(record: &Record, mutant: &MutantRow) -> Result<String, Failure> {
-    let id = if mutant.duplicate_of.is_empty() { &mutant.id } else { &mutant.duplicate_of };
+    let id = if mutant.duplicate_of.is_empty() {
+        &mutant.id
+    } else {
+        &mutant.duplicate_of
+    };
     let outcomes: Vec<OutcomeRow> = record.rows()?;
     let mut grid = Grid::new(&["detector", "verdict", "rule", "confidence", "reason"].map(Column::left));
     for row in outcomes.into_iter().filter(|row| row.id == *id) {
-        grid.rows.push(vec![row.detector, row.verdict, row.rule, row.confidence, row.reason]);
+        grid.rows
+            .push(vec![row.detector, row.verdict, row.rule, row.confidence, row.reason]);
     }
     Ok(grid.as_text(Style {
         colour: console::stdout_has_colour(),

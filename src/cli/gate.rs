@@ -18,24 +18,31 @@ use crate::record::{POOLED, Record, ScoreLine, ScoreTable, Tables};
 use crate::report::{Column, Grid, Style};
 
 /// Figures of which less is better: only `--fail-over` makes sense for them.
-const LESS_IS_BETTER: [&str; 3] = ["false_positive_rate", "false_positive_rate_all_twins", "alarms_per_kloc"];
+const LESS_IS_BETTER: [&str; 3] = [
+    "false_positive_rate",
+    "false_positive_rate_all_twins",
+    "alarms_per_kloc",
+];
 
 /// One mutant in this many without a verdict is too many.
 const NO_VERDICT_BUDGET: u64 = 10;
 
 /// Passes or fails a record by thresholds, and by what it lost against a baseline
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 passed · 1 failed · 2 usage · 3 too few verdicts · 4 records do not fit · 5 nothing measured\n\n\
+#[command(
+    after_help = "Exit codes: 0 passed · 1 failed · 2 usage · 3 too few verdicts · 4 records do not fit · 5 nothing measured\n\n\
     Examples:\n  \
     leakbench gate results/latest --fail-under recall=0.9 --fail-under precision=0.95\n  \
     leakbench gate results/latest --fail-over false_positive_rate=0.05 --pattern never-released\n  \
-    leakbench gate results/latest --baseline results/reference --max-lost 0")]
+    leakbench gate results/latest --baseline results/reference --max-lost 0"
+)]
 pub(super) struct Gate {
+    /// The record to judge
     record: PathBuf,
     /// Fails if this figure is less than X, as in recall=0.9; may be given several times
     #[arg(long, value_name = "METRIC=X")]
     fail_under: Vec<Threshold>,
-    /// Fails if this figure is more than X, as in false_positive_rate=0.05
+    /// Fails if this figure is more than X, as in alarms=3
     #[arg(long, value_name = "METRIC=X")]
     fail_over: Vec<Threshold>,
     #[arg(long, value_name = "ID", default_value = "leakbench")]
@@ -74,7 +81,9 @@ impl FromStr for Threshold {
         let figures = &columns[ScoreTable::Scores.keys().len()..];
         if !figures.contains(&metric.as_str()) {
             let hint = suggestion(&metric, figures.iter().copied());
-            return Err(format!("no figure is called {metric:?}{hint}; results/README.md defines all"));
+            return Err(format!(
+                "no figure is called {metric:?}{hint}; results/README.md defines all"
+            ));
         }
         Ok(Self { metric, limit })
     }
@@ -94,7 +103,11 @@ impl Gate {
         self.refuse_nonsense()?;
         let record = Record::open(&self.record)?;
         if !record.meta.complete {
-            let message = format!("{} is incomplete: {}; run again", self.record.display(), record.meta.exit_reason);
+            let message = format!(
+                "{} is incomplete: {}; run again",
+                self.record.display(),
+                record.meta.exit_reason
+            );
             return Err(Failure::new(Exit::Inconsistent, message));
         }
         let tables = Tables::read(&record)?;
@@ -116,12 +129,19 @@ impl Gate {
 
     fn refuse_nonsense(&self) -> Result<(), Failure> {
         if self.fail_under.is_empty() && self.fail_over.is_empty() && self.max_lost.is_none() {
-            return Err(Failure::usage("nothing to hold the record against; give --fail-under, --fail-over or --max-lost"));
+            return Err(Failure::usage(
+                "nothing to hold the record against; give --fail-under, --fail-over or --max-lost",
+            ));
         }
-        let upside_down = self.fail_under.iter().find(|threshold| LESS_IS_BETTER.contains(&threshold.metric.as_str()));
+        let upside_down = self
+            .fail_under
+            .iter()
+            .find(|threshold| LESS_IS_BETTER.contains(&threshold.metric.as_str()));
         upside_down.map_or(Ok(()), |threshold| {
             let Threshold { metric, limit } = threshold;
-            Err(Failure::usage(format!("of {metric} less is better; did you mean --fail-over {metric}={limit}?")))
+            Err(Failure::usage(format!(
+                "of {metric} less is better; did you mean --fail-over {metric}={limit}?"
+            )))
         })
     }
 
@@ -135,7 +155,10 @@ impl Gate {
         if lines.is_empty() {
             let known: Vec<&str> = tables.scores.iter().map(|line| line.detector.as_str()).collect();
             let hint = suggestion(&self.detector, known);
-            return Err(Failure::usage(format!("the record has no detector {:?}{hint}", self.detector)));
+            return Err(Failure::usage(format!(
+                "the record has no detector {:?}{hint}",
+                self.detector
+            )));
         }
         let mut wanted: Vec<&str> = self.patterns.iter().map(|pattern| pattern.id()).collect();
         if wanted.is_empty() {
@@ -153,18 +176,25 @@ impl Gate {
     }
 
     fn nothing(&self, what: &str) -> Failure {
-        Failure::new(Exit::Nothing, format!("{} holds {what}, so nothing can be said", self.record.display()))
+        Failure::new(
+            Exit::Nothing,
+            format!("{} holds {what}, so nothing can be said", self.record.display()),
+        )
     }
 
     fn enough(&self, line: &ScoreLine) -> Result<(), Failure> {
         let (all, silent) = (line.count("n_mutants"), line.count("no_verdict"));
         let of = described(line);
         if all < self.min_mutants.max(1) {
-            let message = format!("{of}: {all} leak mutants, fewer than --min-mutants {}", self.min_mutants.max(1));
+            let message = format!(
+                "{of}: {all} leak mutants, fewer than --min-mutants {}",
+                self.min_mutants.max(1)
+            );
             return Err(Failure::new(Exit::Nothing, message));
         }
         if silent * NO_VERDICT_BUDGET > all {
-            let message = format!("{of}: {silent} of {all} mutants have no verdict, more than one in ten; outcomes.csv says why");
+            let message =
+                format!("{of}: {silent} of {all} mutants have no verdict, more than one in ten; outcomes.csv says why");
             return Err(Failure::new(Exit::Detector, message));
         }
         Ok(())
@@ -200,7 +230,11 @@ impl Gate {
 }
 
 fn described(line: &ScoreLine) -> String {
-    let pattern = if line.pattern == POOLED { "all patterns" } else { &line.pattern };
+    let pattern = if line.pattern == POOLED {
+        "all patterns"
+    } else {
+        &line.pattern
+    };
     format!("{}, {pattern}, {}", line.detector, line.corpus)
 }
 
@@ -243,7 +277,13 @@ fn shown(checks: &[Check]) -> String {
         Column::left("of"),
     ]);
     for check in checks {
-        let cells = [check.to_string(), check.what.clone(), check.value.clone(), check.limit.clone(), check.of.clone()];
+        let cells = [
+            check.to_string(),
+            check.what.clone(),
+            check.value.clone(),
+            check.limit.clone(),
+            check.of.clone(),
+        ];
         grid.rows.push(cells.to_vec());
     }
     grid.as_text(Style {

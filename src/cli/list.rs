@@ -61,7 +61,12 @@ impl List {
         let mut values = Vec::new();
         for page in pages.list() {
             let twins = page.primary.clone().unwrap_or_else(|| page.twin_of.join(", "));
-            grid.rows.push(vec![page.id.clone(), page.effect.to_string(), page.pattern.to_string(), twins]);
+            grid.rows.push(vec![
+                page.id.clone(),
+                page.effect.to_string(),
+                page.pattern.to_string(),
+                twins,
+            ]);
             values.push(json!({
                 "id": page.id,
                 "pattern": page.pattern.id(),
@@ -82,7 +87,11 @@ fn patterns() -> (Grid, Vec<Value>) {
     let mut values = Vec::new();
     for pattern in Pattern::ALL {
         let numbers: Vec<String> = pattern.cwe().iter().map(ToString::to_string).collect();
-        grid.rows.push(vec![pattern.id().to_owned(), numbers.join(", "), pattern.summary().to_owned()]);
+        grid.rows.push(vec![
+            pattern.id().to_owned(),
+            numbers.join(", "),
+            pattern.summary().to_owned(),
+        ]);
         values.push(json!({ "id": pattern.id(), "cwe": pattern.cwe(), "summary": pattern.summary() }));
     }
     (grid, values)

@@ -21,8 +21,10 @@ use exit::Failure;
 
 #[derive(Debug, Parser)]
 #[command(name = "leakbench", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, gate passed · 1 gate failed or findings · 2 usage · 3 detector unusable\n\
-    4 inputs inconsistent · 5 nothing measured · 70 internal error · 130 interrupted")]
+#[command(
+    after_help = "Exit codes: 0 done, gate passed · 1 gate failed or findings · 2 usage · 3 detector unusable\n\
+    4 inputs inconsistent · 5 nothing measured · 70 internal error · 130 interrupted"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -69,7 +71,13 @@ pub fn main() -> Exit {
 
 /// Help and version are results; everything else is a message.
 fn usage(message: &clap::Error) -> Exit {
-    let shown = |colour: bool| if colour { message.render().ansi().to_string() } else { message.render().to_string() };
+    let shown = |colour: bool| {
+        if colour {
+            message.render().ansi().to_string()
+        } else {
+            message.render().to_string()
+        }
+    };
     if message.use_stderr() {
         crate::console::note(shown(crate::console::stderr_has_colour()).trim_end());
         return Exit::Usage;

@@ -50,7 +50,13 @@ pub(super) struct Run {
     #[arg(long, value_name = "N")]
     max_mutants: Option<usize>,
     /// Threads [default: one per core]
-    #[arg(short = 'j', long = "threads", value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        short = 'j',
+        long = "threads",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     threads: usize,
     /// Where the record goes; an earlier one there moves to DIR.old
     #[arg(long, value_name = "DIR", default_value = "results/latest")]

@@ -17,8 +17,18 @@ use crate::record::row::UnparsedRow;
 
 /// What ends the life of a resource, whichever it is.
 const RELEASES: [&str; 12] = [
-    "cleanup", "close", "detach", "disconnect", "kill", "quit", "release", "server_close", "shutdown", "stop",
-    "terminate", "wait",
+    "cleanup",
+    "close",
+    "detach",
+    "disconnect",
+    "kill",
+    "quit",
+    "release",
+    "server_close",
+    "shutdown",
+    "stop",
+    "terminate",
+    "wait",
 ];
 
 static CALLABLES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| acquiring_callables().into_iter().collect());
@@ -69,7 +79,10 @@ impl Scan<'_> {
                 _ => around,
             };
             let node = Node::Stmt(statement);
-            let clauses = node.children().into_iter().filter(|child| matches!(child, Node::Handler(_) | Node::Case(_)));
+            let clauses = node
+                .children()
+                .into_iter()
+                .filter(|child| matches!(child, Node::Handler(_) | Node::Case(_)));
             for inner in std::iter::once(node).chain(clauses).flat_map(Node::blocks) {
                 self.block(inner, inside);
             }
@@ -78,7 +91,9 @@ impl Scan<'_> {
 
     fn call(&mut self, call: &ExprCall, statement: &Stmt, after: &[Stmt], around: Around) {
         let resolved = self.names.resolve(&call.func);
-        let Some(name) = resolved.qualified().filter(|name| CALLABLES.contains(name)) else { return };
+        let Some(name) = resolved.qualified().filter(|name| CALLABLES.contains(name)) else {
+            return;
+        };
         let between = match statement {
             Stmt::With(node) => holds_branch(&node.body),
             Stmt::AsyncWith(node) => holds_branch(&node.body),
@@ -111,7 +126,10 @@ fn own_calls(statement: &Stmt) -> Vec<&ExprCall> {
 fn holds_branch(block: &[Stmt]) -> bool {
     let nodes = block.iter().flat_map(|statement| Node::Stmt(statement).descendants());
     let is_branch = |statement: &Stmt| {
-        matches!(statement, Stmt::If(_) | Stmt::For(_) | Stmt::AsyncFor(_) | Stmt::While(_) | Stmt::Match(_))
+        matches!(
+            statement,
+            Stmt::If(_) | Stmt::For(_) | Stmt::AsyncFor(_) | Stmt::While(_) | Stmt::Match(_)
+        )
     };
     nodes.filter_map(Node::as_stmt).any(is_branch)
 }

@@ -111,7 +111,7 @@ pub fn embedded() -> Result<Corpus, LabError> {
     let tags = EMBEDDED.get_file(TAGS_FILE).and_then(include_dir::File::contents_utf8);
     let file = tags.ok_or_else(|| LabError::corpus(TAGS_FILE, "the program was built without it"))?;
     let file = tags::parse(file).map_err(|message| LabError::corpus(TAGS_FILE, message))?;
-    let corpus = declared(file, files, TAGS_FILE)?;
+    let corpus = declared(&file, files, TAGS_FILE)?;
     Ok(Corpus {
         embedded: true,
         ..corpus
@@ -134,12 +134,18 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
     let path = root.join(TAGS_FILE);
     let shown = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| {
-        LabError::corpus(&shown, format!("{}; a corpus needs one, corpus/README.md says how", io_reason(&error)))
+        LabError::corpus(
+            &shown,
+            format!("{}; a corpus needs one, corpus/README.md says how", io_reason(&error)),
+        )
     })?;
     let file = tags::parse(&text).map_err(|message| LabError::corpus(&shown, message))?;
     let found = modules_below(root);
-    let files = found.modules.into_iter().map(|(name, path)| (name, Content::File(path)));
-    let corpus = declared(file, files.collect(), &shown)?;
+    let files = found
+        .modules
+        .into_iter()
+        .map(|(name, path)| (name, Content::File(path)));
+    let corpus = declared(&file, files.collect(), &shown)?;
     Ok(Corpus {
         unreadable: found.unreadable,
         ..corpus
@@ -147,14 +153,18 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
 }
 
 /// Holds the files against the list: what is listed must be there, what is not listed is of the natural mix.
-fn declared(file: CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Result<Corpus, LabError> {
+fn declared(file: &CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Result<Corpus, LabError> {
     let mut files: BTreeMap<String, Content> = files.into_iter().collect();
     files.retain(|path, _| !path.starts_with(DRIVERS));
     if let Some(path) = file.modules.keys().find(|path| !files.contains_key(*path)) {
         let message = format!("lists {path}, which is not there; remove the entry or add the module");
         return Err(LabError::corpus(shown, message));
     }
-    let unlisted = files.keys().filter(|path| !file.modules.contains_key(*path)).cloned().collect();
+    let unlisted = files
+        .keys()
+        .filter(|path| !file.modules.contains_key(*path))
+        .cloned()
+        .collect();
     let entry = |(path, content)| Entry {
         tags: file.modules.get(&path).copied().unwrap_or_default(),
         path,
@@ -180,14 +190,21 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Corpus>, LabError> {
         let path = path.canonicalize().map_err(|error| LabError::path(path, &error))?;
         if path.is_dir() {
             folders.insert(path);
-        } else {
+        } else if path.is_file() {
             files.insert(path);
+        } else {
+            let reason = "neither a file nor a folder".to_owned();
+            return Err(LabError::Path { path, reason });
         }
     }
     refuse_overlap(&folders, &files)?;
     let mut corpora = Vec::new();
     for folder in &folders {
-        corpora.push(if folder.join(TAGS_FILE).is_file() { from_folder(folder)? } else { wild(folder) });
+        corpora.push(if folder.join(TAGS_FILE).is_file() {
+            from_folder(folder)?
+        } else {
+            wild(folder)
+        });
     }
     if !files.is_empty() {
         corpora.push(of_files(&files));
@@ -198,7 +215,9 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Corpus>, LabError> {
 }
 
 fn must_exist(path: &Path) -> Result<(), LabError> {
-    path.metadata().map(|_| ()).map_err(|error| LabError::path(path, &error))
+    path.metadata()
+        .map(|_| ())
+        .map_err(|error| LabError::path(path, &error))
 }
 
 fn must_be_there(root: &Path) -> Result<(), LabError> {
@@ -206,7 +225,10 @@ fn must_be_there(root: &Path) -> Result<(), LabError> {
     if root.is_dir() {
         return Ok(());
     }
-    Err(LabError::corpus(&root.display().to_string(), "is no folder; name a file without --corpus"))
+    Err(LabError::corpus(
+        &root.display().to_string(),
+        "is no folder; name a file without --corpus",
+    ))
 }
 
 /// A module in two corpora would be measured twice.

@@ -27,7 +27,9 @@ pub fn examine<T: Send>(
     watch: &dyn Watch,
     each: impl Fn(&Entry, &Module, Vec<Finding>) -> Vec<T> + Sync,
 ) -> Result<Examined<T>, LabError> {
-    let entries = corpora.iter().flat_map(|corpus| corpus.entries.iter().map(move |entry| (corpus, entry)));
+    let entries = corpora
+        .iter()
+        .flat_map(|corpus| corpus.entries.iter().map(move |entry| (corpus, entry)));
     let entries: Vec<(&Corpus, &Entry)> = entries.collect();
     if entries.is_empty() {
         let names: Vec<&str> = corpora.iter().map(|corpus| corpus.name.as_str()).collect();

@@ -30,13 +30,19 @@ pub(super) fn load(corpora: &[Corpus], watch: &dyn Watch) -> Result<(Vec<Loaded>
     }
     watch.begin("reading", modules as u64);
     let mut rejected = Vec::new();
-    let loaded = corpora.iter().map(|corpus| load_one(corpus, &mut rejected, watch)).collect();
+    let loaded = corpora
+        .iter()
+        .map(|corpus| load_one(corpus, &mut rejected, watch))
+        .collect();
     Ok((loaded, rejected))
 }
 
 fn load_one(corpus: &Corpus, rejected: &mut Vec<UnparsedRow>, watch: &dyn Watch) -> Loaded {
     for path in &corpus.unlisted {
-        watch.warn(&format!("{}: {path} is not listed in corpus.toml; taken as `mix`", corpus.name));
+        watch.warn(&format!(
+            "{}: {path} is not listed in corpus.toml; taken as `mix`",
+            corpus.name
+        ));
     }
     let read = corpus.entries.par_iter().map(|entry| {
         watch.advance(1);

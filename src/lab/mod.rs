@@ -31,7 +31,10 @@ const STACK_BYTES: usize = 256 << 20;
 
 /// Runs `act` on a pool of `threads` workers; `0` takes one per core.
 pub fn on_threads<T: Send>(threads: usize, act: impl FnOnce() -> T + Send) -> Result<T, LabError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK_BYTES)
+        .build();
     let pool = pool.map_err(|error| LabError::Threads {
         threads,
         reason: error.to_string(),

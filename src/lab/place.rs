@@ -44,7 +44,11 @@ impl<'m> Places<'m> {
 
     /// Of the text at `at`.
     pub(super) fn place(&self, at: u32) -> Place {
-        let around: Vec<&Statement> = self.statements.iter().filter(|statement| statement.span.holds(at)).collect();
+        let around: Vec<&Statement> = self
+            .statements
+            .iter()
+            .filter(|statement| statement.span.holds(at))
+            .collect();
         let innermost = around.last().map_or(Span::at(at), |statement| statement.span);
         let tokens = first_logical_line(self.module.tokens_in(innermost));
         let text = self.module.text();
@@ -83,7 +87,12 @@ fn qualname(around: &[&Statement]) -> String {
 /// Up to the end of the first logical line; comments and line breaks inside brackets say nothing.
 fn first_logical_line(tokens: &[Token]) -> Vec<Token> {
     let line = tokens.iter().take_while(|token| token.kind != TokenKind::Newline);
-    let silent = [TokenKind::Comment, TokenKind::BlankLine, TokenKind::Indent, TokenKind::Dedent];
+    let silent = [
+        TokenKind::Comment,
+        TokenKind::BlankLine,
+        TokenKind::Indent,
+        TokenKind::Dedent,
+    ];
     line.filter(|token| !silent.contains(&token.kind)).copied().collect()
 }
 
@@ -116,8 +125,8 @@ fn masked<'t>(token: Token, text: &'t str, before: &str, next: &str) -> &'t str 
 
 const KEYWORDS: [&str; 37] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "case", "class", "continue", "def",
-    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "match", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "match",
+    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 #[cfg(test)]
@@ -134,7 +143,10 @@ mod tests {
     #[test]
     fn a_place_survives_moved_lines_and_other_layout() {
         let one = place("class A:\n    def f(self, p):\n        h = open(p, 'r')\n", "open");
-        let other = place("\n\nclass A:\n  def f(self, p):\n    h = open(p,  # why\n       'r')\n", "open");
+        let other = place(
+            "\n\nclass A:\n  def f(self, p):\n    h = open(p,  # why\n       'r')\n",
+            "open",
+        );
         assert_eq!(one.qualname, "A.f");
         assert_eq!(one.shape, "_ = open(_, \"\")");
         assert_eq!((&one.qualname, &one.statement), (&other.qualname, &other.statement));
@@ -143,7 +155,10 @@ mod tests {
 
     #[test]
     fn of_a_compound_statement_the_header_counts() {
-        let found = place("def f(p):\n    def g():\n        with open(p) as h:\n            return h\n", "open");
+        let found = place(
+            "def f(p):\n    def g():\n        with open(p) as h:\n            return h\n",
+            "open",
+        );
         assert_eq!(found.qualname, "f.<locals>.g");
         assert_eq!(found.shape, "with open(_) as _:");
     }

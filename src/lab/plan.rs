@@ -45,10 +45,15 @@ pub(super) struct Choice<'a> {
 
 /// `None` if it was interrupted.
 pub(super) fn plan<'t>(corpora: &'t [Loaded], choice: &Choice, watch: &dyn Watch) -> Option<Plan<'t>> {
-    let texts: Vec<(&Loaded, &Text)> =
-        corpora.iter().flat_map(|corpus| corpus.texts.iter().map(move |text| (corpus, text))).collect();
+    let texts: Vec<(&Loaded, &Text)> = corpora
+        .iter()
+        .flat_map(|corpus| corpus.texts.iter().map(move |text| (corpus, text)))
+        .collect();
     watch.begin("mutating", texts.len() as u64);
-    let made: Vec<_> = texts.par_iter().map(|(corpus, text)| make(corpus, text, choice.pages, watch)).collect();
+    let made: Vec<_> = texts
+        .par_iter()
+        .map(|(corpus, text)| make(corpus, text, choice.pages, watch))
+        .collect();
     let mut plan = Plan {
         modules: Vec::new(),
         unparsed: Vec::new(),
@@ -152,7 +157,9 @@ fn keep_patterns(modules: &mut [Planned], patterns: &[Pattern]) {
             .filter(|mutant| mutant.label.effect != Effect::Safe && wanted(mutant))
             .map(|mutant| mutant.id.clone())
             .collect();
-        module.mutants.retain(|mutant| !mutant.twin_of.is_empty() || wanted(mutant));
+        module
+            .mutants
+            .retain(|mutant| !mutant.twin_of.is_empty() || wanted(mutant));
         keep_twins_of(&mut module.mutants, |leak| leaks.contains(leak));
     }
 }

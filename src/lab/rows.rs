@@ -68,7 +68,11 @@ pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) ->
     let hull = mutant.edits.hull();
     let first = lines.line_of(hull.start).saturating_sub(CONTEXT_LINES);
     let after = lines.line_of(hull.end) + CONTEXT_LINES + 1;
-    let end = if after < lines.line_count() { lines.start_of(after) as usize } else { text.len() };
+    let end = if after < lines.line_count() {
+        lines.start_of(after) as usize
+    } else {
+        text.len()
+    };
     let start = lines.start_of(first);
     let edits = mutant.edits.list().iter().map(|edit| EditLine {
         start: edit.span.start,
@@ -90,13 +94,20 @@ pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) ->
 pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
     let mut rows = Vec::new();
     for (detector, clean) in detectors.iter().zip(&measured.clean) {
-        rows.extend(clean.findings.iter().map(|found| clean_finding_row(planned, detector, found)));
+        rows.extend(
+            clean
+                .findings
+                .iter()
+                .map(|found| clean_finding_row(planned, detector, found)),
+        );
     }
     let measured_mutants = counted(planned).zip(&measured.mutants);
     for (mutant, by_detector) in measured_mutants {
         for (detector, on) in detectors.iter().zip(by_detector) {
             rows.extend(on.findings.iter().map(|found| {
-                let disposition = found.disposition.map_or(LOW_CONFIDENCE, |disposition| disposition.word());
+                let disposition = found
+                    .disposition
+                    .map_or(LOW_CONFIDENCE, |disposition| disposition.word());
                 FindingRow {
                     run_on: mutant.id.clone(),
                     line: found.line,
@@ -114,7 +125,9 @@ pub(super) fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Muta
 }
 
 fn clean_finding_row(planned: &Planned, detector: &str, found: &CleanFinding) -> FindingRow {
-    let disposition = found.disposition.map_or(LOW_CONFIDENCE, |disposition| disposition.word());
+    let disposition = found
+        .disposition
+        .map_or(LOW_CONFIDENCE, |disposition| disposition.word());
     FindingRow {
         run_on: CLEAN.to_owned(),
         line: found.place.line,
@@ -160,7 +173,9 @@ pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> Out
         detector: detector.to_owned(),
         verdict: verdict.to_string(),
         rule: deciding.map(|finding| finding.rule.clone()).unwrap_or_default(),
-        confidence: deciding.map(|finding| finding.confidence.to_string()).unwrap_or_default(),
+        confidence: deciding
+            .map(|finding| finding.confidence.to_string())
+            .unwrap_or_default(),
         reason: reason.unwrap_or_default(),
     }
 }
@@ -168,7 +183,10 @@ pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> Out
 pub(super) fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> CleanRow {
     let counted = || on.findings.iter().filter(|found| found.disposition.is_some());
     let ruled = |ruling| counted().filter(|found| found.ruling == ruling).count() as u64;
-    let reason = on.silence.as_ref().map(|silence| format!("{}: {}", silence.kind, silence.detail));
+    let reason = on
+        .silence
+        .as_ref()
+        .map(|silence| format!("{}: {}", silence.kind, silence.detail));
     CleanRow {
         detector: detector.to_owned(),
         corpus: planned.corpus.name.clone(),

@@ -64,13 +64,20 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
     };
     let unparsed = all_unparsed(unread, &plan);
     recording.write_rows(&unparsed)?;
-    meta.corpora = corpora.iter().map(|corpus| corpus_meta(corpus, &plan, &unparsed)).collect();
+    meta.corpora = corpora
+        .iter()
+        .map(|corpus| corpus_meta(corpus, &plan, &unparsed))
+        .collect();
     meta.repeated_mutants = plan.repeated;
     within_budget(&unparsed, plan.modules.len())?;
     write_plan(&plan, recording)?;
     let field = Field::new(&plan);
     let controls_off = field.check_controls();
-    let work = Work { plan: &plan, request, watch };
+    let work = Work {
+        plan: &plan,
+        request,
+        watch,
+    };
     let done = work.all(recording)?;
     let mut tables = tables(&field, done.ledgers, &work.detectors());
     tables.unparsed = unparsed;

@@ -55,7 +55,9 @@ impl<'p> Field<'p> {
         let labels = self.mutants.iter().map(|mutant| &mutant.label);
         let cases = self.subjects.iter().zip(labels).zip(&maps);
         let case = |((subject, label), map): ((_, &'p Label), _)| ControlCase { subject, label, map };
-        check_controls(&cases.map(case).collect::<Vec<_>>()).err().unwrap_or_default()
+        check_controls(&cases.map(case).collect::<Vec<_>>())
+            .err()
+            .unwrap_or_default()
     }
 }
 
@@ -65,7 +67,9 @@ pub(super) fn shared_folders<'p>(plan: &'p Plan) -> BTreeMap<&'p str, String> {
     for planned in &plan.modules {
         let path = &planned.text.path;
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let known = shared.entry(&planned.corpus.name).or_insert_with(|| format!("{folder}/"));
+        let known = shared
+            .entry(&planned.corpus.name)
+            .or_insert_with(|| format!("{folder}/"));
         while !known.is_empty() && !path.starts_with(known.as_str()) {
             let shorter = known.trim_end_matches('/').rsplit_once('/');
             *known = shorter.map_or_else(String::new, |(outer, _)| format!("{outer}/"));
@@ -120,7 +124,8 @@ impl Ledger {
             return self.verdicts.extend(not_run);
         };
         let judged = measured.mutants.iter().map(|by_detector| &by_detector[at].judgement);
-        self.verdicts.extend(judged.map(|judgement| (judgement.verdict, judgement.charges.clone())));
+        self.verdicts
+            .extend(judged.map(|judgement| (judgement.verdict, judgement.charges.clone())));
         let on = &measured.clean[at];
         self.clean.push(clean_module(planned, on));
         self.blind.push(planned.text.tags.blind);
@@ -140,7 +145,10 @@ impl Ledger {
 
     fn clean(&self, wanted: impl Fn(bool) -> bool) -> Vec<CleanModule> {
         let modules = self.clean.iter().zip(&self.blind);
-        modules.filter(|(_, blind)| wanted(**blind)).map(|(module, _)| module.clone()).collect()
+        modules
+            .filter(|(_, blind)| wanted(**blind))
+            .map(|(module, _)| module.clone())
+            .collect()
     }
 }
 
@@ -151,14 +159,18 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
         let settled = !planned.corpus.known_clean && found.ruling.is_some();
         found.disposition.is_some() && !excused && !settled
     };
-    let charges = on.findings.iter().filter(charged).filter_map(|found| Charge::of(&found.finding));
+    let findings = on
+        .findings
+        .iter()
+        .filter(charged)
+        .filter_map(|found| Charge::of(&found.finding));
     CleanModule {
         corpus: planned.corpus.name.clone(),
         natural_mix: planned.text.tags.kind == super::tags::Kind::Mix,
         known_clean: planned.corpus.known_clean,
         lines: planned.lines,
         acquisitions: planned.acquisitions,
-        findings: on.silence.is_none().then(|| charges.collect()),
+        findings: on.silence.is_none().then(|| findings.collect()),
     }
 }
 
@@ -167,11 +179,19 @@ pub(super) fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) ->
     let mut tables = Tables::default();
     let any_blind = field.blind.contains(&true) || ledgers.iter().any(|ledger| ledger.blind.contains(&true));
     for (detector, ledger) in detectors.iter().zip(ledgers) {
-        let scores = score(&ledger.judged(field, |_| true), &ledger.clean(|_| true), &Settings::default());
+        let scores = score(
+            &ledger.judged(field, |_| true),
+            &ledger.clean(|_| true),
+            &Settings::default(),
+        );
         add_scores(&mut tables, detector, scores);
         for tag in TAGS.iter().filter(|_| any_blind) {
             let wanted = |blind: bool| blind == (*tag == "blind");
-            let scores = score(&ledger.judged(field, wanted), &ledger.clean(wanted), &Settings::default());
+            let scores = score(
+                &ledger.judged(field, wanted),
+                &ledger.clean(wanted),
+                &Settings::default(),
+            );
             tables.by_tag.extend(lines(detector, tag, &scores.by_pattern));
         }
         tables.clean.extend(ledger.clean_rows);

@@ -24,7 +24,10 @@ pub(super) struct Found {
 /// In the order of the relative paths. `root` is a folder.
 pub(super) fn modules_below(root: &Path) -> Found {
     let mut builder = WalkBuilder::new(root);
-    builder.standard_filters(false).follow_links(false).filter_entry(is_walked);
+    builder
+        .standard_filters(false)
+        .follow_links(false)
+        .filter_entry(is_walked);
     let mut found = Found::default();
     for entry in builder.build() {
         match entry {

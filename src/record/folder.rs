@@ -95,8 +95,12 @@ impl<R: Row> Rows<R> {
 
     pub fn finish(self) -> Result<(), RecordError> {
         let Self { path, writer, .. } = self;
-        let buffered = writer.into_inner().map_err(|error| RecordError::write(&path, error.into_error()))?;
-        let file = buffered.into_inner().map_err(|error| RecordError::write(&path, error.into_error()))?;
+        let buffered = writer
+            .into_inner()
+            .map_err(|error| RecordError::write(&path, error.into_error()))?;
+        let file = buffered
+            .into_inner()
+            .map_err(|error| RecordError::write(&path, error.into_error()))?;
         publish(file, &path).map_err(|error| RecordError::write(&path, error))
     }
 }

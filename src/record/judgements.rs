@@ -22,9 +22,8 @@ impl Judgements {
         let mut mutants: Vec<MutantRow> = record.rows()?;
         mutants.retain(|row| row.duplicate_of.is_empty());
         let numbered = (2..).zip(&mutants);
-        let subjects = numbered.map(|(line, row)| {
-            subject(row).map_err(|message| damaged::<MutantRow>(record, line, message))
-        });
+        let subjects =
+            numbered.map(|(line, row)| subject(row).map_err(|message| damaged::<MutantRow>(record, line, message)));
         let subjects = subjects.collect::<Result<_, _>>()?;
         let mut verdicts: BTreeMap<String, BTreeMap<String, Verdict>> = BTreeMap::new();
         for (line, row) in (2..).zip(record.rows::<OutcomeRow>()?) {

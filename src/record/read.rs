@@ -35,7 +35,9 @@ impl Record {
         let path = self.dir.join(R::FILE);
         let file = fs::File::open(&path).map_err(|error| RecordError::read(&path, error))?;
         let mut reader = csv::Reader::from_reader(file);
-        let rows = reader.deserialize().map(|row| row.map_err(|error| RecordError::csv_read(&path, &error)));
+        let rows = reader
+            .deserialize()
+            .map(|row| row.map_err(|error| RecordError::csv_read(&path, &error)));
         rows.collect()
     }
 }

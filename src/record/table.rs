@@ -88,7 +88,10 @@ impl ScoreLine {
     }
 
     pub fn figure(&self, column: &str) -> Option<Cell> {
-        self.figures.iter().find(|(name, _)| name == column).map(|(_, cell)| *cell)
+        self.figures
+            .iter()
+            .find(|(name, _)| name == column)
+            .map(|(_, cell)| *cell)
     }
 
     pub fn count(&self, column: &str) -> u64 {
@@ -128,11 +131,7 @@ impl ScoreLine {
     }
 }
 
-pub(super) fn write_scores(
-    recording: &Recording,
-    table: ScoreTable,
-    lines: &[ScoreLine],
-) -> Result<(), RecordError> {
+pub(super) fn write_scores(recording: &Recording, table: ScoreTable, lines: &[ScoreLine]) -> Result<(), RecordError> {
     recording.write_text(table.file(), &scores_csv(table, lines))
 }
 
@@ -143,7 +142,10 @@ pub fn scores_csv(table: ScoreTable, lines: &[ScoreLine]) -> String {
     write(table.columns().into_iter().map(str::to_owned).collect());
     for line in lines {
         let keys = table.keys().iter().map(|column| line.key(column).to_owned());
-        write(keys.chain(line.figures.iter().map(|(_, cell)| cell_text(*cell))).collect());
+        write(
+            keys.chain(line.figures.iter().map(|(_, cell)| cell_text(*cell)))
+                .collect(),
+        );
     }
     let bytes = writer.into_inner().expect("memory takes every record");
     String::from_utf8(bytes).expect("records are made of text")
@@ -160,7 +162,10 @@ pub(super) fn read_scores(dir: &Path, table: ScoreTable) -> Result<Vec<ScoreLine
     let path = dir.join(table.file());
     let file = fs::File::open(&path).map_err(|error| RecordError::read(&path, error))?;
     let mut reader = csv::Reader::from_reader(file);
-    let header = reader.headers().cloned().map_err(|error| RecordError::csv_read(&path, &error))?;
+    let header = reader
+        .headers()
+        .cloned()
+        .map_err(|error| RecordError::csv_read(&path, &error))?;
     let missing = table.keys().iter().find(|key| !header.iter().any(|name| name == **key));
     if let Some(key) = missing {
         return Err(RecordError::damaged(&path, 1, format!("no column {key}")));
@@ -202,6 +207,9 @@ fn parse_cell(column: &str, value: &str) -> Result<Cell, String> {
     match known {
         Some(Cell::Count(_)) => value.parse().map(Cell::Count).map_err(|_| wrong("count")),
         _ if value.is_empty() => Ok(Cell::Ratio(None)),
-        _ => value.parse().map(|ratio| Cell::Ratio(Some(ratio))).map_err(|_| wrong("number")),
+        _ => value
+            .parse()
+            .map(|ratio| Cell::Ratio(Some(ratio)))
+            .map_err(|_| wrong("number")),
     }
 }

@@ -22,7 +22,10 @@ pub fn unified(row: &EditRow) -> Option<String> {
 }
 
 fn mutated(row: &EditRow) -> Option<String> {
-    let shift = |at: u32| at.checked_sub(row.context_start).filter(|at| *at as usize <= row.context.len());
+    let shift = |at: u32| {
+        at.checked_sub(row.context_start)
+            .filter(|at| *at as usize <= row.context.len())
+    };
     let edit = |edit: &crate::record::EditLine| {
         Some(Edit {
             span: Span::new(shift(edit.start)?, shift(edit.end)?),
@@ -71,6 +74,9 @@ mod tests {
             context: "a\nb\nx\nd\n".to_owned(),
         };
         let text = unified(&row).unwrap();
-        assert_eq!(text, "--- a.py\n+++ a.py (mutant ab)\n@@ -41,4 +41,4 @@\n a\n b\n-x\n+c\n d\n");
+        assert_eq!(
+            text,
+            "--- a.py\n+++ a.py (mutant ab)\n@@ -41,4 +41,4 @@\n a\n b\n-x\n+c\n d\n"
+        );
     }
 }

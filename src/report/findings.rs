@@ -1,6 +1,7 @@
 //! Findings on somebody's code: lines to read, or JSON and SARIF for other programs.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use super::sarif;
 use crate::leak::Finding;
@@ -21,7 +22,10 @@ pub struct Located {
 impl Located {
     pub fn new(path: &str, finding: Finding, position: impl Fn(u32) -> Position) -> Self {
         let Span { start, end } = finding.span;
-        let related = finding.related.iter().map(|related| (position(related.span.start), related.note.clone()));
+        let related = finding
+            .related
+            .iter()
+            .map(|related| (position(related.span.start), related.note.clone()));
         Self {
             path: path.to_owned(),
             start: position(start),
@@ -36,15 +40,20 @@ impl Located {
 pub fn text(findings: &[Located]) -> String {
     let mut text = String::new();
     for found in findings {
-        let Located { path, start, finding, .. } = found;
+        let Located {
+            path, start, finding, ..
+        } = found;
         let (line, column) = (start.line, start.column);
-        let head = format!("{path}:{line}:{column}: {} {}: {}\n", finding.confidence, finding.rule, finding.message);
+        let head = format!(
+            "{path}:{line}:{column}: {} {}: {}\n",
+            finding.confidence, finding.rule, finding.message
+        );
         text.push_str(&head);
         for (at, note) in &found.related {
-            text.push_str(&format!("    {path}:{}:{}: {note}\n", at.line, at.column));
+            let _ = writeln!(text, "    {path}:{}:{}: {note}", at.line, at.column);
         }
         if !finding.suggestion.is_empty() {
-            text.push_str(&format!("    help: {}\n", finding.suggestion));
+            let _ = writeln!(text, "    help: {}", finding.suggestion);
         }
     }
     text
@@ -58,7 +67,10 @@ pub fn json(findings: &[Located]) -> String {
 fn object(found: &Located) -> Value {
     let finding = &found.finding;
     let position = |at: &Position| json!({ "line": at.line, "column": at.column });
-    let related = found.related.iter().map(|(at, note)| json!({ "at": position(at), "note": note }));
+    let related = found
+        .related
+        .iter()
+        .map(|(at, note)| json!({ "at": position(at), "note": note }));
     json!({
         "path": found.path,
         "start": position(&found.start),

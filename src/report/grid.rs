@@ -17,11 +17,17 @@ pub struct Column {
 
 impl Column {
     pub const fn left(head: &'static str) -> Self {
-        Self { head, align: Align::Left }
+        Self {
+            head,
+            align: Align::Left,
+        }
     }
 
     pub const fn right(head: &'static str) -> Self {
-        Self { head, align: Align::Right }
+        Self {
+            head,
+            align: Align::Right,
+        }
     }
 }
 
@@ -106,7 +112,13 @@ mod tests {
         for (who, n) in [("a", "1"), ("a", "20"), ("b", "3")] {
             grid.rows.push(vec![who.to_owned(), n.to_owned()]);
         }
-        assert_eq!(grid.as_text(Style::default()), "  who   n\n  a     1\n       20\n  b     3\n");
-        assert_eq!(grid.as_markdown(), "| who | n |\n| :-- | --: |\n| a | 1 |\n| a | 20 |\n| b | 3 |\n");
+        assert_eq!(
+            grid.as_text(Style::default()),
+            "  who   n\n  a     1\n       20\n  b     3\n"
+        );
+        assert_eq!(
+            grid.as_markdown(),
+            "| who | n |\n| :-- | --: |\n| a | 1 |\n| a | 20 |\n| b | 3 |\n"
+        );
     }
 }

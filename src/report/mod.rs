@@ -44,7 +44,13 @@ pub fn csv(tables: &Tables) -> String {
 }
 
 pub fn json(tables: &Tables, meta: &Meta) -> String {
-    let lines = |table| -> Vec<Value> { tables.score_lines(table).iter().map(|line| object(table, line)).collect() };
+    let lines = |table| -> Vec<Value> {
+        tables
+            .score_lines(table)
+            .iter()
+            .map(|line| object(table, line))
+            .collect()
+    };
     let value = json!({
         "run": meta,
         "scores": lines(ScoreTable::Scores),

@@ -36,7 +36,10 @@ fn rules(findings: &[Located]) -> BTreeMap<&str, Value> {
         let finding = &found.finding;
         let tags = finding.patterns.iter().flat_map(|pattern| pattern.cwe());
         let tags: Vec<String> = tags.map(|number| format!("external/cwe/cwe-{number}")).collect();
-        let summary = finding.patterns.first().map_or(finding.rule.as_str(), |pattern| pattern.summary());
+        let summary = finding
+            .patterns
+            .first()
+            .map_or(finding.rule.as_str(), |pattern| pattern.summary());
         rules.entry(finding.rule.as_str()).or_insert_with(|| {
             json!({
                 "id": finding.rule,
@@ -88,9 +91,19 @@ fn uri(path: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let escaped: String = path
         .bytes()
-        .map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if keep(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect();
-    if escaped.starts_with('/') { format!("file://{escaped}") } else { escaped }
+    if escaped.starts_with('/') {
+        format!("file://{escaped}")
+    } else {
+        escaped
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::console::paint;
 use crate::leak::Pattern;
 use crate::record::row::{CleanRow, Decimal, UnparsedRow};
 use crate::record::{Meta, POOLED, ScoreLine, Tables};
+use std::fmt::Write as _;
 
 /// Unparsed files that are named one by one.
 const NAMED_UNPARSED: usize = 10;
@@ -26,7 +27,7 @@ impl Section {
             text.push_str(&grid.as_text(style));
         }
         for note in &self.notes {
-            text.push_str(&format!("  {note}\n"));
+            let _ = writeln!(text, "  {note}");
         }
         text
     }
@@ -38,7 +39,7 @@ impl Section {
             text.push('\n');
         }
         for note in &self.notes {
-            text.push_str(&format!("- {note}\n"));
+            let _ = writeln!(text, "- {note}");
         }
         text
     }
@@ -67,7 +68,10 @@ fn head(meta: &Meta) -> Section {
             0 => String::new(),
             count => format!(", {count} not parsed"),
         };
-        format!("corpus {}{origin}: {} modules, {} lines{unparsed}", corpus.name, corpus.modules, corpus.lines)
+        format!(
+            "corpus {}{origin}: {} modules, {} lines{unparsed}",
+            corpus.name, corpus.modules, corpus.lines
+        )
     };
     let mut notes: Vec<String> = meta.corpora.iter().map(corpus).collect();
     let quota = match (meta.per_mutator, meta.max_mutants) {
@@ -78,7 +82,10 @@ fn head(meta: &Meta) -> Section {
     };
     notes.push(format!("{} mutators, {quota}, seed {}", meta.mutators.len(), meta.seed));
     if meta.repeated_mutants > 0 {
-        notes.push(format!("{} mutants stand in several corpora and count once", meta.repeated_mutants));
+        notes.push(format!(
+            "{} mutants stand in several corpora and count once",
+            meta.repeated_mutants
+        ));
     }
     if !meta.complete {
         notes.push(format!("INCOMPLETE: {}", meta.exit_reason));
@@ -96,7 +103,7 @@ const FIGURES: [Column; 7] = [
     Column::left("95 %"),
     Column::right("new"),
     Column::right("precision"),
-    Column::right("false pos."),
+    Column::right("alarms"),
     Column::right("apart"),
 ];
 
@@ -136,11 +143,18 @@ fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
 
 fn no_verdict(line: &ScoreLine) -> Option<String> {
     let count = line.count("no_verdict");
-    (count > 0).then(|| format!("{}: {count} mutants without a verdict; outcomes.csv says why", line.detector))
+    (count > 0).then(|| {
+        format!(
+            "{}: {count} mutants without a verdict; outcomes.csv says why",
+            line.detector
+        )
+    })
 }
 
 fn overall<'t>(lines: &'t [ScoreLine], corpus: &'t str, detector: &'t str) -> impl Iterator<Item = &'t ScoreLine> {
-    lines.iter().filter(move |line| line.corpus == corpus && line.detector == detector && line.is_overall())
+    lines
+        .iter()
+        .filter(move |line| line.corpus == corpus && line.detector == detector && line.is_overall())
 }
 
 /// In the order of their first line.
@@ -179,7 +193,9 @@ fn on_clean(tables: &Tables) -> Option<Section> {
     ]);
     for line in tables.scores.iter().filter(|line| line.is_pooled()) {
         let rows = tables.clean.iter();
-        let rows: Vec<&CleanRow> = rows.filter(|row| row.corpus == line.corpus && row.detector == line.detector).collect();
+        let rows: Vec<&CleanRow> = rows
+            .filter(|row| row.corpus == line.corpus && row.detector == line.detector)
+            .collect();
         let sum = |count: fn(&CleanRow) -> u64| rows.iter().map(|row| count(row)).sum::<u64>();
         let (right, wrong) = (sum(|row| row.triaged_true), sum(|row| row.triaged_false));
         grid.rows.push(vec![
@@ -198,7 +214,8 @@ fn on_clean(tables: &Tables) -> Option<Section> {
         title: "Findings on the code as it is".to_owned(),
         grid: Some(grid),
         notes: vec![
-            "alarms/kloc: on modules of the natural mix in a corpus declared clean, where every finding is false".to_owned(),
+            "alarms/kloc: on modules of the natural mix in corpora declared clean, where all findings are false"
+                .to_owned(),
             "true, false, contested: as decided with `leakbench triage`; precision rests on these alone".to_owned(),
         ],
     })
@@ -212,10 +229,12 @@ fn by_tag(tables: &Tables) -> Option<Section> {
     lines.sort_by_key(|line| line.tag != "blind");
     for line in lines {
         let tag = if line.tag == "blind" { "blind" } else { "all others" };
-        grid.rows.push([&[tag.to_owned(), line.detector.clone()][..], &figures(line)].concat());
+        grid.rows
+            .push([&[tag.to_owned(), line.detector.clone()][..], &figures(line)].concat());
     }
     (!grid.rows.is_empty()).then(|| Section {
-        title: "Modules written by somebody who had seen neither mutators nor detectors (blind), and all others".to_owned(),
+        title: "Modules written by somebody who had seen neither mutators nor detectors (blind), and all others"
+            .to_owned(),
         grid: Some(grid),
         notes: Vec::new(),
     })
@@ -260,7 +279,8 @@ fn contested(tables: &Tables) -> Option<Section> {
     for row in &tables.contested {
         let reported = row.detected + row.indifferent + row.other_pattern;
         let counts = [row.n_mutants, reported, row.missed, row.no_verdict].map(|count| count.to_string());
-        grid.rows.push([&[row.detector.clone(), row.mutator.clone()][..], &counts].concat());
+        grid.rows
+            .push([&[row.detector.clone(), row.mutator.clone()][..], &counts].concat());
     }
     (!grid.rows.is_empty()).then(|| Section {
         title: "Contested: reasonable people dispute whether these leak; in no other figure".to_owned(),
@@ -288,10 +308,10 @@ fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
 fn legend() -> Section {
     let lines = [
         "n           leaks injected, one per copy of a module",
-        "recall      share of them that was reported, at the right place as the right pattern; 95 % interval",
+        "recall      share of them that was reported, in the right place and pattern; with 95 % interval",
         "new         the same, counting only what was not reported before the leak was there",
         "precision   share of true reports if leaks and their safe twins were equally many",
-        "false pos.  share of safe twins (the same site, released in another way) that was reported",
+        "alarms      share of safe twins (the same site, released in another way) that was reported",
         "apart       share of pairs in which the leak was newly reported and its safe twin was not",
         "An empty figure (-) is one that was not measured; intervals need at least ten modules.",
     ];
