@@ -222,7 +222,7 @@ fn ctrl_c_in_the_middle() {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
     let folder = Folder::new();
-    for number in 0..400 {
+    for number in 0..100 {
         folder.write(&format!("code/p{number}/m.py"), CLEAN.repeat(12).as_bytes());
     }
     let program = assert_cmd::cargo::cargo_bin!("leakbench");

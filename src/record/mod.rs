@@ -15,7 +15,7 @@ mod table;
 mod tables;
 pub mod triage;
 
-pub use edits::{EDITS_FILE, EditLine, EditRow, append_edits, read_edits};
+pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, append_edits, read_edits};
 pub use error::RecordError;
 pub use folder::{Recording, Rows};
 pub use judgements::Judgements;

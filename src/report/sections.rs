@@ -292,7 +292,7 @@ fn contested(tables: &Tables) -> Option<Section> {
 fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
     let name = |row: &UnparsedRow| {
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!("{}/{}{line}: {}", row.corpus, row.module, row.reason)
+        fitting(&format!("{}/{}{line}: {}", row.corpus, row.module, row.reason))
     };
     let mut notes: Vec<String> = rows.iter().take(NAMED_UNPARSED).map(name).collect();
     if rows.len() > NAMED_UNPARSED {
@@ -303,6 +303,15 @@ fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
         grid: None,
         notes,
     })
+}
+
+/// Parsers quote whole literals; `unparsed.csv` has all of it.
+fn fitting(line: &str) -> String {
+    const MOST: usize = 96;
+    if line.chars().count() <= MOST {
+        return line.to_owned();
+    }
+    line.chars().take(MOST - 1).chain(['…']).collect()
 }
 
 fn legend() -> Section {

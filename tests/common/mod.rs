@@ -9,7 +9,7 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 /// Leaks can be injected here in several ways; nothing leaks as it stands.
-pub const CLEAN: &str = "\
+pub(crate) const CLEAN: &str = "\
 import sqlite3
 
 
@@ -37,16 +37,16 @@ def rows(path):
 ";
 
 /// A leak that is there without any help.
-pub const LEAKY: &str = "def load(path):\n    handle = open(path)\n    text = handle.read()\n    print(text)\n";
+pub(crate) const LEAKY: &str = "def load(path):\n    handle = open(path)\n    text = handle.read()\n    print(text)\n";
 
-pub struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn with(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         let folder = Self::new();
         for (path, text) in files {
             folder.write(path, text.as_bytes());
@@ -54,22 +54,22 @@ impl Folder {
         folder
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 
-    pub fn write(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         let path = self.path(path);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    pub fn csv_files(&self, record: &str) -> Vec<(String, String)> {
+    pub(crate) fn csv_files(&self, record: &str) -> Vec<(String, String)> {
         let entries = fs::read_dir(self.path(record))
             .unwrap()
             .map(|entry| entry.unwrap().path());
@@ -84,14 +84,14 @@ impl Folder {
             .collect()
     }
 
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("leakbench"));
         command.current_dir(self.0.path()).env_remove("NO_COLOR");
         command
     }
 
     /// Runs `arguments`, split at blanks, and wants this exit code.
-    pub fn run(&self, arguments: &str, exit: i32) -> Ran {
+    pub(crate) fn run(&self, arguments: &str, exit: i32) -> Ran {
         let output = self.command().args(arguments.split_whitespace()).output().unwrap();
         let ran = Ran {
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -108,7 +108,7 @@ impl Folder {
     }
 }
 
-pub struct Ran {
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
