@@ -50,10 +50,18 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// What holds for a mutant whatever its page says.
 fn check(module: &Module, mutant: &Mutant) -> String {
     let text = mutant.edits.apply(module.text());
-    assert_eq!(mutant.edits.undo(module.text()).apply(&text), module.text(), "{} does not undo", mutant.id);
+    assert_eq!(
+        mutant.edits.undo(module.text()).apply(&text),
+        module.text(),
+        "{} does not undo",
+        mutant.id
+    );
     let (map, mut at) = (mutant.edits.map(), 0);
     for edit in mutant.edits.list() {
-        for kept in [at, edit.span.start.saturating_sub(1).max(at)].into_iter().filter(|kept| *kept < edit.span.start) {
+        for kept in [at, edit.span.start.saturating_sub(1).max(at)]
+            .into_iter()
+            .filter(|kept| *kept < edit.span.start)
+        {
             let new = map.to_new(kept).expect("a byte outside the edits is kept");
             assert_eq!(text.as_bytes()[new as usize], module.text().as_bytes()[kept as usize]);
             assert_eq!(map.to_old(new), Some(kept));
@@ -61,10 +69,18 @@ fn check(module: &Module, mutant: &Mutant) -> String {
         at = edit.span.end;
     }
     if let Err(error) = parse_suite(&text) {
-        panic!("{}: {} of {} does not parse: {error}", module.path, mutant.id, mutant.mutator);
+        panic!(
+            "{}: {} of {} does not parse: {error}",
+            module.path, mutant.id, mutant.mutator
+        );
     }
     let region = mutant.label.places[0].region;
-    assert!(region.holds(mutant.label.span.start), "{}: the label of {} lies outside its region", module.path, mutant.mutator);
+    assert!(
+        region.holds(mutant.label.span.start),
+        "{}: the label of {} lies outside its region",
+        module.path,
+        mutant.mutator
+    );
     text
 }
 
@@ -75,7 +91,11 @@ fn every_mutant_of_real_code_compiles_and_undoes() {
         return;
     };
     let worker = std::thread::Builder::new().stack_size(256 << 20);
-    worker.spawn(move || run(&files)).expect("a thread can be started").join().expect("every mutant is sound");
+    worker
+        .spawn(move || run(&files))
+        .expect("a thread can be started")
+        .join()
+        .expect("every mutant is sound");
 }
 
 fn run(files: &[PathBuf]) {
@@ -86,7 +106,11 @@ fn run(files: &[PathBuf]) {
     let index = Index::new(modules.iter().map(Module::text));
     let pages = Pages::built_in();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/compile_texts.py");
-    let compiler = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let compiler = Command::new("python3")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
     let mut compiler = compiler.expect("python3 starts");
     let mut input = compiler.stdin.take().expect("its input is piped");
     let reader = std::thread::spawn(move || compiler.wait_with_output());

@@ -61,9 +61,12 @@ class VoiceReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         source = wave.open(os.fspath(path), "rb")
-        if source.getsampwidth() != 2 or source.getnchannels() != 1:
+        try:
+            if source.getsampwidth() != 2 or source.getnchannels() != 1:
+                raise WaveFormatError(f"{path} is not 16 bit mono")
+        except BaseException:
             source.close()
-            raise WaveFormatError(f"{path} is not 16 bit mono")
+            raise
         self._source = source
 
     def __enter__(self) -> VoiceReader:

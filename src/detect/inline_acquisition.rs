@@ -26,12 +26,30 @@ fn report(obligation: &Obligation<'_>) -> Option<Finding> {
         .left_open
         .as_ref()
         .filter(|left| left.how == Loss::Dropped)?;
+    if connects_later(obligation) {
+        return None;
+    }
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = format!("{what} is opened inside an expression and never {done}: no name is left to release it by");
-    let confidence = left.doubt.lowers(Confidence::High, &obligation.resource.kind);
+    // Iterated to the end, it closes itself.
+    let certain = if obligation.resource.kind == "directory-iterator" {
+        Confidence::Low
+    } else {
+        Confidence::High
+    };
+    let confidence = left.doubt.lowers(certain, &obligation.resource.kind);
     let mut finding = finding(Pattern::InlineAcquisition, obligation, confidence, message);
     finding
         .related
         .push(related(left.at, "the only reference to it ends here"));
     Some(finding)
+}
+
+/// `SMTP()` without a host opens nothing before `connect`.
+fn connects_later(obligation: &Obligation<'_>) -> bool {
+    let without_host = obligation
+        .call
+        .as_call_expr()
+        .is_some_and(|call| call.args.is_empty() && call.keywords.is_empty());
+    without_host && obligation.resource.kind == "mail-client"
 }

@@ -41,7 +41,7 @@ pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
 pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
-pub use resources::Resource;
+pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
 use crate::python::Module;
@@ -115,6 +115,11 @@ impl Suite {
         all.dedup_by(|later, first| later.span == first.span && later.rule == first.rule);
         all
     }
+}
+
+/// The text under a span; empty where a span inside an f-string does not fit, as the parser's may not.
+fn text_at(text: &str, span: crate::python::Span) -> &str {
+    text.get(span.start as usize..span.end as usize).unwrap_or("")
 }
 
 /// One entry per pattern that the suite detects.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::obligation::{Obligation, Origin, Release};
+use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::names::ScopeKind;
@@ -61,7 +61,11 @@ fn leaking_users<'a, 'm>(module: &'a Analysed<'m>) -> BTreeMap<ScopeId, Vec<&'a 
         let Origin::Module(scope) = obligation.origin else {
             continue;
         };
-        let leaks = obligation.fate.left_open.is_some() && !obligation.fate.unknown;
+        let skipped = obligation
+            .fate
+            .skipped
+            .is_some_and(|skipped| skipped.grade == Grade::Likely);
+        let leaks = (obligation.fate.left_open.is_some() || skipped) && !obligation.fate.unknown;
         if leaks && module.names.scope(scope).kind == ScopeKind::Class {
             users.entry(scope).or_default().push(obligation);
         }
@@ -81,7 +85,7 @@ fn unmanaged(module: &Analysed<'_>, class: ScopeId, users: &[&Obligation<'_>]) -
         .map(|user| module.line(user.span.start).to_string())
         .collect();
     let message = format!(
-        "`{name}` owns a {kind} and cannot be used in a `with`; `{release}` is not called on every instance: line {lines}",
+        "`{name}` owns a {kind} and cannot be used in a `with`; `{release}` is not called on every path: line {lines}",
         kind = first.resource.kind,
         lines = lines.join(", ")
     );
@@ -108,7 +112,7 @@ fn unmanaged(module: &Analysed<'_>, class: ScopeId, users: &[&Obligation<'_>]) -
 
 /// The statement from its `class` keyword on: decorators stand before it.
 fn header_start(module: &Analysed<'_>, statement: Span, name: &str, body: Span) -> Span {
-    let head = Span::new(statement.start, body.start).of(module.module.text());
+    let head = text_at(module.module.text(), Span::new(statement.start, body.start));
     let at = head.find(&format!("class {name}")).unwrap_or(0);
     Span::new(statement.start + crate::python::span::offset(at), statement.end)
 }

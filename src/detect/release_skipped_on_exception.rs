@@ -2,7 +2,7 @@
 
 use super::obligation::{Grade, Obligation, Skipped};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 
 pub(super) struct ReleaseSkippedOnException;
@@ -32,7 +32,7 @@ impl PythonResourceDetector for ReleaseSkippedOnException {
 fn report(module: &Analysed<'_>, obligation: &Obligation<'_>, skipped: &Skipped) -> Finding {
     let (what, done) = (acquisition(obligation), participle(obligation));
     let line = module.line(skipped.at.start);
-    let text = skipped.at.of(module.module.text());
+    let text = text_at(module.module.text(), skipped.at);
     let raiser = if text.len() > MAX_QUOTE || text.contains('\n') {
         format!("line {line} raises")
     } else {

@@ -38,6 +38,9 @@ fn yes() -> bool {
 pub(super) struct Arguments {
     #[serde(default)]
     pub wraps: BTreeSet<String>,
+    /// The result is the handle itself.
+    #[serde(default)]
+    pub passes: BTreeSet<String>,
     #[serde(default)]
     pub keeps: BTreeSet<String>,
     #[serde(default)]
@@ -62,6 +65,18 @@ pub(super) struct Table {
     /// What is released in any of the usual ways; for parameters.
     any: Resource,
     pub(super) arguments: Arguments,
+}
+
+/// Every callable of the built-in table, sorted: what recall can rest on.
+pub fn acquiring_callables() -> Vec<String> {
+    let mut names: Vec<String> = built_in()
+        .resource
+        .into_iter()
+        .flat_map(|entry| entry.acquire)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// How the standard library's top-level modules are called.

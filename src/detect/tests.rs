@@ -61,3 +61,108 @@ fn pages_hold() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn findings_are_the_same_every_time_and_in_order() {
+    let module = Module::parse(
+        "many.py",
+        Source::from_text(blocks(include_str!("pages/never-released.md"))[2].1.clone()),
+    )
+    .unwrap();
+    let suites = suites();
+    let findings = suites[0].findings(&module);
+    assert!(findings.len() > 5);
+    assert!(findings.is_sorted());
+    assert_eq!(findings, suites[0].findings(&module));
+}
+
+#[test]
+fn every_pattern_of_the_suite_is_explained() {
+    for info in infos() {
+        let page = explain(info.pattern).unwrap();
+        assert!(page.starts_with(&format!("# {}\n", info.pattern)));
+        for part in [
+            "**What it is.**",
+            "**Why it leaks.**",
+            "**Leaks:**",
+            "**Fix:**",
+            "**Known limits.**",
+        ] {
+            assert!(page.contains(part), "{} lacks {part}", info.pattern);
+        }
+        assert!(!page.contains("## Cases"));
+    }
+}
+
+#[test]
+fn a_sure_leak_of_a_socket_weighs_more_than_a_doubt_about_a_file() {
+    let code = "import socket\ndef f():\n    s = socket.socket()\n    s.listen()\nf = open('x')\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let findings = suites()[0].findings(&module);
+    let impacts: Vec<_> = findings.iter().map(impact::assess).collect();
+    assert_eq!(findings.len(), 2);
+    assert!(impacts[0].score > impacts[1].score);
+    assert_eq!(impacts[0].severity, impact::Severity::Critical);
+    let item = impact::debt_item(&module, &findings[0], impacts[0]);
+    assert_eq!((item.id.as_str(), item.position.line), ("never-released:m.py:31", 3));
+}
+
+/// Generated code: nothing is quadratic, and nothing costs the stack of a worker.
+#[test]
+fn huge_functions_are_analysed_in_time() {
+    let body = |line: &str, count: usize| format!("def f(p, a, b):\n    x = open(p)\n{}", line.repeat(count));
+    let tries: String = (1..1_000)
+        .flat_map(|depth| [" ".repeat(depth + 1), "try:\n".to_owned()])
+        .collect();
+    let finals: String = (1..1_000)
+        .rev()
+        .flat_map(|depth| [" ".repeat(depth + 1), "finally: a()\n".to_owned()])
+        .collect();
+    let nested = format!(
+        "def f(p, a):\n  x = open(p)\n{tries}{}x.read()\n{finals}",
+        " ".repeat(1_001)
+    );
+    let codes = [
+        body("    if a: b()\n    a(b)\n", 5_000),
+        body("    y = open(p)\n    y.read()\n", 5_000),
+        body("    x = open(p)\n    if a == b: x.close()\n", 2_000),
+        nested,
+        format!(
+            "def f(p, a):\n    x = open(p)\n    if {}a: x.close()\n",
+            "not ".repeat(2_500)
+        ),
+        format!("def f(p, a):\n    x = {}open(p)\n", "a if a else ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(1_400)),
+        format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(1_400)),
+    ];
+    for code in codes {
+        let run = move || {
+            let module = Module::parse("huge.py", Source::from_text(code)).unwrap();
+            let start = std::time::Instant::now();
+            suites()[0].findings(&module);
+            assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        };
+        std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(run)
+            .unwrap()
+            .join()
+            .unwrap();
+    }
+}
+
+#[test]
+fn users_add_resources_and_safe_callables() {
+    let text = "safe_callables = ['builtins.open']\n[[resource]]\nkind = 'lease'\nacquire = ['pool.lease']\nrelease = ['give_back']\n";
+    let config: Config = toml::from_str(text).unwrap();
+    let code =
+        "import pool\ndef f(p):\n    a = pool.lease()\n    b = open(p)\n    c = pool.lease()\n    c.give_back()\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let findings = suites_with(&config)[0].findings(&module);
+    let kinds: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.resource.as_deref().unwrap())
+        .collect();
+    assert_eq!(kinds, ["lease"]);
+}

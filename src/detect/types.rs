@@ -94,8 +94,11 @@ impl Types<'_, '_> {
         })
     }
 
-    /// What iterating gives: the paths of `path.iterdir()`.
+    /// What iterating gives: the paths of `path.iterdir()`, the items of `paths: list[Path]`.
     fn item_of(&self, iterable: &Expr, rest: u32) -> Option<String> {
+        if let Expr::Name(name) = iterable {
+            return self.item_of_parameter(&name.id, name.start().to_u32());
+        }
         let Expr::Call(call) = iterable else { return None };
         if call
             .func
@@ -110,6 +113,20 @@ impl Types<'_, '_> {
             .then(|| self.within(&method.value, rest))
             .flatten()
             .filter(|class| class == PATH)
+    }
+
+    /// `T` of a parameter that is annotated as `list[T]`.
+    fn item_of_parameter(&self, name: &str, at: u32) -> Option<String> {
+        let [binding] = self.names.bindings(name, self.names.scope_at(at)) else {
+            return None;
+        };
+        match &binding.kind {
+            BindingKind::Parameter(parameter) => match parameter.annotation.as_deref()? {
+                Expr::Subscript(node) => self.of_annotation(&node.slice),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// `self.x`: what a method of the class assigns, or the annotation says.

@@ -38,7 +38,11 @@ pub(super) fn check(module: &Module, site: &Site<'_, '_>, rendered: &Rendered, m
             }
             None => {
                 let span = Span::new(0, offset(module.text().len()));
-                (span, digest_of(site, |digest| digest.module(&module.body, &site.imports, module)), true)
+                (
+                    span,
+                    digest_of(site, |digest| digest.module(&module.body, &site.imports, module)),
+                    true,
+                )
             }
         };
         let new = moved(rendered, old, is_module);
@@ -51,7 +55,10 @@ pub(super) fn check(module: &Module, site: &Site<'_, '_>, rendered: &Rendered, m
         if found.hasher.finish() != expected || breaks_scope_rules(&body, owner.is_some()) {
             return None;
         }
-        units.push(Unit { body, shift: i64::from(new.start) - i64::from(offset(prefix.len())) });
+        units.push(Unit {
+            body,
+            shift: i64::from(new.start) - i64::from(offset(prefix.len())),
+        });
     }
     Some(Checked { units })
 }
@@ -69,11 +76,20 @@ impl Checked {
 
 fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {
     let absolute = |at: u32| u32::try_from(i64::from(at) + shift).ok();
-    let statements = body.iter().flat_map(|statement| Node::Stmt(statement).descendants()).filter_map(Node::as_stmt);
-    let holder = statements.filter(|statement| Node::Stmt(statement).span().holds(at)).min_by_key(|statement| Node::Stmt(statement).span().len())?;
+    let statements = body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_stmt);
+    let holder = statements
+        .filter(|statement| Node::Stmt(statement).span().holds(at))
+        .min_by_key(|statement| Node::Stmt(statement).span().len())?;
     let span = Node::Stmt(holder).span();
     let start = absolute(span.start)?;
-    let first = Node::Stmt(holder).blocks().first().and_then(|block| block.first()).map(|first| Node::Stmt(first).span().start);
+    let first = Node::Stmt(holder)
+        .blocks()
+        .first()
+        .and_then(|block| block.first())
+        .map(|first| Node::Stmt(first).span().start);
     let end = match first {
         Some(first) => header_end(mutant, Span::new(start, absolute(first)?)),
         None => absolute(span.end)?,
@@ -92,10 +108,16 @@ fn unwrap_if(body: Vec<Stmt>) -> Option<Vec<Stmt>> {
 fn moved(rendered: &Rendered, old: Span, from_start: bool) -> Span {
     let shift = |until: u32| -> i64 {
         let before = rendered.edits.list().iter().filter(|edit| edit.span.end <= until);
-        before.map(|edit| i64::from(offset(edit.text.len())) - i64::from(edit.span.len())).sum()
+        before
+            .map(|edit| i64::from(offset(edit.text.len())) - i64::from(edit.span.len()))
+            .sum()
     };
     let at = |old: u32, shift: i64| u32::try_from(i64::from(old) + shift).expect("a mutant holds its units");
-    let start = if from_start { old.start } else { at(old.start, shift(old.start)) };
+    let start = if from_start {
+        old.start
+    } else {
+        at(old.start, shift(old.start))
+    };
     Span::new(start, at(old.end, shift(old.end)))
 }
 
@@ -109,7 +131,9 @@ fn owners<'m>(module: &'m Module, site: &Site<'_, 'm>) -> Vec<Option<&'m Stmt>> 
             None => return vec![None],
         }
     }
-    let inside = |inner: &Stmt, outer: &Stmt| !std::ptr::eq(inner, outer) && Node::Stmt(outer).span().contains(Node::Stmt(inner).span());
+    let inside = |inner: &Stmt, outer: &Stmt| {
+        !std::ptr::eq(inner, outer) && Node::Stmt(outer).span().contains(Node::Stmt(inner).span())
+    };
     let all = owners.clone();
     owners.retain(|inner| !all.iter().any(|outer| inside(inner, outer)));
     owners.sort_by_key(|definition| Node::Stmt(definition).span());
@@ -122,14 +146,22 @@ fn owner<'m>(module: &'m Module, part: &SitePart<'m>) -> Option<&'m Stmt> {
     let mut found = None;
     let mut block: &'m [Stmt] = &module.body;
     // Descends to the innermost block that holds the place, remembering the last definition passed.
-    while let Some(next) = block.iter().find(|statement| Node::Stmt(statement).span().contains(at.span())) {
+    while let Some(next) = block
+        .iter()
+        .find(|statement| Node::Stmt(statement).span().contains(at.span()))
+    {
         if at.as_stmt().is_some_and(|statement| std::ptr::eq(statement, next)) {
             break;
         }
-        if matches!(next, Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_)) {
+        if matches!(
+            next,
+            Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_)
+        ) {
             found = Some(next);
         }
-        let inner = all_blocks(next).into_iter().find(|block| block.iter().any(|inner| Node::Stmt(inner).span().contains(at.span())));
+        let inner = all_blocks(next)
+            .into_iter()
+            .find(|block| block.iter().any(|inner| Node::Stmt(inner).span().contains(at.span())));
         match inner {
             Some(inner) => block = inner,
             None => break,
@@ -164,7 +196,11 @@ struct Digest<'s, 't, 'm> {
 
 impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn new(site: Option<&'s Site<'t, 'm>>) -> Self {
-        Self { hasher: DefaultHasher::new(), site, open_parts: Vec::new() }
+        Self {
+            hasher: DefaultHasher::new(),
+            site,
+            open_parts: Vec::new(),
+        }
     }
 
     fn module(&mut self, body: &[Stmt], imports: &[String], module: &Module) {
@@ -198,7 +234,12 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         let Some(site) = self.site else { return };
         let here = |part: &&SitePart<'m>| matches!((part.at, node), (At::Before(at), Node::Stmt(statement)) if std::ptr::eq(at, statement));
         for part in site.parts.iter().filter(here) {
-            let template: Vec<Node<'t>> = site.rewrite.hunks[part.hunk].after.body.iter().map(Node::Stmt).collect();
+            let template: Vec<Node<'t>> = site.rewrite.hunks[part.hunk]
+                .after
+                .body
+                .iter()
+                .map(Node::Stmt)
+                .collect();
             self.template_list(&template, part);
         }
     }
@@ -305,13 +346,23 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         source.parts(&mut given);
         source.kind().hash(&mut self.hasher);
         let blocks = wanted.iter().filter_map(|part| match part {
-            Part::Children(nodes) if nodes.first().is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) => Some(nodes),
+            Part::Children(nodes)
+                if nodes
+                    .first()
+                    .is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) =>
+            {
+                Some(nodes)
+            }
             _ => None,
         });
         let mut blocks = blocks.cloned().collect::<Vec<_>>().into_iter();
         for part_of_source in given {
             match part_of_source {
-                Part::Children(nodes) if nodes.first().is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) => {
+                Part::Children(nodes)
+                    if nodes
+                        .first()
+                        .is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) =>
+                {
                     self.open();
                     self.template_list(&blocks.next().unwrap_or_default(), part);
                     self.close();
@@ -345,7 +396,8 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
             match meta_of(Node::Expr(arg)) {
                 Some(Meta::Many(name)) => {
                     let nodes = site.value(part, name).map_or(&[][..], Value::nodes);
-                    let (own, positional): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| matches!(node, Node::Keyword(_)));
+                    let (own, positional): (Vec<_>, Vec<_>) =
+                        nodes.iter().partition(|node| matches!(node, Node::Keyword(_)));
                     keywords.extend(own);
                     self.list(&positional);
                 }
@@ -364,9 +416,17 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn substitution(&mut self, hunk: &'t Hunk, index: usize, part: &SitePart<'m>) {
         let Some(site) = self.site else { return };
         let substitution = &hunk.substitutions[index];
-        let (Some(subject), Some(target)) = (site.value(part, &substitution.subject), site.value(part, &substitution.target)) else { return };
+        let (Some(subject), Some(target)) = (
+            site.value(part, &substitution.subject),
+            site.value(part, &substitution.target),
+        ) else {
+            return;
+        };
         let places = loads(subject.nodes(), target);
-        let inner = Substituted { places: &places, with: &substitution.with };
+        let inner = Substituted {
+            places: &places,
+            with: &substitution.with,
+        };
         for node in subject.nodes() {
             self.substituted_node(*node, &inner, part);
         }
@@ -384,7 +444,9 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
                 Part::Child(Some(child)) => self.substituted_node(*child, inner, part),
                 Part::Children(children) => {
                     self.open();
-                    children.iter().for_each(|child| self.substituted_node(*child, inner, part));
+                    children
+                        .iter()
+                        .for_each(|child| self.substituted_node(*child, inner, part));
                     self.close();
                 }
                 other => self.part(other),

@@ -49,8 +49,18 @@ fn draft(page: &Page, facts: &Facts<'_>, site: &Site<'_, '_>) -> Option<Draft> {
         let label_site = original_place(site, &page.label)?;
         let label = label(page, site, &rendered, &checked, &mutant)?;
         let qualname = facts.names.qualname_at(label_site.start);
-        let qualname = if qualname == "<module>" { String::new() } else { qualname.to_owned() };
-        Some(Draft { mutator: page.id.clone(), label_site, qualname, edits: rendered.edits, label })
+        let qualname = if qualname == "<module>" {
+            String::new()
+        } else {
+            qualname.to_owned()
+        };
+        Some(Draft {
+            mutator: page.id.clone(),
+            label_site,
+            qualname,
+            edits: rendered.edits,
+            label,
+        })
     })
 }
 
@@ -61,7 +71,11 @@ fn original_place(site: &Site<'_, '_>, name: &str) -> Option<Span> {
         Value::Node(node) => Some(node.span()),
         Value::Many(nodes) => Some(nodes.first()?.span().cover(nodes.last()?.span())),
         Value::Word(_) => part.found.places.values().find_map(|place| match place {
-            TemplatePlace::Header { node: Node::Stmt(_), header, .. } if header.start == part.node().span().start => Some(*header),
+            TemplatePlace::Header {
+                node: Node::Stmt(_),
+                header,
+                ..
+            } if header.start == part.node().span().start => Some(*header),
             _ => None,
         }),
         Value::Text(_) => None,
@@ -71,24 +85,49 @@ fn original_place(site: &Site<'_, '_>, name: &str) -> Option<Span> {
 fn label(page: &Page, site: &Site<'_, '_>, rendered: &Rendered, checked: &Checked, mutant: &str) -> Option<Label> {
     let spans = places_of(site, rendered, &page.label);
     let span = *spans.first()?;
-    let mut places = vec![Place { pattern: page.pattern, region: checked.region_at(mutant, span.start)? }];
+    let mut places = vec![Place {
+        pattern: page.pattern,
+        region: checked.region_at(mutant, span.start)?,
+    }];
     for (name, pattern) in &page.also {
         for span in places_of(site, rendered, name) {
-            let place = Place { pattern: *pattern, region: checked.region_at(mutant, span.start)? };
+            let place = Place {
+                pattern: *pattern,
+                region: checked.region_at(mutant, span.start)?,
+            };
             if !places.contains(&place) {
                 places.push(place);
             }
         }
     }
-    let resource = site.resource.clone().or_else(|| page.resource.clone()).unwrap_or_else(|| "none".to_owned());
-    Some(Label { pattern: page.pattern, resource, effect: page.effect, strength: page.strength, span, places })
+    let resource = site
+        .resource
+        .clone()
+        .or_else(|| page.resource.clone())
+        .unwrap_or_else(|| "none".to_owned());
+    Some(Label {
+        pattern: page.pattern,
+        resource,
+        effect: page.effect,
+        strength: page.strength,
+        span,
+        places,
+    })
 }
 
 /// Where a metavariable or hunk stands in the mutant. A definition's name stands for its header,
 /// wherever else it is used.
 fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> {
-    let word = site.values.get(name).is_some_and(|value| matches!(value, Value::Word(_)));
-    let marked: Vec<Span> = rendered.places.iter().filter(|(marked, _)| marked == name).map(|(_, span)| *span).collect();
+    let word = site
+        .values
+        .get(name)
+        .is_some_and(|value| matches!(value, Value::Word(_)));
+    let marked: Vec<Span> = rendered
+        .places
+        .iter()
+        .filter(|(marked, _)| marked == name)
+        .map(|(_, span)| *span)
+        .collect();
     if !marked.is_empty() && !word {
         return marked;
     }
@@ -148,7 +187,12 @@ fn hash(text: &str) -> String {
 
 /// Of equal texts the built-in page's counts, then the first one's by name.
 fn mark_duplicates(pages: &Pages, mutants: &mut [Mutant]) {
-    let rank = |mutant: &Mutant| (!pages.get(&mutant.mutator).is_some_and(|page| page.built_in), mutant.mutator.clone());
+    let rank = |mutant: &Mutant| {
+        (
+            !pages.get(&mutant.mutator).is_some_and(|page| page.built_in),
+            mutant.mutator.clone(),
+        )
+    };
     for at in 0..mutants.len() {
         let same = mutants.iter().filter(|other| other.edits == mutants[at].edits);
         let first = same.min_by_key(|other| rank(other)).map(|other| other.id.clone());
@@ -160,17 +204,31 @@ fn mark_duplicates(pages: &Pages, mutants: &mut [Mutant]) {
 
 fn pair_twins(pages: &Pages, mutants: &mut [Mutant]) {
     let mut leaks: HashMap<Span, Vec<(String, String)>> = HashMap::new();
-    for mutant in mutants.iter().filter(|mutant| mutant.label.effect == Effect::Leak && mutant.duplicate_of.is_none()) {
-        leaks.entry(mutant.label_site).or_default().push((mutant.mutator.clone(), mutant.id.clone()));
+    for mutant in mutants
+        .iter()
+        .filter(|mutant| mutant.label.effect == Effect::Leak && mutant.duplicate_of.is_none())
+    {
+        leaks
+            .entry(mutant.label_site)
+            .or_default()
+            .push((mutant.mutator.clone(), mutant.id.clone()));
     }
-    for decoy in mutants.iter_mut().filter(|mutant| mutant.label.effect == Effect::Safe && mutant.duplicate_of.is_none()) {
-        let Some(page) = pages.get(&decoy.mutator) else { continue };
+    for decoy in mutants
+        .iter_mut()
+        .filter(|mutant| mutant.label.effect == Effect::Safe && mutant.duplicate_of.is_none())
+    {
+        let Some(page) = pages.get(&decoy.mutator) else {
+            continue;
+        };
         let here = leaks.get(&decoy.label_site).into_iter().flatten();
         let mut twins: Vec<Twin> = here
             .filter(|(mutator, _)| page.twin_of.contains(mutator))
             .map(|(mutator, id)| {
                 let primary = pages.get(mutator).and_then(|leak| leak.primary.as_deref()) == Some(page.id.as_str());
-                Twin { leak: id.clone(), primary }
+                Twin {
+                    leak: id.clone(),
+                    primary,
+                }
             })
             .collect();
         twins.sort();

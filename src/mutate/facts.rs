@@ -32,9 +32,22 @@ impl<'m> Facts<'m> {
         blocks.extend(module.nodes().flat_map(Node::blocks).filter(|block| !block.is_empty()));
         let mut homes = HashMap::new();
         for (number, block) in blocks.iter().enumerate() {
-            homes.extend(block.iter().enumerate().map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))));
+            homes.extend(
+                block
+                    .iter()
+                    .enumerate()
+                    .map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))),
+            );
         }
-        Self { module, names: Names::new(module), index, blocks, homes, graphs: RefCell::default(), only: None }
+        Self {
+            module,
+            names: Names::new(module),
+            index,
+            blocks,
+            homes,
+            graphs: RefCell::default(),
+            only: None,
+        }
     }
 
     /// Limits anchors to the `with` whose one item starts at `item`.
@@ -61,7 +74,9 @@ impl<'m> Facts<'m> {
     pub(super) fn graph_at(&self, at: u32) -> Rc<Graph<'m>> {
         let function = self.names.enclosing_function(at);
         let build = || {
-            let node = function.and_then(|id| self.names.scope(id).node).and_then(Node::as_stmt);
+            let node = function
+                .and_then(|id| self.names.scope(id).node)
+                .and_then(Node::as_stmt);
             let body = node.and_then(|statement| Node::Stmt(statement).blocks().into_iter().next());
             Rc::new(Graph::of_body(body.unwrap_or(&self.module.body)))
         };
@@ -75,11 +90,19 @@ impl<'m> Facts<'m> {
     }
 
     fn instance_within(&self, expr: &Expr, class: &str, steps: u32) -> bool {
-        let Some(steps) = steps.checked_sub(1) else { return false };
+        let Some(steps) = steps.checked_sub(1) else {
+            return false;
+        };
         match expr {
             Expr::Call(call) => match &*call.func {
-                Expr::Attribute(method) if same_type_method(&method.attr) => self.instance_within(&method.value, class, steps),
-                function => self.names.resolve(function).qualified().is_some_and(|name| makes(name, class)),
+                Expr::Attribute(method) if same_type_method(&method.attr) => {
+                    self.instance_within(&method.value, class, steps)
+                }
+                function => self
+                    .names
+                    .resolve(function)
+                    .qualified()
+                    .is_some_and(|name| makes(name, class)),
             },
             Expr::BinOp(node) if node.op == Operator::Div => self.instance_within(&node.left, class, steps),
             Expr::Attribute(node) if node.attr.as_str() == "parent" => self.instance_within(&node.value, class, steps),
@@ -87,7 +110,10 @@ impl<'m> Facts<'m> {
             Expr::Name(name) => {
                 let scope = self.names.scope_at(name.range.start().to_u32());
                 let bindings = self.names.bindings(&name.id, scope);
-                !bindings.is_empty() && bindings.iter().all(|binding| self.binding_is(&binding.kind, class, steps))
+                !bindings.is_empty()
+                    && bindings
+                        .iter()
+                        .all(|binding| self.binding_is(&binding.kind, class, steps))
             }
             _ => false,
         }
@@ -96,7 +122,10 @@ impl<'m> Facts<'m> {
     fn binding_is(&self, kind: &BindingKind<'_>, class: &str, steps: u32) -> bool {
         match kind {
             BindingKind::Assign { value: Some(value) } => self.instance_within(value, class, steps),
-            BindingKind::Parameter(arg) => arg.annotation.as_deref().is_some_and(|annotation| self.annotation_is(annotation, class)),
+            BindingKind::Parameter(arg) => arg
+                .annotation
+                .as_deref()
+                .is_some_and(|annotation| self.annotation_is(annotation, class)),
             _ => false,
         }
     }
@@ -113,16 +142,24 @@ impl<'m> Facts<'m> {
 
     /// Whether every assignment to `self.attr` in the class around `at` gives a `class`.
     fn attribute_is(&self, at: &Expr, attr: &str, class: &str, steps: u32) -> bool {
-        let Some(owner) = self.names.enclosing_class(Node::Expr(at).span().start) else { return false };
-        let Some(Node::Stmt(Stmt::ClassDef(owner))) = self.names.scope(owner).node else { return false };
+        let Some(owner) = self.names.enclosing_class(Node::Expr(at).span().start) else {
+            return false;
+        };
+        let Some(Node::Stmt(Stmt::ClassDef(owner))) = self.names.scope(owner).node else {
+            return false;
+        };
         let mut values = attribute_values(&owner.body, attr).peekable();
-        values.peek().is_some() && values.all(|value| value.is_some_and(|value| self.instance_within(value, class, steps)))
+        values.peek().is_some()
+            && values.all(|value| value.is_some_and(|value| self.instance_within(value, class, steps)))
     }
 }
 
 /// What is assigned to `self.attr` anywhere in a class body; `None` for an assignment that unpacks.
 pub(super) fn attribute_values<'a>(body: &'a [Stmt], attr: &str) -> impl Iterator<Item = Option<&'a Expr>> {
-    let statements = body.iter().flat_map(|statement| Node::Stmt(statement).descendants()).filter_map(Node::as_stmt);
+    let statements = body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_stmt);
     let attr = attr.to_owned();
     statements.filter_map(move |statement| {
         let stores = |target: &Expr| matches!(target, Expr::Attribute(node) if node.attr.as_str() == attr && is_self(&node.value));
@@ -141,9 +178,15 @@ pub(super) fn is_self(expr: &Expr) -> bool {
 
 /// Methods of paths that give a path again.
 fn same_type_method(name: &str) -> bool {
-    matches!(name, "joinpath" | "with_suffix" | "with_name" | "resolve" | "absolute" | "expanduser")
+    matches!(
+        name,
+        "joinpath" | "with_suffix" | "with_name" | "resolve" | "absolute" | "expanduser"
+    )
 }
 
 fn makes(callable: &str, class: &str) -> bool {
-    callable == class || callable.strip_prefix(class).is_some_and(|rest| matches!(rest, ".cwd" | ".home"))
+    callable == class
+        || callable
+            .strip_prefix(class)
+            .is_some_and(|rest| matches!(rest, ".cwd" | ".home"))
 }

@@ -36,7 +36,9 @@ pub(super) fn end_with_comment(module: &Module, at: u32) -> Option<u32> {
 /// One step of indentation as the module writes it.
 pub(super) fn indent_unit(module: &Module) -> &str {
     let first = module.tokens.iter().find(|token| token.kind == TokenKind::Indent);
-    first.map_or("    ", |token| indent_at(module, token.span.end)).trim_matches('\x0c')
+    first
+        .map_or("    ", |token| indent_at(module, token.span.end))
+        .trim_matches('\x0c')
 }
 
 /// Where a statement starts when the comment lines directly above it belong to it.
@@ -47,7 +49,9 @@ pub(super) fn start_with_comments(module: &Module, statement: u32) -> u32 {
     let mut start = module.lines.line_start(statement);
     while start > 0 {
         let above = module.lines.line_start(start - 1);
-        let line = Span::new(above, start).of(module.text()).trim_start_matches([' ', '\t', '\x0c']);
+        let line = Span::new(above, start)
+            .of(module.text())
+            .trim_start_matches([' ', '\t', '\x0c']);
         if !line.starts_with('#') || module.in_string(above) {
             break;
         }
@@ -60,13 +64,18 @@ pub(super) fn start_with_comments(module: &Module, statement: u32) -> u32 {
 /// the last one, comments below it. `None` where other code shares a line with them.
 pub(super) fn block_span(module: &Module, nodes: &[Node<'_>]) -> Option<Span> {
     let (first, last) = (nodes.first()?, nodes.last()?);
-    let start = first.as_stmt().map_or(first.span().start, |statement| module.statement_start(statement));
+    let start = first
+        .as_stmt()
+        .map_or(first.span().start, |statement| module.statement_start(statement));
     let end = end_with_comment(module, last.span().end)?;
     if !starts_line(module, start) {
         return Some(Span::new(start, end));
     }
     let indent = indent_at(module, start);
-    Some(Span::new(start_with_comments(module, start), end_of_comments_below(module, end, indent)))
+    Some(Span::new(
+        start_with_comments(module, start),
+        end_of_comments_below(module, end, indent),
+    ))
 }
 
 fn end_of_comments_below(module: &Module, end: u32, indent: &str) -> u32 {
@@ -90,10 +99,22 @@ fn end_of_comments_below(module: &Module, end: u32, indent: &str) -> u32 {
 /// given without any: whoever puts it somewhere has written its indentation.
 pub(super) fn block_pieces(module: &Module, span: Span, indent: &str, replacements: &[Replacement]) -> Vec<Piece> {
     let old = indent_at(module, span.start);
-    let first = span.start + if starts_line(module, span.start) { strip(module, span.start, old) } else { 0 };
+    let first = span.start
+        + if starts_line(module, span.start) {
+            strip(module, span.start, old)
+        } else {
+            0
+        };
     let old = if starts_line(module, span.start) { old } else { indent };
     let mut pieces = Vec::new();
-    copy_lines(module, Span::new(first, span.end), old, indent, replacements, &mut pieces);
+    copy_lines(
+        module,
+        Span::new(first, span.end),
+        old,
+        indent,
+        replacements,
+        &mut pieces,
+    );
     pieces
 }
 
@@ -134,7 +155,14 @@ fn strip(module: &Module, line: u32, old: &str) -> u32 {
 
 /// Copies `span`, shifting every line after the first from `old` to `new` indentation. Lines that
 /// start inside a string, blank ones and those indented less than `old` stay as they are.
-fn copy_lines(module: &Module, span: Span, old: &str, new: &str, replacements: &[Replacement], pieces: &mut Vec<Piece>) {
+fn copy_lines(
+    module: &Module,
+    span: Span,
+    old: &str,
+    new: &str,
+    replacements: &[Replacement],
+    pieces: &mut Vec<Piece>,
+) {
     let mut at = span.start;
     while at < span.end {
         let next = module.lines.next_line(at, module.text()).min(span.end);
@@ -158,7 +186,10 @@ fn copy_lines(module: &Module, span: Span, old: &str, new: &str, replacements: &
 /// Copies one stretch; a replacement that reaches past it takes the whole of its span.
 fn copy_replacing(span: Span, replacements: &[Replacement], pieces: &mut Vec<Piece>) {
     let mut at = span.start;
-    for replacement in replacements.iter().filter(|replacement| replacement.span.overlaps(span)) {
+    for replacement in replacements
+        .iter()
+        .filter(|replacement| replacement.span.overlaps(span))
+    {
         if replacement.span.start >= at {
             pieces.push(Piece::Copy(Span::new(at, replacement.span.start)));
             pieces.extend(replacement.pieces.iter().cloned());

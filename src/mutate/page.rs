@@ -33,16 +33,22 @@ pub struct Page {
     pub(super) resource: Option<String>,
     pub(super) conditions: Vec<Condition>,
     pub(super) rewrites: Vec<Rewrite>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests run cases"))]
     pub(super) cases: Vec<Case>,
 }
 
 /// A piece of Python, and the mutants that the page must make of it.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests run cases"))]
 pub(super) struct Case {
     pub(super) title: String,
     /// One-based line of the page on which the input starts.
     pub(super) line: u32,
     pub(super) input: String,
+    /// Other modules of the same corpus.
+    pub(super) elsewhere: Vec<String>,
+    /// How many lines of the page follow the first one of the input, up to the last block that is no mutant.
+    pub(super) length: u32,
     /// The text of each expected mutant, and the page line on which it starts.
     pub(super) mutants: Vec<(String, u32)>,
 }
@@ -84,10 +90,14 @@ pub struct Pages {
 impl Pages {
     /// The pages that the program brings.
     pub fn built_in() -> Self {
-        let files = BUILT_IN.files().filter(|file| file.path().extension().is_some_and(|extension| extension == "md"));
+        let files = BUILT_IN
+            .files()
+            .filter(|file| file.path().extension().is_some_and(|extension| extension == "md"));
         let named = files.filter_map(|file| Some((file.path().to_str()?.to_owned(), file.contents_utf8()?.to_owned())));
         let files: Vec<_> = named.filter(|(name, _)| name != "README.md").collect();
-        let mut pages = Self::default().with_files(&files).expect("a test reads every embedded page");
+        let mut pages = Self::default()
+            .with_files(&files)
+            .expect("a test reads every embedded page");
         pages.list.iter_mut().for_each(|page| page.built_in = true);
         pages
     }
@@ -105,10 +115,15 @@ impl Pages {
         for (name, text) in files {
             match Page::parse(name, text) {
                 Ok(page) => added.push(page),
-                Err((line, message)) => errors.push(PageError { file: name.clone(), line, message }),
+                Err((line, message)) => errors.push(PageError {
+                    file: name.clone(),
+                    line,
+                    message,
+                }),
             }
         }
-        self.list.retain(|page| !added.iter().any(|new: &Page| new.id == page.id));
+        self.list
+            .retain(|page| !added.iter().any(|new: &Page| new.id == page.id));
         self.list.extend(added);
         self.list.sort_by(|a, b| a.id.cmp(&b.id));
         errors.extend(self.dangling(files));
@@ -130,9 +145,16 @@ impl Pages {
             let Some(page) = self.get(&id_of(file)) else { continue };
             for named in page.primary.iter().chain(&page.twin_of) {
                 if self.get(named).is_none() {
-                    let line = (1..).zip(text.lines()).find(|(_, line)| line.contains(named.as_str())).map_or(1, |(line, _)| line);
+                    let line = (1..)
+                        .zip(text.lines())
+                        .find(|(_, line)| line.contains(named.as_str()))
+                        .map_or(1, |(line, _)| line);
                     let message = format!("no mutator page is called {named:?}");
-                    errors.push(PageError { file: file.clone(), line, message });
+                    errors.push(PageError {
+                        file: file.clone(),
+                        line,
+                        message,
+                    });
                 }
             }
         }
@@ -154,13 +176,16 @@ impl Page {
         let blocks = Blocks::read(&lines, body)?;
         let at = |word: &str, message: String| (line_with(&lines[..body], word), message);
         let parse_word = |key: &str, word: &str| at(key, format!("{key} = {word:?}: "));
-        let pattern: Pattern = front.pattern.parse().map_err(|error| at("pattern", format!("{error}")))?;
+        let pattern: Pattern = front
+            .pattern
+            .parse()
+            .map_err(|error| at("pattern", format!("{error}")))?;
         let effect: Effect = front.effect.parse().map_err(|error| {
             let (line, start) = parse_word("effect", &front.effect);
             (line, format!("{start}{error}"))
         })?;
         let strength = front.strength.as_deref().unwrap_or("must");
-        let strength: Strength = strength.parse().map_err(|error| at("strength", format!("{error}")))?;
+        let strength: Strength = strength.parse().map_err(|error| at("strength", error))?;
         let mut conditions = Vec::new();
         for condition in &front.conditions {
             conditions.push(Condition::parse(condition).map_err(|message| at(condition, message))?);
@@ -197,22 +222,36 @@ impl Page {
             let mut known: Vec<&str> = rewrite.bound();
             known.extend(self.conditions_of(number).filter_map(Condition::binds));
             if let Some(unbound) = rewrite.used().into_iter().find(|name| !known.contains(name)) {
-                let message = format!("${unbound} stands only on `+` lines; a condition such as fresh, spelled or close-of must bind it");
+                let message = format!(
+                    "${unbound} stands only on `+` lines; a condition such as fresh, spelled or close-of must bind it"
+                );
                 return Err((format!("${unbound}"), message));
             }
             if !rewrite.used().contains(&self.label.as_str()) {
-                return Err(("label".to_owned(), format!("the label ${} does not stand in every rewrite block", self.label)));
+                return Err((
+                    "label".to_owned(),
+                    format!("the label ${} does not stand in every rewrite block", self.label),
+                ));
             }
             let on_kept = rewrite.hunks.iter().any(|hunk| hunk.keeps(&self.label));
             if !on_kept {
-                return Err(("label".to_owned(), format!("the label ${} must stand on a ` ` or `+` line", self.label)));
+                return Err((
+                    "label".to_owned(),
+                    format!("the label ${} must stand on a ` ` or `+` line", self.label),
+                ));
             }
         }
         if self.effect == Effect::Safe && self.primary.is_some() {
-            return Err(("primary".to_owned(), "a decoy has no primary decoy; it names its leak mutators in twin_of".to_owned()));
+            return Err((
+                "primary".to_owned(),
+                "a decoy has no primary decoy; it names its leak mutators in twin_of".to_owned(),
+            ));
         }
         if self.effect == Effect::Leak && !self.twin_of.is_empty() {
-            return Err(("twin_of".to_owned(), "a leak mutator has no twin_of; it names its decoy in primary".to_owned()));
+            return Err((
+                "twin_of".to_owned(),
+                "a leak mutator has no twin_of; it names its decoy in primary".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -221,10 +260,15 @@ impl Page {
     /// metavariables that it does not have.
     pub(super) fn conditions_of(&self, alternative: usize) -> impl Iterator<Item = &Condition> {
         let used = self.rewrites[alternative].used();
-        let own = self.conditions.iter().filter(move |condition| condition.alternative.is_none_or(|own| own == alternative));
-        own.filter(move |condition| condition.binds().is_none_or(|name| used.contains(&name)) && {
-            let mut names = condition.variables().filter(|name| condition.binds() != Some(name));
-            names.all(|name| used.contains(&name) || self.bound_by_condition(name))
+        let own = self
+            .conditions
+            .iter()
+            .filter(move |condition| condition.alternative.is_none_or(|own| own == alternative));
+        own.filter(move |condition| {
+            condition.binds().is_none_or(|name| used.contains(&name)) && {
+                let mut names = condition.variables().filter(|name| condition.binds() != Some(name));
+                names.all(|name| used.contains(&name) || self.bound_by_condition(name))
+            }
         })
     }
 
@@ -241,18 +285,25 @@ fn front_matter(lines: &[&str]) -> Result<(Front, usize), Fault> {
     let end = end.ok_or_else(|| (1, "the front matter has no closing `+++`".to_owned()))? + 1;
     let text = lines[1..end].join("\n");
     let front = toml::from_str(&text).map_err(|error: toml::de::Error| {
-        let before = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
+        let before = error
+            .span()
+            .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
         (u32::try_from(before).unwrap_or(0) + 2, error.message().to_owned())
     })?;
     Ok((front, end + 1))
 }
 
 fn line_with(lines: &[&str], word: &str) -> u32 {
-    (1..).zip(lines).find(|(_, line)| line.contains(word)).map_or(1, |(number, _)| number)
+    (1..)
+        .zip(lines)
+        .find(|(_, line)| line.contains(word))
+        .map_or(1, |(number, _)| number)
 }
 
 fn parse_also(text: &str) -> Result<(String, Pattern), String> {
-    let (place, pattern) = text.split_once(':').ok_or_else(|| format!("{text:?} is not `PLACE: PATTERN`"))?;
+    let (place, pattern) = text
+        .split_once(':')
+        .ok_or_else(|| format!("{text:?} is not `PLACE: PATTERN`"))?;
     let pattern: Pattern = pattern.trim().parse().map_err(|error| format!("{error}"))?;
     Ok((place.trim().trim_start_matches('$').to_owned(), pattern))
 }
@@ -262,7 +313,10 @@ fn check_witness(word: &str) -> Result<(), String> {
     if known.contains(&word) || word.starts_with("none:") {
         return Ok(());
     }
-    Err(format!("witness = {word:?} is none of {}, none: REASON", known.join(", ")))
+    Err(format!(
+        "witness = {word:?} is none of {}, none: REASON",
+        known.join(", ")
+    ))
 }
 
 /// The prose and the fenced blocks of a page.
@@ -287,14 +341,17 @@ impl Blocks {
             };
             let length = lines[at + 1..].iter().position(|line| *line == "```");
             let length = length.ok_or_else(|| (number(at), "this block is not closed".to_owned()))?;
-            let text: String = lines[at + 1..at + 1 + length].iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines[at + 1..at + 1 + length]
+                .iter()
+                .flat_map(|line| [line, "\n"])
+                .collect();
             blocks.block(info.trim(), &text, number(at + 1), &title)?;
             at += length + 2;
         }
         if blocks.rewrites.is_empty() {
             return Err((number(from), "the page has no ```rewrite block".to_owned()));
         }
-        blocks.summary = blocks.summary.trim().to_owned();
+        blocks.summary = String::from(blocks.summary.trim());
         Ok(blocks)
     }
 
@@ -310,15 +367,48 @@ impl Blocks {
     fn block(&mut self, info: &str, text: &str, line: u32, title: &str) -> Result<(), Fault> {
         match info {
             "rewrite" => self.rewrites.push(Rewrite::parse(text, line)?),
-            "py" => self.cases.push(Case { title: title.to_owned(), line, input: text.to_owned(), mutants: Vec::new() }),
+            "py" => self.cases.push(Case {
+                title: title.to_owned(),
+                line,
+                input: text.to_owned(),
+                elsewhere: Vec::new(),
+                length: line_count(text),
+                mutants: Vec::new(),
+            }),
+            "py elsewhere" => match self.cases.last_mut().filter(|case| case.mutants.is_empty()) {
+                Some(case) => {
+                    case.length = line - case.line + line_count(text);
+                    case.elsewhere.push(text.to_owned());
+                }
+                None => {
+                    return Err((
+                        line,
+                        "another module without a case; it stands between the ```py block and its mutants".to_owned(),
+                    ));
+                }
+            },
             "py mutant" => match self.cases.last_mut() {
                 Some(case) => case.mutants.push((text.to_owned(), line)),
-                None => return Err((line, "a mutant without the code it comes from; a ```py block must stand before it".to_owned())),
+                None => {
+                    return Err((
+                        line,
+                        "a mutant without the code it comes from; a ```py block must stand before it".to_owned(),
+                    ));
+                }
             },
-            other => return Err((line - 1, format!("a page has blocks `rewrite`, `py` and `py mutant`, not {other:?}"))),
+            other => {
+                return Err((
+                    line - 1,
+                    format!("a page has blocks `rewrite`, `py`, `py elsewhere` and `py mutant`, not {other:?}"),
+                ));
+            }
         }
         Ok(())
     }
+}
+
+fn line_count(text: &str) -> u32 {
+    u32::try_from(text.lines().count()).unwrap_or(u32::MAX)
 }
 
 /// One-based number of the line at a zero-based index.

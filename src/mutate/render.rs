@@ -2,7 +2,8 @@
 //! that replace them. Lines of context are never touched.
 
 use super::layout::{
-    Replacement, block_pieces, block_span, end_with_comment, expression_pieces, indent_at, indent_unit, start_with_comments, starts_line,
+    Replacement, block_pieces, block_span, end_with_comment, expression_pieces, indent_at, indent_unit,
+    start_with_comments, starts_line,
 };
 use super::site::{At, Site, SitePart};
 use super::template::{Hunk, Line, Mark, Scope, Substitution, Token};
@@ -21,7 +22,13 @@ pub(super) struct Rendered {
 
 /// `brackets`: put them round every copied expression that is more than a name, call or attribute.
 pub(super) fn render(module: &Module, site: &Site<'_, '_>, wanted: &[&str], brackets: bool) -> Option<Rendered> {
-    let mut renderer = Renderer { module, site, wanted, brackets, marks: Vec::new() };
+    let mut renderer = Renderer {
+        module,
+        site,
+        wanted,
+        brackets,
+        marks: Vec::new(),
+    };
     let mut regions = Vec::new();
     for part in &site.parts {
         renderer.part(part, &mut regions)?;
@@ -69,11 +76,19 @@ fn import_region(module: &Module, imports: &[String]) -> Region {
     let next = &module.text()[at as usize..];
     let blank_lines = match next {
         _ if ["import ", "from "].iter().any(|word| next.starts_with(word)) => 0,
-        _ if ["def ", "class ", "async ", "@"].iter().any(|word| next.starts_with(word)) => 2,
+        _ if ["def ", "class ", "async ", "@"]
+            .iter()
+            .any(|word| next.starts_with(word)) =>
+        {
+            2
+        }
         _ => 1,
     };
     lines.push_str(&newline.repeat(blank_lines));
-    Region { span: Span::at(at), pieces: vec![Piece::Text(lines)] }
+    Region {
+        span: Span::at(at),
+        pieces: vec![Piece::Text(lines)],
+    }
 }
 
 struct Renderer<'r, 't, 'm> {
@@ -137,17 +152,25 @@ impl<'m> Renderer<'_, '_, 'm> {
         pieces.extend(join(lines, newline));
         let blank_lines = if hunk.scope == Scope::Module { 3 } else { 2 };
         pieces.push(Piece::Text(newline.repeat(blank_lines)));
-        Some(Region { span: Span::at(at), pieces })
+        Some(Region {
+            span: Span::at(at),
+            pieces,
+        })
     }
 
     fn run(&mut self, part: &SitePart<'m>, hunk: &Hunk, run: std::ops::Range<usize>) -> Option<Region> {
         let lines = &hunk.lines[run.clone()];
-        let removed: Vec<usize> = run.clone().filter(|index| hunk.lines[*index].mark == Mark::Remove).collect();
+        let removed: Vec<usize> = run
+            .clone()
+            .filter(|index| hunk.lines[*index].mark == Mark::Remove)
+            .collect();
         if removed.is_empty() {
             return self.insertion(part, hunk, run);
         }
         let span = self.removed_span(part, &removed)?;
-        let first = removed.iter().find(|index| !is_empty_block(part.found.places.get(*index)))?;
+        let first = removed
+            .iter()
+            .find(|index| !is_empty_block(part.found.places.get(*index)))?;
         if starts_with_elif(self.module, part, *first) {
             return None;
         }
@@ -166,12 +189,18 @@ impl<'m> Renderer<'_, '_, 'm> {
         let mut cover: Option<Span> = None;
         for index in removed {
             let span = match part.found.places.get(index)? {
-                Place::Statement(statement) => Span::new(self.module.statement_start(statement), Node::Stmt(statement).span().end),
+                Place::Statement(statement) => {
+                    Span::new(self.module.statement_start(statement), Node::Stmt(statement).span().end)
+                }
                 Place::Header { header, .. } => *header,
                 Place::Block(nodes) if nodes.is_empty() => continue,
                 Place::Block(nodes) => {
                     let lines = block_span(self.module, nodes)?;
-                    let indent = if starts_line(self.module, lines.start) { indent_at(self.module, lines.start).len() } else { 0 };
+                    let indent = if starts_line(self.module, lines.start) {
+                        indent_at(self.module, lines.start).len()
+                    } else {
+                        0
+                    };
                     Span::new(lines.start + offset(indent), lines.end)
                 }
             };
@@ -185,12 +214,22 @@ impl<'m> Renderer<'_, '_, 'm> {
             return None;
         }
         let end = end_with_comment(self.module, span.end)?;
-        let span = Span::new(self.module.lines.line_start(span.start), self.module.lines.next_line(end, self.module.text()));
+        let span = Span::new(
+            self.module.lines.line_start(span.start),
+            self.module.lines.next_line(end, self.module.text()),
+        );
         let indent = indent_at(self.module, span.start);
-        let mut region = Region { span, pieces: Vec::new() };
+        let mut region = Region {
+            span,
+            pieces: Vec::new(),
+        };
         let newline = self.module.source.newline();
         for comment in self.uncovered_comments(&region) {
-            region.pieces.extend([Piece::Text(indent.to_owned()), Piece::Copy(comment), Piece::Text(newline.to_owned())]);
+            region.pieces.extend([
+                Piece::Text(indent.to_owned()),
+                Piece::Copy(comment),
+                Piece::Text(newline.to_owned()),
+            ]);
         }
         if region.pieces.is_empty() {
             region.span.end = self.past_blank_lines(region.span.end);
@@ -201,13 +240,25 @@ impl<'m> Renderer<'_, '_, 'm> {
     /// Blank lines below a deleted statement go with it, so that no hole stays.
     fn past_blank_lines(&self, mut at: u32) -> u32 {
         let text = self.module.text();
-        while (at as usize) < text.len() && Span::new(at, self.module.lines.line_end(at, text)).of(text).trim().is_empty() {
+        while (at as usize) < text.len()
+            && Span::new(at, self.module.lines.line_end(at, text))
+                .of(text)
+                .trim()
+                .is_empty()
+        {
             at = self.module.lines.next_line(at, text);
         }
         at
     }
 
-    fn replacement(&self, part: &SitePart<'m>, removed: &[usize], span: Span, added: Vec<OutLine>, indent: &str) -> Option<Region> {
+    fn replacement(
+        &self,
+        part: &SitePart<'m>,
+        removed: &[usize],
+        span: Span,
+        added: Vec<OutLine>,
+        indent: &str,
+    ) -> Option<Region> {
         let header = match part.found.places.get(&removed[0]) {
             Some(Place::Header { header, .. }) => Some(*header),
             _ => None,
@@ -215,43 +266,80 @@ impl<'m> Renderer<'_, '_, 'm> {
         if added.len() > 1 || added[0].block {
             end_with_comment(self.module, span.end)?;
         }
-        let draft = Region { span, pieces: added.iter().flat_map(|line| line.pieces.iter().cloned()).collect() };
+        let draft = Region {
+            span,
+            pieces: added.iter().flat_map(|line| line.pieces.iter().cloned()).collect(),
+        };
         let mut lines = added;
         for comment in self.uncovered_comments(&draft) {
-            let on_header = header.is_some_and(|header| self.module.lines.line_of(header.end - 1) == self.module.lines.line_of(comment.start));
+            let on_header = header.is_some_and(|header| {
+                self.module.lines.line_of(header.end - 1) == self.module.lines.line_of(comment.start)
+            });
             if on_header && !lines[0].block {
-                lines[0].pieces.extend([Piece::Text("  ".to_owned()), Piece::Copy(comment)]);
+                lines[0]
+                    .pieces
+                    .extend([Piece::Text("  ".to_owned()), Piece::Copy(comment)]);
             } else {
-                let at = lines.iter().position(|line| first_copy(line) > Some(comment.start)).unwrap_or(lines.len());
+                let at = lines
+                    .iter()
+                    .position(|line| first_copy(line) > Some(comment.start))
+                    .unwrap_or(lines.len());
                 let indent = lines.get(at).map_or(indent, |line| &line.indent).to_owned();
-                lines.insert(at, OutLine { indent, pieces: vec![Piece::Copy(comment)], block: true });
+                lines.insert(
+                    at,
+                    OutLine {
+                        indent,
+                        pieces: vec![Piece::Copy(comment)],
+                        block: true,
+                    },
+                );
             }
         }
-        Some(Region { span, pieces: join(lines, self.module.source.newline()) })
+        Some(Region {
+            span,
+            pieces: join(lines, self.module.source.newline()),
+        })
     }
 
     /// Comments of the region that its pieces do not copy.
     fn uncovered_comments(&self, region: &Region) -> Vec<Span> {
-        let copied = |comment: &Span| region.pieces.iter().any(|piece| matches!(piece, Piece::Copy(span) if span.contains(*comment)));
-        self.module.comments_in(region.span).filter(|comment| !copied(comment)).collect()
+        let copied = |comment: &Span| {
+            region
+                .pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Copy(span) if span.contains(*comment)))
+        };
+        self.module
+            .comments_in(region.span)
+            .filter(|comment| !copied(comment))
+            .collect()
     }
 
     /// Lines without any `-` beside them: behind the line of context in front, else before the next one.
     fn insertion(&mut self, part: &SitePart<'m>, hunk: &Hunk, run: std::ops::Range<usize>) -> Option<Region> {
         let depth = hunk.lines[run.start].indent;
         let newline = self.module.source.newline();
-        let before = (0..run.start).rev().take_while(|index| hunk.lines[*index].indent >= depth);
-        let before = before.filter(|index| hunk.lines[*index].indent == depth).find_map(|index| self.edges(part, index));
+        let before = (0..run.start)
+            .rev()
+            .take_while(|index| hunk.lines[*index].indent >= depth);
+        let before = before
+            .filter(|index| hunk.lines[*index].indent == depth)
+            .find_map(|index| self.edges(part, index));
         if let Some((first, last)) = before {
             let end = end_with_comment(self.module, last)?;
             let indent = indent_at(self.module, first).to_owned();
             let lines = self.added(part, hunk, &hunk.lines[run], &indent, depth)?;
             let mut pieces = vec![Piece::Text(format!("{newline}{indent}"))];
             pieces.extend(join(lines, newline));
-            return Some(Region { span: Span::at(end), pieces });
+            return Some(Region {
+                span: Span::at(end),
+                pieces,
+            });
         }
         let after = (run.end..hunk.lines.len()).take_while(|index| hunk.lines[*index].indent >= depth);
-        let (first, _) = after.filter(|index| hunk.lines[*index].indent == depth).find_map(|index| self.edges(part, index))?;
+        let (first, _) = after
+            .filter(|index| hunk.lines[*index].indent == depth)
+            .find_map(|index| self.edges(part, index))?;
         if !starts_line(self.module, first) {
             return None;
         }
@@ -260,26 +348,43 @@ impl<'m> Renderer<'_, '_, 'm> {
         let mut pieces = vec![Piece::Text(indent)];
         pieces.extend(join(lines, newline));
         pieces.push(Piece::Text(newline.to_owned()));
-        Some(Region { span: Span::at(start_with_comments(self.module, first)), pieces })
+        Some(Region {
+            span: Span::at(start_with_comments(self.module, first)),
+            pieces,
+        })
     }
 
     /// Where the place of a line starts and ends, all that it heads included.
     fn edges(&self, part: &SitePart<'m>, index: usize) -> Option<(u32, u32)> {
         match part.found.places.get(&index)? {
-            Place::Statement(statement) => Some((self.module.statement_start(statement), Node::Stmt(statement).span().end)),
+            Place::Statement(statement) => {
+                Some((self.module.statement_start(statement), Node::Stmt(statement).span().end))
+            }
             Place::Header { node, header, whole } => {
-                let start = node.as_stmt().map_or(header.start, |statement| self.module.statement_start(statement));
+                let start = node
+                    .as_stmt()
+                    .map_or(header.start, |statement| self.module.statement_start(statement));
                 Some((start.min(header.start), whole.end))
             }
             Place::Block(nodes) => {
-                let first = nodes.first()?.as_stmt().map(|statement| self.module.statement_start(statement))?;
+                let first = nodes
+                    .first()?
+                    .as_stmt()
+                    .map(|statement| self.module.statement_start(statement))?;
                 Some((first, nodes.last()?.span().end))
             }
         }
     }
 
     /// The `+` lines as output. `indent` is the source's indentation for the template column `base`.
-    fn added(&mut self, part: &SitePart<'m>, hunk: &Hunk, lines: &[Line], indent: &str, base: usize) -> Option<Vec<OutLine>> {
+    fn added(
+        &mut self,
+        part: &SitePart<'m>,
+        hunk: &Hunk,
+        lines: &[Line],
+        indent: &str,
+        base: usize,
+    ) -> Option<Vec<OutLine>> {
         let unit = self.unit(part, hunk, indent, base);
         let mut out = Vec::new();
         for line in lines.iter().filter(|line| line.mark == Mark::Add) {
@@ -293,7 +398,11 @@ impl<'m> Renderer<'_, '_, 'm> {
                 }
                 None => {
                     let pieces = self.tokens(part, hunk, &line.tokens, &indent)?;
-                    out.push(OutLine { indent, pieces, block: false });
+                    out.push(OutLine {
+                        indent,
+                        pieces,
+                        block: false,
+                    });
                 }
             }
         }
@@ -303,7 +412,9 @@ impl<'m> Renderer<'_, '_, 'm> {
     /// Whether the pieces are one line without a comment of its own.
     fn takes_comment(&self, pieces: &[Piece]) -> bool {
         pieces.iter().all(|piece| match piece {
-            Piece::Copy(span) => !span.of(self.module.text()).contains(['\n', '\r']) && self.module.comments_in(*span).next().is_none(),
+            Piece::Copy(span) => {
+                !span.of(self.module.text()).contains(['\n', '\r']) && self.module.comments_in(*span).next().is_none()
+            }
             Piece::Text(text) => !text.contains(['\n', '\r']),
             Piece::Mark(_) => true,
         })
@@ -311,16 +422,29 @@ impl<'m> Renderer<'_, '_, 'm> {
 
     /// One step of indentation: as the removed block has it, else as the module does.
     fn unit(&self, part: &SitePart<'m>, hunk: &Hunk, indent: &str, base: usize) -> String {
-        let deeper = part.found.places.iter().filter(|(index, _)| hunk.lines[**index].indent == base + 4);
-        let found = deeper.filter_map(|(index, _)| self.edges(part, *index)).find_map(|(first, _)| {
-            let own = indent_at(self.module, first);
-            own.strip_prefix(indent).filter(|step| !step.is_empty() && starts_line(self.module, first))
-        });
+        let deeper = part
+            .found
+            .places
+            .iter()
+            .filter(|(index, _)| hunk.lines[**index].indent == base + 4);
+        let found = deeper
+            .filter_map(|(index, _)| self.edges(part, *index))
+            .find_map(|(first, _)| {
+                let own = indent_at(self.module, first);
+                own.strip_prefix(indent)
+                    .filter(|step| !step.is_empty() && starts_line(self.module, first))
+            });
         found.unwrap_or_else(|| indent_unit(self.module)).to_owned()
     }
 
     /// The pieces of a line that is one metavariable for statements; `Some(None)` if it is no such line.
-    fn block_line(&mut self, part: &SitePart<'m>, hunk: &Hunk, line: &Line, indent: &str) -> Option<Option<Vec<Piece>>> {
+    fn block_line(
+        &mut self,
+        part: &SitePart<'m>,
+        hunk: &Hunk,
+        line: &Line,
+        indent: &str,
+    ) -> Option<Option<Vec<Piece>>> {
         let [token] = &line.tokens[..] else { return Some(None) };
         let (name, substitution) = match token {
             Token::One(name) | Token::Many(name) => (name, None),
@@ -342,7 +466,14 @@ impl<'m> Renderer<'_, '_, 'm> {
         Some(Some(self.marked(name, pieces)))
     }
 
-    fn replacements(&mut self, part: &SitePart<'m>, hunk: &Hunk, substitution: &Substitution, nodes: &[Node<'m>], indent: &str) -> Option<Vec<Replacement>> {
+    fn replacements(
+        &mut self,
+        part: &SitePart<'m>,
+        hunk: &Hunk,
+        substitution: &Substitution,
+        nodes: &[Node<'m>],
+        indent: &str,
+    ) -> Option<Vec<Replacement>> {
         let target = self.site.value(part, &substitution.target)?.clone();
         let mut list = Vec::new();
         for place in loads(nodes, &target) {
@@ -359,7 +490,11 @@ impl<'m> Renderer<'_, '_, 'm> {
         for token in tokens {
             match token {
                 Token::Text(text) => {
-                    let text = if std::mem::take(&mut skip_comma) { text.strip_prefix(", ").unwrap_or(text) } else { text };
+                    let text = if std::mem::take(&mut skip_comma) {
+                        text.strip_prefix(", ").unwrap_or(text)
+                    } else {
+                        text
+                    };
                     pieces.push(Piece::Text(text.to_owned()));
                 }
                 Token::One(name) => {
@@ -379,11 +514,22 @@ impl<'m> Renderer<'_, '_, 'm> {
         Some(pieces)
     }
 
-    fn substituted_expression(&mut self, part: &SitePart<'m>, hunk: &Hunk, index: usize, indent: &str) -> Option<Vec<Piece>> {
+    fn substituted_expression(
+        &mut self,
+        part: &SitePart<'m>,
+        hunk: &Hunk,
+        index: usize,
+        indent: &str,
+    ) -> Option<Vec<Piece>> {
         let substitution = &hunk.substitutions[index];
         let subject = self.site.value(part, &substitution.subject)?.expr()?;
         let replacements = self.replacements(part, hunk, substitution, &[Node::Expr(subject)], indent)?;
-        Some(block_pieces(self.module, Node::Expr(subject).span(), indent, &replacements))
+        Some(block_pieces(
+            self.module,
+            Node::Expr(subject).span(),
+            indent,
+            &replacements,
+        ))
     }
 
     fn value(&self, part: &SitePart<'m>, name: &str, indent: &str) -> Option<Vec<Piece>> {
@@ -471,15 +617,30 @@ fn drop_comma(pieces: &mut [Piece]) -> bool {
 pub(super) fn loads(nodes: &[Node<'_>], target: &Value<'_>) -> Vec<Span> {
     let is_load = |expr: &Expr| match target.word() {
         Some(word) => matches!(expr, Expr::Name(name) if name.id.as_str() == word && name.ctx == ExprContext::Load),
-        None => target.nodes().first().is_some_and(|wanted| wanted.same_code(Node::Expr(expr))),
+        None => target
+            .nodes()
+            .first()
+            .is_some_and(|wanted| wanted.same_code(Node::Expr(expr))),
     };
-    let exprs = nodes.iter().flat_map(|node| node.descendants()).filter_map(Node::as_expr);
-    exprs.filter(|expr| is_load(expr)).map(|expr| Node::Expr(expr).span()).collect()
+    let exprs = nodes
+        .iter()
+        .flat_map(|node| node.descendants())
+        .filter_map(Node::as_expr);
+    exprs
+        .filter(|expr| is_load(expr))
+        .map(|expr| Node::Expr(expr).span())
+        .collect()
 }
 
 fn is_primary(expr: &Expr) -> bool {
     matches!(
         expr,
-        Expr::Name(_) | Expr::Call(_) | Expr::Attribute(_) | Expr::Subscript(_) | Expr::List(_) | Expr::Dict(_) | Expr::Set(_)
+        Expr::Name(_)
+            | Expr::Call(_)
+            | Expr::Attribute(_)
+            | Expr::Subscript(_)
+            | Expr::List(_)
+            | Expr::Dict(_)
+            | Expr::Set(_)
     )
 }

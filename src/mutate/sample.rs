@@ -20,8 +20,11 @@ pub struct Quota {
 
 /// Keeps those with the smallest priorities; the order of the input stays.
 pub fn sample(mutants: Vec<Mutant>, quota: Quota) -> Vec<Mutant> {
-    let mut drawn: Vec<(u64, &Mutant)> =
-        mutants.iter().filter(|mutant| mutant.twin_of.is_empty()).map(|mutant| (priority(quota.seed, &mutant.id), mutant)).collect();
+    let mut drawn: Vec<(u64, &Mutant)> = mutants
+        .iter()
+        .filter(|mutant| mutant.twin_of.is_empty())
+        .map(|mutant| (priority(quota.seed, &mutant.id), mutant))
+        .collect();
     drawn.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
     let mut per_mutator: BTreeMap<&str, usize> = BTreeMap::new();
     let mut leaks = 0;
@@ -29,7 +32,8 @@ pub fn sample(mutants: Vec<Mutant>, quota: Quota) -> Vec<Mutant> {
     for (_, mutant) in drawn {
         let count = per_mutator.entry(&mutant.mutator).or_insert(0);
         let is_leak = mutant.label.effect == Effect::Leak;
-        let full = quota.per_mutator.is_some_and(|most| *count >= most) || (is_leak && quota.max_mutants.is_some_and(|most| leaks >= most));
+        let full = quota.per_mutator.is_some_and(|most| *count >= most)
+            || (is_leak && quota.max_mutants.is_some_and(|most| leaks >= most));
         if !full {
             *count += 1;
             leaks += usize::from(is_leak);
@@ -38,7 +42,9 @@ pub fn sample(mutants: Vec<Mutant>, quota: Quota) -> Vec<Mutant> {
     }
     let stays: Vec<bool> = mutants
         .iter()
-        .map(|mutant| kept.contains(mutant.id.as_str()) || mutant.twin_of.iter().any(|twin| kept.contains(twin.leak.as_str())))
+        .map(|mutant| {
+            kept.contains(mutant.id.as_str()) || mutant.twin_of.iter().any(|twin| kept.contains(twin.leak.as_str()))
+        })
         .collect();
     let mut stays = stays.into_iter();
     mutants.into_iter().filter(|_| stays.next().unwrap_or(false)).collect()

@@ -13,7 +13,10 @@ use crate::python::{Node, Span};
 pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m>) -> Vec<Site<'t, 'm>> {
     let rewrite = &page.rewrites[alternative];
     let stages = Stages::new(page, alternative);
-    let unifier = Unifier { module: facts.module, side: &rewrite.hunks[0].before };
+    let unifier = Unifier {
+        module: facts.module,
+        side: &rewrite.hunks[0].before,
+    };
     let mut found = Vec::new();
     for block in &facts.blocks {
         for at in 0..block.len() {
@@ -21,7 +24,13 @@ pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m
                 continue;
             }
             if let Some((matched, taken)) = unifier.statements(block, at, &Match::default()) {
-                found.extend(complete(rewrite, &stages, facts, matched, &block[at..at + taken.max(1)]));
+                found.extend(complete(
+                    rewrite,
+                    &stages,
+                    facts,
+                    matched,
+                    &block[at..at + taken.max(1)],
+                ));
             }
         }
     }
@@ -30,9 +39,13 @@ pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m
 
 /// A cheap look before unification.
 fn may_start(hunk: &Hunk, statement: &Stmt) -> bool {
-    let Some(first) = hunk.before.body.first() else { return false };
+    let Some(first) = hunk.before.body.first() else {
+        return false;
+    };
     match (first, statement) {
-        (Stmt::Expr(_), _) | (Stmt::Assign(_), Stmt::AnnAssign(_)) | (Stmt::FunctionDef(_), Stmt::AsyncFunctionDef(_)) => true,
+        (Stmt::Expr(_), _)
+        | (Stmt::Assign(_), Stmt::AnnAssign(_))
+        | (Stmt::FunctionDef(_), Stmt::AsyncFunctionDef(_)) => true,
         _ => std::mem::discriminant(first) == std::mem::discriminant(statement),
     }
 }
@@ -53,7 +66,11 @@ impl<'t> Stages<'t> {
                 matched.or_else(|| given.iter().find(|(given, _)| *given == name).map(|(_, stage)| *stage))
             };
             let asked = condition.variables().filter(|name| condition.binds() != Some(name));
-            let stage = if condition.is_last() { hunks.len() } else { asked.filter_map(stage_of).max().unwrap_or(0) };
+            let stage = if condition.is_last() {
+                hunks.len()
+            } else {
+                asked.filter_map(stage_of).max().unwrap_or(0)
+            };
             given.extend(condition.binds().map(|name| (name, stage)));
             by_hunk[stage].push(condition);
         }
@@ -61,14 +78,32 @@ impl<'t> Stages<'t> {
     }
 
     fn hold<'m>(&self, stage: usize, facts: &Facts<'m>, site: &mut Site<'_, 'm>) -> bool {
-        self.by_hunk[stage].iter().all(|condition| condition.holds(&mut Scene { facts, site }))
+        self.by_hunk[stage]
+            .iter()
+            .all(|condition| condition.holds(&mut Scene { facts, site }))
     }
 }
 
-fn complete<'t, 'm>(rewrite: &'t Rewrite, stages: &Stages<'t>, facts: &Facts<'m>, matched: Match<'m>, block: &'m [Stmt]) -> Option<Site<'t, 'm>> {
+fn complete<'t, 'm>(
+    rewrite: &'t Rewrite,
+    stages: &Stages<'t>,
+    facts: &Facts<'m>,
+    matched: Match<'m>,
+    block: &'m [Stmt],
+) -> Option<Site<'t, 'm>> {
     let values = matched.values.clone();
-    let anchor = SitePart { hunk: 0, found: matched, at: At::Statements(block) };
-    let mut site = Site { rewrite, parts: vec![anchor], values, imports: Vec::new(), resource: None };
+    let anchor = SitePart {
+        hunk: 0,
+        found: matched,
+        at: At::Statements(block),
+    };
+    let mut site = Site {
+        rewrite,
+        parts: vec![anchor],
+        values,
+        imports: Vec::new(),
+        resource: None,
+    };
     if !stages.hold(0, facts, &mut site) {
         return None;
     }
@@ -77,7 +112,11 @@ fn complete<'t, 'm>(rewrite: &'t Rewrite, stages: &Stages<'t>, facts: &Facts<'m>
         let mut taken = 0;
         for (at, matched) in candidates {
             let mut longer = site.clone();
-            longer.parts.push(SitePart { hunk: number, found: matched, at });
+            longer.parts.push(SitePart {
+                hunk: number,
+                found: matched,
+                at,
+            });
             if stages.hold(number, facts, &mut longer) {
                 site = longer;
                 taken += 1;
@@ -96,19 +135,36 @@ fn complete<'t, 'm>(rewrite: &'t Rewrite, stages: &Stages<'t>, facts: &Facts<'m>
 fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Vec<(At<'m>, Match<'m>)> {
     let anchor = site.parts[0].node().span();
     let scope = scope_span(hunk.scope, facts, anchor);
-    let start = Match { values: site.values.clone(), ..Match::default() };
+    let start = Match {
+        values: site.values.clone(),
+        ..Match::default()
+    };
     if hunk.before.body.is_empty() {
         let statement = enclosing_statement(hunk.scope, facts, anchor);
-        return statement.map(|statement| (At::Before(statement), start)).into_iter().collect();
+        return statement
+            .map(|statement| (At::Before(statement), start))
+            .into_iter()
+            .collect();
     }
-    let unifier = Unifier { module: facts.module, side: &hunk.before };
+    let unifier = Unifier {
+        module: facts.module,
+        side: &hunk.before,
+    };
     if hunk.expression {
-        let exprs = facts.module.nodes().filter_map(Node::as_expr).filter(|expr| scope.contains(Node::Expr(expr).span()));
-        return exprs.filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?))).collect();
+        let exprs = facts
+            .module
+            .nodes()
+            .filter_map(Node::as_expr)
+            .filter(|expr| scope.contains(Node::Expr(expr).span()));
+        return exprs
+            .filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?)))
+            .collect();
     }
     let mut found = Vec::new();
     for block in &facts.blocks {
-        for at in (0..block.len()).filter(|at| scope.contains(Node::Stmt(&block[*at]).span()) && may_start(hunk, &block[*at])) {
+        for at in
+            (0..block.len()).filter(|at| scope.contains(Node::Stmt(&block[*at]).span()) && may_start(hunk, &block[*at]))
+        {
             if let Some((matched, taken)) = unifier.statements(block, at, &start) {
                 found.push((At::Statements(&block[at..at + taken.max(1)]), matched));
             }
@@ -129,8 +185,14 @@ fn scope_span(scope: Scope, facts: &Facts<'_>, anchor: Span) -> Span {
         Scope::Class => matches!(statement, Stmt::ClassDef(_)),
         _ => false,
     };
-    let holders = facts.module.nodes().filter_map(Node::as_stmt).filter(|statement| wanted(statement));
-    let spans = holders.map(|statement| Node::Stmt(statement).span()).filter(|span| span.contains(anchor));
+    let holders = facts
+        .module
+        .nodes()
+        .filter_map(Node::as_stmt)
+        .filter(|statement| wanted(statement));
+    let spans = holders
+        .map(|statement| Node::Stmt(statement).span())
+        .filter(|span| span.contains(anchor));
     spans.min_by_key(|span| span.len()).unwrap_or(whole)
 }
 
@@ -139,7 +201,13 @@ fn enclosing_statement<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Opt
     let span = scope_span(scope, facts, anchor);
     let block = match scope {
         Scope::Module => facts.blocks.first()?,
-        _ => facts.blocks.iter().filter(|block| span.contains(Node::Stmt(&block[0]).span())).find(|block| !block.is_empty())?,
+        _ => facts
+            .blocks
+            .iter()
+            .filter(|block| span.contains(Node::Stmt(&block[0]).span()))
+            .find(|block| !block.is_empty())?,
     };
-    block.iter().find(|statement| Node::Stmt(statement).span().contains(anchor))
+    block
+        .iter()
+        .find(|statement| Node::Stmt(statement).span().contains(anchor))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::template::Rewrite;
 use super::unify::{Match, Value};
-use crate::python::{Node, Span};
 use crate::python::ast::{Expr, Stmt};
+use crate::python::{Node, Span};
 
 /// One application of a rewrite.
 #[derive(Clone, Debug)]
@@ -49,7 +49,11 @@ impl<'m> SitePart<'m> {
     /// All statements of the place, or its expression.
     pub(super) fn span(&self) -> Span {
         match self.at {
-            At::Statements(block) => block.iter().map(|statement| Node::Stmt(statement).span()).reduce(Span::cover).unwrap_or_default(),
+            At::Statements(block) => block
+                .iter()
+                .map(|statement| Node::Stmt(statement).span())
+                .reduce(Span::cover)
+                .unwrap_or_default(),
             _ => self.node().span(),
         }
     }

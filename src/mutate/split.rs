@@ -41,7 +41,11 @@ fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], a
     if !starts_line(module, span.start) || module.comments_in(header).next().is_some() {
         return None;
     }
-    let (indent, unit, newline) = (indent_at(module, span.start), indent_unit(module), module.source.newline());
+    let (indent, unit, newline) = (
+        indent_at(module, span.start),
+        indent_unit(module),
+        module.source.newline(),
+    );
     let groups = [&items[..at], &items[at..=at], &items[at + 1..]];
     let mut pieces = vec![Piece::Copy(Span::new(0, span.start))];
     let mut depth = 0;
@@ -70,30 +74,45 @@ fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], a
     pieces.extend(block_pieces(module, block, &inner, &[]));
     pieces.push(Piece::Copy(Span::new(block.end, offset(module.text().len()))));
     let item = Node::Expr(&items[at].context_expr).span();
-    Some(Split { edits: Edits::from_pieces(module.text(), &pieces).0, item })
+    Some(Split {
+        edits: Edits::from_pieces(module.text(), &pieces).0,
+        item,
+    })
 }
 
 /// An item without the brackets and commas around the list.
 fn item_span(item: &WithItem) -> Span {
     let context = Node::Expr(&item.context_expr).span();
-    item.optional_vars.as_deref().map_or(context, |target| context.cover(Node::Expr(target).span()))
+    item.optional_vars
+        .as_deref()
+        .map_or(context, |target| context.cover(Node::Expr(target).span()))
 }
 
 impl Split {
     /// The mutants that lie on the split-off item.
     pub(super) fn drafts(&self, pages: &Pages, original: &Module, index: &Index) -> Vec<Draft> {
         let text = self.edits.apply(original.text());
-        let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else { return Vec::new() };
+        let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else {
+            return Vec::new();
+        };
         let map = self.edits.map();
-        let Some(item) = map.to_new(self.item.start) else { return Vec::new() };
+        let Some(item) = map.to_new(self.item.start) else {
+            return Vec::new();
+        };
         let facts = Facts::new(&module, index).only_with(item);
         let old = |at: u32| map.to_old(at);
         let mut drafts = Vec::new();
         for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
-            let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else { continue };
+            let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else {
+                continue;
+            };
             let label_site = Span::new(start, last + 1);
             let edits = self.edits.then(&draft.edits, original.text());
-            drafts.push(Draft { label_site, edits, ..draft });
+            drafts.push(Draft {
+                label_site,
+                edits,
+                ..draft
+            });
         }
         drafts
     }

@@ -224,7 +224,12 @@ fn parse_mark(line: &str, number: u32) -> Result<(Mark, &str, u32), Fault> {
         b' ' => Mark::Keep,
         b'-' => Mark::Remove,
         b'+' => Mark::Add,
-        _ => return Err((number, format!("a rewrite line starts with ` `, `-`, `+` or `@@`, not with {line:?}"))),
+        _ => {
+            return Err((
+                number,
+                format!("a rewrite line starts with ` `, `-`, `+` or `@@`, not with {line:?}"),
+            ));
+        }
     };
     Ok((mark, &line[1..], number))
 }
@@ -257,7 +262,11 @@ fn close_hunk(
     number: u32,
 ) -> Result<(), Fault> {
     if lines.is_empty() {
-        return if hunks.is_empty() && head.0 == Scope::Anchor { Ok(()) } else { Err((number, "a hunk without lines".to_owned())) };
+        return if hunks.is_empty() && head.0 == Scope::Anchor {
+            Ok(())
+        } else {
+            Err((number, "a hunk without lines".to_owned()))
+        };
     }
     let (scope, count, expression) = head;
     let mut substitutions = Vec::new();
@@ -265,14 +274,27 @@ fn close_hunk(
     for (mark, text, page_line) in lines.drain(..) {
         let indent = text.len() - text.trim_start().len();
         let tokens = tokenize(text.trim(), &mut substitutions).map_err(|message| (page_line, message))?;
-        parsed.push(Line { mark, indent, tokens, page_line });
+        parsed.push(Line {
+            mark,
+            indent,
+            tokens,
+            page_line,
+        });
     }
     let before = parse_side(&parsed, Mark::Add)?;
     let after = parse_side(&parsed, Mark::Remove)?;
     if hunks.is_empty() && before.body.is_empty() {
         return Err((parsed[0].page_line, "the first hunk must match something".to_owned()));
     }
-    hunks.push(Hunk { scope, count, expression, lines: parsed, before, after, substitutions });
+    hunks.push(Hunk {
+        scope,
+        count,
+        expression,
+        lines: parsed,
+        before,
+        after,
+        substitutions,
+    });
     Ok(())
 }
 
@@ -286,12 +308,19 @@ fn parse_side(lines: &[Line], other: Mark) -> Result<Side, Fault> {
         origin.push(index);
     }
     let body = parse_suite(&text).map_err(|error| {
-        let line = error.line.and_then(|line| origin.get(line as usize - 1)).or(origin.last());
+        let line = error
+            .line
+            .and_then(|line| origin.get(line as usize - 1))
+            .or(origin.last());
         let page_line = line.map_or(lines[0].page_line, |line| lines[*line].page_line);
         let side = if other == Mark::Add { "before" } else { "after" };
         (page_line, format!("the {side} side is no Python: {}", error.reason))
     })?;
-    Ok(Side { lines: LineIndex::new(&text), body, origin })
+    Ok(Side {
+        lines: LineIndex::new(&text),
+        body,
+        origin,
+    })
 }
 
 fn token_text(token: &Token) -> String {
@@ -311,7 +340,9 @@ fn tokenize(text: &str, substitutions: &mut Vec<Substitution>) -> Result<Vec<Tok
         rest = &rest[at..];
         let many = rest.starts_with("$$");
         let name_at = if many { 2 } else { 1 };
-        let length = rest[name_at..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len() - name_at);
+        let length = rest[name_at..]
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len() - name_at);
         if length == 0 {
             return Err(format!("`$` without a name in {text:?}"));
         }
@@ -353,10 +384,19 @@ fn bracketed(text: &str) -> Option<(&str, &str)> {
 
 fn substitution(subject: String, inner: &str, substitutions: &mut Vec<Substitution>) -> Result<Token, String> {
     let (target, with) = inner.split_once(":=").ok_or_else(|| format!("no `:=` in {inner:?}"))?;
-    let target = target.trim().strip_prefix('$').ok_or_else(|| format!("{inner:?} must replace a metavariable"))?.to_owned();
+    let target = target
+        .trim()
+        .strip_prefix('$')
+        .ok_or_else(|| format!("{inner:?} must replace a metavariable"))?
+        .to_owned();
     let tokens = tokenize(with.trim(), substitutions)?;
     let text: String = tokens.iter().map(token_text).collect();
     let with = parse_expression(&text).ok_or_else(|| format!("{:?} is no Python expression", with.trim()))?;
-    substitutions.push(Substitution { subject, target, tokens, with });
+    substitutions.push(Substitution {
+        subject,
+        target,
+        tokens,
+        with,
+    });
     Ok(Token::Substitution(substitutions.len() - 1))
 }

@@ -1,6 +1,7 @@
 //! Runs the cases of every page, and holds the promises about them.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::draft::{Draft, drafts_of, finish};
 use super::facts::Facts;
@@ -10,23 +11,51 @@ use super::split::split_withs;
 use crate::leak::Effect;
 use crate::python::{LineIndex, Module, Source, Span};
 
+/// The pages as they stand in the folder: what is embedded may be older than what its author just wrote.
+fn pages_in_folder() -> Pages {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/mutators");
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let names = entries.map(|entry| {
+        entry
+            .expect("the folder can be listed")
+            .file_name()
+            .into_string()
+            .expect("a name is UTF-8")
+    });
+    let pages = names
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md") && name != "README.md");
+    let text = |name: &String| std::fs::read_to_string(format!("{folder}/{name}")).expect("a page can be read");
+    let files: Vec<(String, String)> = pages.map(|name| (name.clone(), text(&name))).collect();
+    Pages::default().with_files(&files).unwrap_or_else(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}", errors.join("\n"))
+    })
+}
+
 /// The mutants that one page makes of a case, as the page writes them.
 fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     let module = Module::parse("case.py", Source::from_text(&case.input)).expect("the case is Python");
-    let index = Index::new([case.input.as_str()]);
+    let index = Index::new(case.elsewhere.iter().chain([&case.input]).map(String::as_str));
     let facts = Facts::new(&module, &index);
     let mut drafts: Vec<Draft> = drafts_of(page, &facts);
     let pages = Pages::of(page.clone());
     for split in split_withs(&module) {
         drafts.extend(split.drafts(&pages, &module, &index));
     }
-    finish(&pages, &module, drafts).iter().map(|mutant| marked(mutant, &case.input)).collect()
+    finish(&pages, &module, drafts)
+        .iter()
+        .map(|mutant| marked(mutant, &case.input))
+        .collect()
 }
 
 /// The mutant's text with its labelled lines marked.
 fn marked(mutant: &Mutant, original: &str) -> String {
     let text = mutant.edits.apply(original);
-    assert_eq!(mutant.edits.undo(original).apply(&text), original, "undoing gives the original back");
+    assert_eq!(
+        mutant.edits.undo(original).apply(&text),
+        original,
+        "undoing gives the original back"
+    );
     let lines = LineIndex::new(&text);
     let mut marks = vec![(lines.line_of(mutant.label.span.start), mutant.label.effect.word())];
     for place in mutant.label.places.iter().skip(1) {
@@ -52,7 +81,13 @@ fn failures(page: &Page) -> Vec<String> {
         let expected: Vec<&str> = case.mutants.iter().map(|(text, _)| text.as_str()).collect();
         if found != expected {
             let found = found.join("---\n");
-            failures.push(format!("{}.md:{} {}\nexpected {} mutants, found:\n{found}", page.id, case.line, case.title, expected.len()));
+            failures.push(format!(
+                "{}.md:{} {}\nexpected {} mutants, found:\n{found}",
+                page.id,
+                case.line,
+                case.title,
+                expected.len()
+            ));
         }
     }
     failures
@@ -60,13 +95,17 @@ fn failures(page: &Page) -> Vec<String> {
 
 #[test]
 fn every_page_does_what_its_cases_say() {
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     if std::env::var_os("LEAKBENCH_BLESS").is_some() {
         pages.list().iter().for_each(bless);
         return;
     }
     let failures: Vec<String> = pages.list().iter().flat_map(failures).collect();
-    assert!(failures.is_empty(), "{}\n(LEAKBENCH_BLESS=1 cargo test rewrites the mutants)", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{}\n(LEAKBENCH_BLESS=1 cargo test rewrites the mutants)",
+        failures.join("\n")
+    );
 }
 
 /// Writes what a page does into its `py mutant` blocks; never touches anything else.
@@ -76,8 +115,8 @@ fn bless(page: &Page) {
     let mut out = String::new();
     let mut at = 0;
     for case in &page.cases {
-        let end = case.line as usize - 1 + case.input.lines().count() + 1;
-        lines[at..end].iter().for_each(|line| out.push_str(&format!("{line}\n")));
+        let end = (case.line - 1 + case.length + 1) as usize;
+        copy(&lines[at..end], &mut out);
         at = end;
         if let Some((text, line)) = case.mutants.last() {
             at = *line as usize - 1 + text.lines().count() + 1;
@@ -86,14 +125,20 @@ fn bless(page: &Page) {
             let _ = write!(out, "\n```py mutant\n{mutant}```\n");
         }
     }
-    lines[at..].iter().for_each(|line| out.push_str(&format!("{line}\n")));
+    copy(&lines[at..], &mut out);
     std::fs::write(path, out).expect("the page can be written");
+}
+
+fn copy(lines: &[&str], out: &mut String) {
+    for line in lines {
+        out.extend([line, "\n"]);
+    }
 }
 
 #[test]
 fn every_condition_of_a_page_is_needed() {
     let mut idle = Vec::new();
-    for page in Pages::built_in().list() {
+    for page in pages_in_folder().list() {
         for at in 0..page.conditions.len() {
             let mut without = page.clone();
             let condition = without.conditions.remove(at);
@@ -108,27 +153,39 @@ fn every_condition_of_a_page_is_needed() {
 #[test]
 fn every_condition_word_is_used_and_documented() {
     let documentation = include_str!("../../mutators/README.md");
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     for word in super::condition_names() {
-        let used = pages.list().iter().flat_map(|page| &page.conditions).any(|condition| condition.text.contains(&format!("{word}(")));
+        let used = pages
+            .list()
+            .iter()
+            .flat_map(|page| &page.conditions)
+            .any(|condition| condition.text.contains(&format!("{word}(")));
         assert!(used, "no page uses {word}");
-        assert!(documentation.contains(&format!("`{word}(")), "mutators/README.md does not explain {word}");
+        assert!(
+            documentation.contains(&format!("`{word}(")),
+            "mutators/README.md does not explain {word}"
+        );
     }
 }
 
 #[test]
 fn every_leak_mutator_has_a_primary_decoy_that_names_it() {
-    let pages = Pages::built_in();
+    let pages = pages_in_folder();
     for page in pages.list().iter().filter(|page| page.effect == Effect::Leak) {
         let primary = page.primary.as_deref().and_then(|primary| pages.get(primary));
         let primary = primary.unwrap_or_else(|| panic!("{} has no primary decoy", page.id));
-        assert!(primary.twin_of.contains(&page.id), "{} does not name {} in twin_of", primary.id, page.id);
+        assert!(
+            primary.twin_of.contains(&page.id),
+            "{} does not name {} in twin_of",
+            primary.id,
+            page.id
+        );
     }
 }
 
 fn all_mutants(text: &str) -> Vec<Mutant> {
     let module = Module::parse("module.py", Source::from_text(text)).unwrap();
-    mutants_of(&Pages::built_in(), &module, &Index::new([text]))
+    mutants_of(&pages_in_folder(), &module, &Index::new([text]))
 }
 
 const SAMPLE: &str = "def load(path):\n    with open(path) as handle:\n        text = handle.read()\n        text = text.strip()\n    return text\n";
@@ -144,7 +201,12 @@ fn a_leak_and_its_primary_decoy_share_the_acquisition() {
 
 #[test]
 fn ids_survive_edits_elsewhere() {
-    let ids = |text: &str| all_mutants(text).into_iter().map(|mutant| mutant.id).collect::<Vec<_>>();
+    let ids = |text: &str| {
+        all_mutants(text)
+            .into_iter()
+            .map(|mutant| mutant.id)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(SAMPLE), ids(&format!("import os\n\n\n{SAMPLE}\nprint(os)\n")));
 }
 
@@ -161,11 +223,22 @@ fn line_ends_and_tabs_are_kept() {
 #[test]
 fn a_label_names_the_acquisition_and_its_statement() {
     let text = "with open('a') as f:\n    g(f)\n    h(f)\n";
-    let pages = Pages::built_in();
-    let labelled = all_mutants(text).into_iter().filter(|mutant| pages.get(&mutant.mutator).unwrap().label == "acquire");
+    let pages = pages_in_folder();
+    let labelled = all_mutants(text)
+        .into_iter()
+        .filter(|mutant| pages.get(&mutant.mutator).unwrap().label == "acquire");
     for mutant in labelled {
         let new = mutant.edits.apply(text);
-        assert!(mutant.label.span.of(&new).starts_with("open('a')"), "{}: {}", mutant.mutator, mutant.label.span.of(&new));
-        assert!(mutant.label.places[0].region.contains(Span::at(mutant.label.span.start)));
+        assert!(
+            mutant.label.span.of(&new).starts_with("open('a')"),
+            "{}: {}",
+            mutant.mutator,
+            mutant.label.span.of(&new)
+        );
+        assert!(
+            mutant.label.places[0]
+                .region
+                .contains(Span::at(mutant.label.span.start))
+        );
     }
 }

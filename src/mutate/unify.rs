@@ -103,13 +103,22 @@ impl<'t, 'm> Unifier<'t, 'm> {
 
     /// Matches the side's only expression against `expr`.
     pub(super) fn expression(self, expr: &'m Expr, start: &Match<'m>) -> Option<Match<'m>> {
-        let [Stmt::Expr(template)] = &self.side.body[..] else { return None };
+        let [Stmt::Expr(template)] = &self.side.body[..] else {
+            return None;
+        };
         let mut found = start.clone();
-        self.node(Node::Expr(&template.value), Node::Expr(expr), &mut found).then_some(found)
+        self.node(Node::Expr(&template.value), Node::Expr(expr), &mut found)
+            .then_some(found)
     }
 
     /// Sequences take the shortest match, the last one reaches the end; `to_end`: nothing may remain.
-    fn sequence(self, template: &[Node<'t>], source: &[Node<'m>], to_end: bool, mut found: Match<'m>) -> Option<(Match<'m>, usize)> {
+    fn sequence(
+        self,
+        template: &[Node<'t>],
+        source: &[Node<'m>],
+        to_end: bool,
+        mut found: Match<'m>,
+    ) -> Option<(Match<'m>, usize)> {
         let Some((first, rest)) = template.split_first() else {
             return (source.is_empty() || !to_end).then_some((found, 0));
         };
@@ -126,7 +135,9 @@ impl<'t, 'm> Unifier<'t, 'm> {
             let mut found = found.clone();
             let nodes = source[..length].to_vec();
             if matches!(first, Node::Stmt(_)) {
-                found.places.insert(self.side.line_of(*first), Place::Block(nodes.clone()));
+                found
+                    .places
+                    .insert(self.side.line_of(*first), Place::Block(nodes.clone()));
             }
             if !found.bind(name, Value::Many(nodes)) {
                 return None;
@@ -156,7 +167,9 @@ impl<'t, 'm> Unifier<'t, 'm> {
     fn metavariable(self, name: &str, template: Node<'t>, source: Node<'m>, found: &mut Match<'m>) -> bool {
         match (template, source) {
             (Node::Stmt(_), Node::Stmt(statement)) => {
-                found.places.insert(self.side.line_of(template), Place::Statement(statement));
+                found
+                    .places
+                    .insert(self.side.line_of(template), Place::Statement(statement));
             }
             (Node::Expr(_), Node::Expr(_)) => {}
             _ => return false,
@@ -207,16 +220,27 @@ impl<'t, 'm> Unifier<'t, 'm> {
 
     fn blocks(self, template: &'t Stmt, source: &'m Stmt, found: &mut Match<'m>) -> bool {
         if !compound(template) {
-            found.places.insert(self.side.line_of(Node::Stmt(template)), Place::Statement(source));
+            found
+                .places
+                .insert(self.side.line_of(Node::Stmt(template)), Place::Statement(source));
             return true;
         }
         let (wanted, given) = (Node::Stmt(template).blocks(), Node::Stmt(source).blocks());
         let whole = Node::Stmt(source).span();
-        self.place_header(Node::Stmt(template), Node::Stmt(source), given.first().and_then(|block| block.first()), whole, found);
+        self.place_header(
+            Node::Stmt(template),
+            Node::Stmt(source),
+            given.first().and_then(|block| block.first()),
+            whole,
+            found,
+        );
         if !self.handlers(template, source, found) {
             return false;
         }
-        let mut before = given.first().and_then(|block| block.last()).map_or(whole.start, |last| Node::Stmt(last).span().end);
+        let mut before = given
+            .first()
+            .and_then(|block| block.last())
+            .map_or(whole.start, |last| Node::Stmt(last).span().end);
         before = before.max(last_handler_end(source).unwrap_or(0));
         for (index, (wanted, given)) in wanted.iter().zip(&given).enumerate() {
             if wanted.is_empty() != given.is_empty() {
@@ -236,16 +260,32 @@ impl<'t, 'm> Unifier<'t, 'm> {
     }
 
     fn handlers(self, template: &'t Stmt, source: &'m Stmt, found: &mut Match<'m>) -> bool {
-        let (Stmt::Try(wanted), Stmt::Try(given)) = (template, source) else { return true };
+        let (Stmt::Try(wanted), Stmt::Try(given)) = (template, source) else {
+            return true;
+        };
         let wanted: Vec<Node<'t>> = wanted.handlers.iter().map(Node::Handler).collect();
         let given: Vec<Node<'m>> = given.handlers.iter().map(Node::Handler).collect();
         self.list(&wanted, &given, found)
     }
 
-    fn place_header(self, template: Node<'t>, source: Node<'m>, body: Option<&'m Stmt>, whole: Span, found: &mut Match<'m>) {
+    fn place_header(
+        self,
+        template: Node<'t>,
+        source: Node<'m>,
+        body: Option<&'m Stmt>,
+        whole: Span,
+        found: &mut Match<'m>,
+    ) {
         let Some(body) = body else { return };
         let header = self.module.header(source.span(), Node::Stmt(body).span());
-        found.places.insert(self.side.line_of(template), Place::Header { node: source, header, whole });
+        found.places.insert(
+            self.side.line_of(template),
+            Place::Header {
+                node: source,
+                header,
+                whole,
+            },
+        );
     }
 
     /// Places an `else:` or `finally:` line. `before` is where the part in front of the clause ends.
@@ -256,7 +296,11 @@ impl<'t, 'm> Unifier<'t, 'm> {
         if let Some(keyword) = keyword {
             let header = self.module.header(keyword.span, Node::Stmt(&block[0]).span());
             let whole = header.cover(Node::Stmt(&block[block.len() - 1]).span());
-            let place = Place::Header { node: Node::Stmt(source), header, whole };
+            let place = Place::Header {
+                node: Node::Stmt(source),
+                header,
+                whole,
+            };
             found.places.insert(self.side.line_before(Node::Stmt(template)), place);
         }
     }
@@ -267,7 +311,9 @@ impl<'t, 'm> Unifier<'t, 'm> {
         }
         let mut rest: Vec<&'m ast::Keyword> = source.keywords.iter().collect();
         for wanted in &template.keywords {
-            let Some(at) = rest.iter().position(|given| keyword_named(wanted, given)) else { return false };
+            let Some(at) = rest.iter().position(|given| keyword_named(wanted, given)) else {
+                return false;
+            };
             if !self.parts(Node::Keyword(wanted), Node::Keyword(rest.remove(at)), found) {
                 return false;
             }
@@ -280,7 +326,10 @@ impl<'t, 'm> Unifier<'t, 'm> {
             return false;
         }
         if let Some(Value::Many(nodes)) = collector.and_then(|name| found.values.get_mut(name)) {
-            let keywords = rest.into_iter().map(Node::Keyword).filter(|keyword| !nodes.iter().any(|node| node.span() == keyword.span()));
+            let keywords = rest
+                .into_iter()
+                .map(Node::Keyword)
+                .filter(|keyword| !nodes.iter().any(|node| node.span() == keyword.span()));
             nodes.extend(keywords.collect::<Vec<_>>());
             nodes.sort_by_key(|node| node.span());
         }
@@ -288,8 +337,18 @@ impl<'t, 'm> Unifier<'t, 'm> {
     }
 
     fn parameters(self, template: &'t ast::Arguments, source: &'m ast::Arguments, found: &mut Match<'m>) -> bool {
-        let wanted: Vec<Node<'t>> = template.posonlyargs.iter().chain(&template.args).map(Node::Parameter).collect();
-        let mut given: Vec<Node<'m>> = source.posonlyargs.iter().chain(&source.args).map(Node::Parameter).collect();
+        let wanted: Vec<Node<'t>> = template
+            .posonlyargs
+            .iter()
+            .chain(&template.args)
+            .map(Node::Parameter)
+            .collect();
+        let mut given: Vec<Node<'m>> = source
+            .posonlyargs
+            .iter()
+            .chain(&source.args)
+            .map(Node::Parameter)
+            .collect();
         given.extend(source.vararg.as_deref().map(Node::Arg));
         given.extend(source.kwonlyargs.iter().map(Node::Parameter));
         given.extend(source.kwarg.as_deref().map(Node::Arg));
@@ -316,7 +375,11 @@ impl<'t, 'm> Unifier<'t, 'm> {
     }
 
     fn part_lists(self, wanted: &[Part<'t>], given: &[Part<'m>], found: &mut Match<'m>) -> bool {
-        wanted.len() == given.len() && wanted.iter().zip(given).all(|(wanted, given)| self.part(wanted, given, found))
+        wanted.len() == given.len()
+            && wanted
+                .iter()
+                .zip(given)
+                .all(|(wanted, given)| self.part(wanted, given, found))
     }
 
     fn part(self, wanted: &Part<'t>, given: &Part<'m>, found: &mut Match<'m>) -> bool {
@@ -367,7 +430,12 @@ fn statements(block: &[Stmt]) -> Vec<Node<'_>> {
 
 /// Bases and keywords of a class, which `$$bases` takes together.
 fn class_arguments(class: &ast::StmtClassDef) -> Vec<Node<'_>> {
-    class.bases.iter().map(Node::Expr).chain(class.keywords.iter().map(Node::Keyword)).collect()
+    class
+        .bases
+        .iter()
+        .map(Node::Expr)
+        .chain(class.keywords.iter().map(Node::Keyword))
+        .collect()
 }
 
 fn compound(statement: &Stmt) -> bool {

@@ -118,7 +118,11 @@ impl Edits {
                 Piece::Copy(span) if !kept[index] => fresh.push_str(span.of(original)),
                 Piece::Copy(span) => {
                     new_length += offset(fresh.len()) + span.len();
-                    list.push(trimmed(Span::new(done, span.start), std::mem::take(&mut fresh), original));
+                    list.push(trimmed(
+                        Span::new(done, span.start),
+                        std::mem::take(&mut fresh),
+                        original,
+                    ));
                     done = span.end;
                 }
             }
@@ -195,7 +199,9 @@ fn kept_copies(pieces: &[Piece]) -> Vec<bool> {
     // The heaviest increasing chain; patches have few copies once their blocks are in order.
     let mut best: Vec<(u32, Option<usize>)> = Vec::with_capacity(copies.len());
     for (at, (_, span)) in copies.iter().enumerate() {
-        let before = (0..at).filter(|earlier| copies[*earlier].1.end <= span.start).max_by_key(|earlier| best[*earlier].0);
+        let before = (0..at)
+            .filter(|earlier| copies[*earlier].1.end <= span.start)
+            .max_by_key(|earlier| best[*earlier].0);
         best.push((span.len() + before.map_or(0, |earlier| best[earlier].0), before));
     }
     let mut next = (0..copies.len()).max_by_key(|at| best[*at].0);
@@ -214,12 +220,21 @@ fn trimmed(span: Span, text: String, original: &str) -> Edit {
         head -= 1;
     }
     let most = old.len().min(text.len()) - head;
-    let mut tail = old.bytes().rev().zip(text.bytes().rev()).take(most).take_while(|(a, b)| a == b).count();
+    let mut tail = old
+        .bytes()
+        .rev()
+        .zip(text.bytes().rev())
+        .take(most)
+        .take_while(|(a, b)| a == b)
+        .count();
     while !(old.is_char_boundary(old.len() - tail) && text.is_char_boundary(text.len() - tail)) {
         tail -= 1;
     }
     let span = Span::new(span.start + offset(head), span.end - offset(tail));
-    Edit { span, text: text[head..text.len() - tail].to_owned() }
+    Edit {
+        span,
+        text: text[head..text.len() - tail].to_owned(),
+    }
 }
 
 /// Which bytes the two texts share, and where each stands in the other.
@@ -308,7 +323,12 @@ mod tests {
     #[test]
     fn of_crossing_copies_the_longer_one_is_kept() {
         let text = "with open(p) as handle";
-        let pieces = [Piece::Copy(Span::new(16, 22)), Piece::Text(" = ".into()), Piece::Mark(7), Piece::Copy(Span::new(5, 12))];
+        let pieces = [
+            Piece::Copy(Span::new(16, 22)),
+            Piece::Text(" = ".into()),
+            Piece::Mark(7),
+            Piece::Copy(Span::new(5, 12)),
+        ];
         let (edits, marks) = Edits::from_pieces(text, &pieces);
         assert_eq!(edits.apply(text), "handle = open(p)");
         assert_eq!(edits.map().to_new(5), Some(9));

@@ -662,7 +662,9 @@ impl<'a> Node<'a> {
         let (mut left, mut right): (Vec<Part<'_>>, Vec<Part<'_>>) = (Vec::new(), Vec::new());
         self.parts(&mut left);
         other.parts(&mut right);
-        self.kind() == other.kind() && left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| same_part(a, b))
+        self.kind() == other.kind()
+            && left.len() == right.len()
+            && left.iter().zip(&right).all(|(a, b)| same_part(a, b))
     }
 }
 

@@ -107,9 +107,13 @@ impl Module {
             Stmt::ClassDef(node) => &node.decorator_list,
             _ => return Node::Stmt(statement).span().start,
         };
-        let Some(first) = decorators.first() else { return Node::Stmt(statement).span().start };
+        let Some(first) = decorators.first() else {
+            return Node::Stmt(statement).span().start;
+        };
         let before = &self.text()[..Node::Expr(first).span().start as usize];
-        before.rfind('@').map_or(Node::Stmt(statement).span().start, super::span::offset)
+        before
+            .rfind('@')
+            .map_or(Node::Stmt(statement).span().start, super::span::offset)
     }
 
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {

@@ -81,6 +81,11 @@ fn head(meta: &Meta) -> Section {
         (Some(each), Some(all)) => format!("at most {each} leak mutants per mutator and {all} in all"),
     };
     notes.push(format!("{} mutators, {quota}, seed {}", meta.mutators.len(), meta.seed));
+    let tables = meta.resource_tables;
+    notes.push(format!(
+        "of {} acquiring callables known to the mutators, the detectors' own table of {} has {}",
+        tables.mutators, tables.detectors, tables.both
+    ));
     if meta.repeated_mutants > 0 {
         notes.push(format!(
             "{} mutants stand in several corpora and count once",

@@ -50,7 +50,7 @@ pub(super) fn body_of(world: World<'_, '_>, at: u32) -> ScopeId {
 }
 
 fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
-    let callable = callable(world, &call.func)?;
+    let callable = callable(world, call)?;
     if world.config.safe_callables.contains(&callable) || is_descriptor_open(call, &callable) {
         return None;
     }
@@ -63,7 +63,8 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
 }
 
 /// The dotted name of an acquiring callable.
-fn callable(world: World<'_, '_>, func: &Expr) -> Option<String> {
+fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
+    let func = &*call.func;
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,
@@ -80,27 +81,45 @@ fn callable(world: World<'_, '_>, func: &Expr) -> Option<String> {
         return Some(name);
     }
     let Expr::Attribute(node) = func else { return None };
-    let class = world
-        .types()
-        .of(&node.value)
-        .or_else(|| guessed_class(&node.value, tail));
+    let typed = world.types().of(&node.value);
+    let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
 }
 
-/// `file_path.open()` and `server_sock.accept()` without a type in sight: names tell.
-fn guessed_class(receiver: &Expr, method: &str) -> Option<String> {
+/// `file_path.open()`, `entry.open("rb")` and `server_sock.accept()` without a type in sight: names and
+/// modes tell.
+fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'static str> {
     let word = match receiver {
-        Expr::Name(name) => name.id.as_str(),
+        Expr::Name(name) if name.id.as_str() != "self" => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),
         _ => return None,
     };
     let word = word.to_lowercase();
-    let class = match method {
-        "open" if word == "path" || word.ends_with("_path") => "pathlib.Path",
-        "accept" if word.contains("sock") || word.contains("listener") => "socket.socket",
-        _ => return None,
+    let is_path = word == "path" || word.ends_with("_path");
+    match method {
+        "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
+        "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
+        _ => None,
+    }
+}
+
+/// `p.open("rb")`, `p.open(encoding="utf-8")`; `archive.open(name, "r")` is something else.
+fn opens_with_mode(call: &ExprCall) -> bool {
+    let is_mode = |expr: &Expr| {
+        let text = expr.as_constant_expr().and_then(|constant| constant.value.as_str());
+        text.is_some_and(|text| {
+            let mut letters = text.chars();
+            letters.next().is_some_and(|first| "rwxa".contains(first)) && letters.all(|letter| "bt+".contains(letter))
+        })
     };
-    Some(class.to_owned())
+    let keyword = |wanted: &str| {
+        let mut keywords = call.keywords.iter();
+        keywords.any(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == wanted))
+    };
+    match call.args.first() {
+        Some(first) => is_mode(first),
+        None => keyword("encoding"),
+    }
 }
 
 /// `open(fd, "w", closefd=False)` acquires nothing.
@@ -114,20 +133,23 @@ fn is_in_memory(world: World<'_, '_>, call: &ExprCall, callable: &str) -> bool {
     const STREAMS: [&str; 9] = [
         "f", "fp", "fobj", "fileobj", "stream", "buf", "buffer", "bio", "bytes_io",
     ];
-    let named = call.keywords.iter().filter(|keyword| {
-        let name = keyword.arg.as_ref().map_or("", |name| name.as_str());
-        ["fileobj", "file"].contains(&name)
-    });
-    let mut sources = call.args.first().into_iter().chain(named.map(|keyword| &keyword.value));
-    let adapts = !["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable);
-    adapts
-        && sources.any(|source| {
-            let class = world.types().of(source);
-            let is_stream = source
-                .as_name_expr()
-                .is_some_and(|name| STREAMS.contains(&name.id.as_str()));
-            is_stream || class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
-        })
+    if ["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable) {
+        return false;
+    }
+    let is_stream = |source: &Expr| {
+        source
+            .as_name_expr()
+            .is_some_and(|name| STREAMS.contains(&name.id.as_str()))
+    };
+    let is_typed = |source: &Expr| {
+        let class = world.types().of(source);
+        class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
+    };
+    let mut all = call
+        .args
+        .iter()
+        .chain(call.keywords.iter().map(|keyword| &keyword.value));
+    call.args.first().is_some_and(is_stream) || all.any(is_typed)
 }
 
 /// Whether the call has the keyword with the value, as in `stream=True`.

@@ -7,6 +7,8 @@ use crate::python::ast::{Expr, ExprCall};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
     Releases,
+    /// The result is the handle.
+    Passes,
     /// The result owns it.
     Wraps,
     /// The result may own it; nobody knows.
@@ -19,7 +21,17 @@ pub(super) enum Treatment {
 }
 
 /// Methods that store their argument.
-const KEEPERS: [&str; 24] = [
+const KEEPERS: [&str; 34] = [
+    "addCallback",
+    "addCallbacks",
+    "addErrback",
+    "addBoth",
+    "callLater",
+    "callFromThread",
+    "call_soon",
+    "call_later",
+    "call_soon_threadsafe",
+    "then",
     "append",
     "appendleft",
     "add",
@@ -94,7 +106,7 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     } else if let Some(known) = of_typed_method(world, call) {
         return known;
     }
-    if is_own_class(&call.func) {
+    if is_own_class(&call.func) || summary::is_class_attribute(world, &call.func) {
         return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())
@@ -104,6 +116,8 @@ fn of_qualified(world: World<'_, '_>, name: &str) -> Option<Treatment> {
     let arguments = &world.table.arguments;
     if world.table.releases_by_function(name) {
         Some(Treatment::Releases)
+    } else if arguments.passes.contains(name) {
+        Some(Treatment::Passes)
     } else if arguments.wraps.contains(name) {
         Some(Treatment::Wraps)
     } else if arguments.keeps.contains(name) {

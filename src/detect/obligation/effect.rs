@@ -186,6 +186,14 @@ fn evaluate_call<'m>(
     };
     match treatment(setting.world, call, argument) {
         Treatment::Releases => Outcome::Released,
+        Treatment::Passes => {
+            let hold = state.holds(argument).unwrap_or(Hold {
+                wrapped: true,
+                part: None,
+            });
+            state.fly(expr, hold);
+            Outcome::Held(state)
+        }
         Treatment::Wraps => {
             let part = state.holds(argument).and_then(|hold| hold.part);
             state.fly(expr, Hold { wrapped: true, part });
@@ -245,21 +253,26 @@ fn call_method<'m>(
     settle(Span::from(expr.range()), state)
 }
 
+/// A nested function, lambda or class: it may use the handle later, or release it.
 fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) -> Outcome<'m> {
+    let captured = |expr: &Expr| match expr {
+        Expr::Name(name) if matches!(name.ctx, ExprContext::Load) && state.held_by(&name.id).is_some() => {
+            let names = setting.world.names;
+            names.home(&name.id, names.scope_at(name.start().to_u32())) == setting.body
+        }
+        _ => false,
+    };
     let (mut used, mut released) = (false, false);
-    for inner in node.descendants() {
+    for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
-            Node::Expr(Expr::Name(name)) if matches!(name.ctx, ExprContext::Load) => {
-                used |= state.held_by(&name.id).is_some();
+            Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
+                released |= captured(&attribute.value);
             }
-            Node::Expr(Expr::Attribute(attribute)) if is_release(setting, &attribute.attr) => {
-                released |= state.holds(&attribute.value).is_some();
-            }
-            Node::Expr(Expr::Call(call)) => {
-                let argument = call.args.iter().find(|one| state.carries(one));
+            Expr::Call(call) => {
+                let argument = call.args.iter().find(|one| captured(one));
                 released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
             }
-            _ => {}
+            name => used |= captured(name),
         }
     }
     if released {
@@ -280,8 +293,12 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
         Value::ItemOf { .. } | Value::Updated(_) => None,
     };
     setting.tests.assign(&mut state.facts, target, of, text);
+    // `close = f.close`, to be called later.
+    if of.is_some_and(|value| is_bound_release(setting, value, &state)) {
+        return Outcome::Moved(Move::Registered);
+    }
     if of.is_some_and(|value| setting.is_acquisition(value)) {
-        setting.tests.learn_not_none(&mut state.facts, target);
+        setting.tests.learn_made(&mut state.facts, target);
     }
     let before = state.clone();
     for name in names_bound(target) {

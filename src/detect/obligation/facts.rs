@@ -12,8 +12,9 @@
 use std::collections::HashMap;
 
 use super::state::State;
+use crate::detect::text_at;
 use crate::python::Span;
-use crate::python::ast::{CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
 use crate::python::flow::{Graph, Kind, StepId, falls_through, names_bound};
 use crate::python::node::Node;
 
@@ -72,10 +73,16 @@ impl<'m> Tests<'m> {
     /// A name or attribute gets a new value: what was known about it is forgotten, and what a constant
     /// says is learnt.
     pub(super) fn assign(&self, facts: &mut Vec<(u32, bool)>, target: &Expr, value: Option<&Expr>, source: &str) {
-        let target_text = Span::from(target.range()).of(source);
+        let target_text = text_at(source, target.range().into());
         let bound = names_bound(target);
         let concerns = |name: &&str| *name == target_text || bound.contains(name);
         facts.retain(|(number, _)| !self.names[*number as usize].iter().any(concerns));
+        if value.is_some_and(constructs) {
+            self.learn_made(facts, target);
+        }
+        if let Some(value) = value.filter(|value| is_plain(value)) {
+            self.learn_equal(facts, target_text, text_at(source, value.range().into()));
+        }
         let Some(Expr::Constant(constant)) = value else { return };
         let is_none = constant.value == Constant::None;
         let learnt = [
@@ -92,11 +99,36 @@ impl<'m> Tests<'m> {
         }
     }
 
-    /// An acquisition never gives `None`, nor are the items of its tuple `None`.
-    pub(super) fn learn_not_none(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
+    /// After `mode = READ` the test `mode == READ` holds.
+    fn learn_equal(&self, facts: &mut Vec<(u32, bool)>, target: &str, value: &str) {
+        for key in [format!("{target} == {value}"), format!("{target} is {value}")] {
+            if let Some(number) = self.numbers.get(&key) {
+                learn(facts, *number, true);
+            }
+        }
+    }
+
+    /// What has been opened was not empty: `open(name)` says that `name` is true.
+    pub(super) fn learn_opened(&self, facts: &mut Vec<(u32, bool)>, call: &Expr, source: &str) {
+        let Expr::Call(call) = call else { return };
+        for argument in call.args.iter().filter(|argument| is_chain(argument)) {
+            let text = text_at(source, argument.range().into());
+            for (key, holds) in [(format!("{text} is None"), false), (text.to_owned(), true)] {
+                if let Some(number) = self.numbers.get(&key) {
+                    learn(facts, *number, holds);
+                }
+            }
+        }
+    }
+
+    /// An acquisition never gives `None` or anything false, nor are the items of its tuple; the same
+    /// goes for what a constructor makes.
+    pub(super) fn learn_made(&self, facts: &mut Vec<(u32, bool)>, target: &Expr) {
         for name in names_bound(target) {
-            if let Some(number) = self.numbers.get(&format!("{name} is None")) {
-                learn(facts, *number, false);
+            for (key, holds) in [(format!("{name} is None"), false), (name.to_owned(), true)] {
+                if let Some(number) = self.numbers.get(&key) {
+                    learn(facts, *number, holds);
+                }
             }
         }
     }
@@ -153,19 +185,20 @@ impl<'m> Tests<'m> {
     }
 
     fn assume(&self, facts: &mut Vec<(u32, bool)>, test: &'m Expr, holds: bool, source: &'m str) {
-        match test {
-            Expr::UnaryOp(node) if node.op == UnaryOp::Not => self.assume(facts, &node.operand, !holds, source),
-            Expr::BoolOp(node) => {
-                let all = (node.op == crate::python::ast::BoolOp::And) == holds;
-                for value in node.values.iter().filter(|_| all) {
-                    self.assume(facts, value, holds, source);
+        let mut open = vec![(test, holds)];
+        while let Some((test, holds)) = open.pop() {
+            match test {
+                Expr::UnaryOp(node) if node.op == UnaryOp::Not => open.push((&node.operand, !holds)),
+                Expr::BoolOp(node) => {
+                    let all = (node.op == BoolOp::And) == holds;
+                    open.extend(node.values.iter().filter(|_| all).map(|value| (value, holds)));
                 }
-            }
-            _ => {
-                if let Some((key, positive)) = normal_form(test, source)
-                    && let Some(number) = self.numbers.get(&key)
-                {
-                    learn(facts, *number, holds == positive);
+                _ => {
+                    if let Some((key, positive)) = normal_form(test, source)
+                        && let Some(number) = self.numbers.get(&key)
+                    {
+                        learn(facts, *number, holds == positive);
+                    }
                 }
             }
         }
@@ -176,6 +209,17 @@ pub(super) fn learn(facts: &mut Vec<(u32, bool)>, number: u32, holds: bool) {
     facts.retain(|(known, _)| *known != number);
     facts.push((number, holds));
     facts.sort_unstable();
+}
+
+/// `Popen(...)`, `subprocess.Popen(...)`
+fn constructs(value: &Expr) -> bool {
+    let Expr::Call(call) = value else { return false };
+    let tail = match &*call.func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(node) => node.attr.as_str(),
+        _ => return false,
+    };
+    tail.starts_with(char::is_uppercase) && tail.chars().any(char::is_lowercase)
 }
 
 fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
@@ -203,7 +247,7 @@ fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
 /// The text of a test whose answer stays the same while its names do, and whether `True` means that
 /// the text holds.
 fn normal_form(test: &Expr, source: &str) -> Option<(String, bool)> {
-    let whole = || Span::from(test.range()).of(source).to_owned();
+    let whole = || text_at(source, test.range().into()).to_owned();
     match test {
         Expr::Name(_) => Some((whole(), true)),
         Expr::Attribute(node) if is_chain(&node.value) => Some((whole(), true)),
@@ -239,7 +283,7 @@ fn comparison(node: &ExprCompare, source: &str) -> Option<(String, bool)> {
         CmpOp::Gt => (">", true),
         CmpOp::LtE => (">", false),
     };
-    let side = |expr: &Expr| Span::from(expr.range()).of(source).to_owned();
+    let side = |expr: &Expr| text_at(source, expr.range().into()).to_owned();
     Some((format!("{} {word} {}", side(&node.left), side(right)), holds))
 }
 
@@ -265,7 +309,7 @@ fn is_plain(expr: &Expr) -> bool {
 fn words<'m>(test: &'m Expr, source: &'m str) -> Vec<&'m str> {
     let nodes = Node::Expr(test).descendants();
     let chains = nodes.filter(|node| matches!(node, Node::Expr(Expr::Name(_) | Expr::Attribute(_))));
-    chains.map(|node| node.span().of(source)).collect()
+    chains.map(|node| text_at(source, node.span())).collect()
 }
 
 /// What a test says when the handle is held; `None` if it does not ask about it.

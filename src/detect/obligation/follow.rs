@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::acquire::Acquisition;
 use super::effect::{Outcome, Setting, apply, branch};
 use super::facts::Tests;
-use super::risk::grade;
+use super::risk::{self, grade};
 use super::state::{Key, State};
-use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Skipped, World};
+use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
+use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, StepId};
 use crate::python::names::{Def, parameters};
@@ -16,6 +17,8 @@ use crate::python::{Node, ScopeId, Span};
 
 /// More states than this, and the fate is unknown.
 const MAX_STATES: usize = 20_000;
+/// The same for all acquisitions of a body together: generated code may acquire thousands of times.
+const MAX_STATES_PER_BODY: usize = 3_000_000;
 /// More states at one step than this, and what tests said is forgotten there.
 const MAX_STATES_PER_STEP: u32 = 24;
 
@@ -62,13 +65,17 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
         };
-        let facts = tests.known_at(
+        let mut facts = tests.known_at(
             statements(world, node),
             acquisition.call.range().into(),
             world.module.text(),
         );
+        if acquisition.origin == Origin::Table && acquisition.resource.class.as_deref() == Some("io.IOBase") {
+            tests.learn_opened(&mut facts, acquisition.call, world.module.text());
+        }
         for part in parts(acquisition) {
             let mut walk = Walk::new(setting, &graph);
+            walk.max_states = MAX_STATES.min(MAX_STATES_PER_BODY / acquisitions.len());
             for start in starts {
                 walk.begin(*start, &State::acquired(acquisition.call, part, facts.clone()));
             }
@@ -103,6 +110,14 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
     Some(walk.fate)
 }
 
+/// `yield f`
+fn hands_out(kind: &Kind<'_>, state: &State<'_>) -> bool {
+    match kind {
+        Kind::Evaluate(Expr::Yield(node)) => node.value.as_deref().is_some_and(|value| state.carries(value)),
+        _ => false,
+    }
+}
+
 fn parts(acquisition: &Acquisition<'_, '_>) -> Vec<Option<usize>> {
     match acquisition.resource.parts.as_slice() {
         [] => vec![None],
@@ -119,7 +134,7 @@ fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate:
     Obligation {
         call: acquisition.call,
         span,
-        callee: super::shorten(func.of(world.module.text())),
+        callee: super::shorten(text_at(world.module.text(), func)),
         resource: Cow::Owned(acquisition.resource.clone()),
         body: acquisition.body,
         body_kind: world.names.scope(acquisition.body).kind,
@@ -176,6 +191,8 @@ fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]
 struct Trail {
     raised_at: Option<Span>,
     returned_at: Option<Span>,
+    /// It was a method of the handle that raised.
+    raised_by_handle: bool,
 }
 
 struct Walk<'a, 'g, 'm> {
@@ -185,6 +202,10 @@ struct Walk<'a, 'g, 'm> {
     seen: HashSet<(StepId, Key<'m>)>,
     per_step: HashMap<StepId, u32>,
     fate: Fate<'m>,
+    /// An exception at a `yield` that had handed the handle out: the consumer's affair, unless this
+    /// generator releases it elsewhere, as context managers do.
+    skipped_outside: Option<Skipped>,
+    max_states: usize,
 }
 
 impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
@@ -196,6 +217,8 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             seen: HashSet::new(),
             per_step: HashMap::new(),
             fate: Fate::default(),
+            skipped_outside: None,
+            max_states: MAX_STATES,
         }
     }
 
@@ -204,6 +227,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         let trail = Trail {
             raised_at: None,
             returned_at: None,
+            raised_by_handle: false,
         };
         for edge in self.graph.out(start) {
             if edge.kind == EdgeKind::Normal {
@@ -214,7 +238,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
 
     fn run(&mut self) {
         while let Some((id, state, trail)) = self.open.pop_front() {
-            if self.seen.len() > MAX_STATES {
+            if self.seen.len() > self.max_states {
                 self.fate.unknown = true;
                 return;
             }
@@ -223,6 +247,13 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 Graph::RAISED => self.skip(&state, trail),
                 _ => self.pass(id, state, trail),
             }
+        }
+        match self.skipped_outside {
+            Some(skipped) if self.fate.released => {
+                self.fate.skipped.get_or_insert(skipped);
+            }
+            Some(_) => self.moved(Move::Yielded),
+            None => {}
         }
     }
 
@@ -282,16 +313,28 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
     fn raise(&mut self, id: StepId, edge: Edge, before: &State<'m>, mut trail: Trail) {
         let step = self.graph.step(id);
         let mut state = before.clone();
-        // Handlers and cleanups pass on what was raised before.
-        if !matches!(step.kind, Kind::Join) {
-            let risk = grade(self.setting, step, &state);
-            if risk == Grade::Nothing {
-                return;
+        match step.kind {
+            // Cleanups pass on what was raised before.
+            Kind::Join => {}
+            Kind::Dispatch(handlers) => {
+                if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
+                    state.raised = Grade::Unlikely;
+                }
             }
-            // Where a cleanup itself raises, the leak takes both exceptions.
-            if state.raised == Grade::Nothing || risk < state.raised {
-                state.raised = risk;
+            _ => {
+                let risk = grade(self.setting, step, &state);
+                if risk == Grade::Nothing {
+                    return;
+                }
+                // Where a cleanup itself raises, the leak takes two exceptions.
+                state.raised = if state.raised == Grade::Nothing {
+                    risk
+                } else {
+                    Grade::Unlikely
+                };
                 trail.raised_at = Some(step.span);
+                state.yielded |= hands_out(&step.kind, &state);
+                trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }
         if !state.landed {
@@ -355,6 +398,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             grade: state.raised,
             doubt: state.doubt,
         };
+        if state.yielded {
+            self.skipped_outside = Some(skipped);
+            return;
+        }
         let better = self
             .fate
             .skipped

@@ -39,6 +39,8 @@ pub(super) struct Owners {
     released: BTreeMap<String, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<String>,
+    /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
+    registered: BTreeSet<String>,
 }
 
 /// How sure it is that nobody releases an attribute.
@@ -64,8 +66,11 @@ impl Owners {
     fn note(&mut self, world: World<'_, '_>, node: Node<'_>) {
         match node {
             Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
-                if let Expr::Attribute(inner) = &*node.value {
+                // `self.session.socket.close()` releases what the session holds, too.
+                let mut object = &*node.value;
+                while let Expr::Attribute(inner) = object {
                     self.releases(world, &inner.attr, node.start().to_u32());
+                    object = &inner.value;
                 }
             }
             Node::WithItem(WithItem {
@@ -99,6 +104,9 @@ impl Owners {
         let keywords = call.keywords.iter().map(|keyword| &keyword.value);
         for argument in call.args.iter().chain(keywords) {
             let Expr::Attribute(node) = argument else { continue };
+            if node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self") {
+                self.registered.insert(node.attr.to_string());
+            }
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
                 Treatment::Unknown => {
@@ -159,7 +167,8 @@ impl Owners {
         let has = |method: &str| method_of(world, class, method).is_some();
         let mut release: Vec<String> = self.methods_releasing(world, class, attribute);
         let with_releases = has("__exit__") || has("__aexit__");
-        if release.is_empty() && !with_releases {
+        let registered = release.iter().any(|method| self.registered.contains(method));
+        if registered || (release.is_empty() && !with_releases) {
             return None;
         }
         release.extend(RELEASES.iter().filter(|name| has(name)).map(|name| (*name).to_owned()));

@@ -6,12 +6,24 @@ use super::state::State;
 use super::{Grade, World};
 use crate::detect::resources::Resource;
 use crate::python::Resolved;
-use crate::python::ast::{Constant, Expr, ExprCall, ExprName, Ranged};
-use crate::python::flow::{Kind, Step};
+use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, Ranged};
+use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 22] = [
+const SAFE: [&str; 34] = [
+    "os.umask",
+    "os.getuid",
+    "os.geteuid",
+    "os.getgid",
+    "os.getegid",
+    "os.cpu_count",
+    "contextlib.closing",
+    "contextlib.aclosing",
+    "contextlib.ExitStack",
+    "contextlib.AsyncExitStack",
+    "contextlib.suppress",
+    "contextlib.nullcontext",
     "builtins.isinstance",
     "builtins.issubclass",
     "builtins.hasattr",
@@ -35,7 +47,11 @@ const SAFE: [&str; 22] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 30] = [
+const UNLIKELY: [&str; 34] = [
+    "sys.stdout.write",
+    "sys.stderr.write",
+    "sys.stdout.flush",
+    "sys.stderr.flush",
     "csv.writer",
     "csv.reader",
     "csv.DictWriter",
@@ -78,8 +94,7 @@ const LOGGING: [&str; 9] = [
     "log",
     "isEnabledFor",
 ];
-const ITERATORS: [&str; 5] = [
-    "builtins.range",
+const ITERATORS: [&str; 4] = [
     "builtins.enumerate",
     "builtins.zip",
     "builtins.sorted",
@@ -160,6 +175,11 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
         Kind::Evaluate(expr) => of_operation(world, resource, expr, state),
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
+        // Its own tuple has as many items as it has.
+        Kind::Bind {
+            value: Value::Of(value),
+            ..
+        } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
     }
@@ -169,11 +189,22 @@ fn of_operation(world: World<'_, '_>, resource: &Resource, expr: &Expr, state: &
     match expr {
         Expr::Call(call) => of_call(world, resource, call, state),
         Expr::Yield(_) | Expr::YieldFrom(_) => Grade::Likely,
+        // What was not awaited to its end has not been acquired.
+        Expr::Await(node) if state.flies_in(node.range().into()) => Grade::Nothing,
         Expr::Await(node) => match &*node.value {
             Expr::Call(call) => of_call(world, resource, call, state),
             _ => Grade::Likely,
         },
         Expr::Subscript(node) if state.holds(&node.value).is_some() => Grade::Nothing,
+        // `IO[bytes]` is a type.
+        Expr::Subscript(node)
+            if node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.starts_with(char::is_uppercase)) =>
+        {
+            Grade::Unlikely
+        }
         Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
@@ -235,22 +266,34 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if call.args.is_empty() && call.keywords.is_empty() && tail.starts_with(char::is_uppercase) {
         return Grade::Unlikely;
     }
+    if ["close", "unlock", "release", "shutdown"]
+        .iter()
+        .any(|word| tail.to_lowercase().starts_with(word))
+    {
+        return Grade::Nothing;
+    }
     match world.names.resolve(&call.func) {
-        Resolved::Qualified(name) => of_known(world, &name),
+        Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
+        Resolved::Qualified(name) => of_known(world, &name, tail),
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
         _ => Grade::Likely,
     }
 }
 
-fn of_known(world: World<'_, '_>, name: &str) -> Grade {
+fn of_known(world: World<'_, '_>, name: &str, tail: &str) -> Grade {
+    // `os.environ.get`, but not `re.split`: a method of something that a module holds.
+    let is_method = name.matches('.').count() > 1;
     if SAFE.contains(&name) || world.table.releases_by_function(name) {
         Grade::Nothing
     } else if name.ends_with(".wrap_socket") {
         Grade::Likely
-    } else if UNLIKELY.contains(&name)
+    } else if (is_method && UNLIKELY_METHODS.contains(&tail))
+        || UNLIKELY.contains(&name)
         || world.table.arguments.wraps.contains(name)
         || name.starts_with("logging.")
-        || name.starts_with("os.path.")
+        || ["os.path.", "posixpath.", "ntpath."]
+            .iter()
+            .any(|module| name.starts_with(module))
     {
         Grade::Unlikely
     } else {
@@ -266,10 +309,11 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     let Expr::Call(call) = iterable else {
         return Grade::Unlikely;
     };
-    let over_arguments = match world.names.resolve(&call.func) {
-        Resolved::Qualified(name) => ITERATORS.contains(&name.as_str()),
-        _ => false,
-    };
+    let resolved = world.names.resolve(&call.func);
+    if resolved.qualified() == Some("builtins.range") {
+        return Grade::Nothing;
+    }
+    let over_arguments = resolved.qualified().is_some_and(|name| ITERATORS.contains(&name));
     let unlikely_method = match &*call.func {
         Expr::Attribute(method) => UNLIKELY_METHODS.contains(&method.attr.as_str()),
         _ => false,
@@ -282,4 +326,39 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     } else {
         Grade::Likely
     }
+}
+
+/// A method of the handle, or a function that is handed it.
+pub(super) fn is_call_on_handle(kind: &Kind<'_>, state: &State<'_>) -> bool {
+    let Kind::Evaluate(Expr::Call(call)) = kind else {
+        return false;
+    };
+    call.func
+        .as_attribute_expr()
+        .is_some_and(|method| state.holds(&method.value).is_some())
+}
+
+/// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
+/// `sock.connect()`. Files are left out, since reading them may fail to decode.
+pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHandler]) -> bool {
+    const CAUGHT: [&str; 6] = [
+        "OSError",
+        "IOError",
+        "EnvironmentError",
+        "error",
+        "Error",
+        "RequestException",
+    ];
+    let is_file = ["file", "temporary-file", "archive"].contains(&resource.kind.as_str());
+    let names = |type_: &Expr| match type_ {
+        Expr::Name(name) => CAUGHT.contains(&name.id.as_str()),
+        Expr::Attribute(node) => CAUGHT.contains(&node.attr.as_str()),
+        _ => false,
+    };
+    let catches = |ExceptHandler::ExceptHandler(handler): &ExceptHandler| match handler.type_.as_deref() {
+        Some(Expr::Tuple(types)) => types.elts.iter().any(names),
+        Some(one) => names(one),
+        None => true,
+    };
+    !is_file && handlers.iter().any(catches)
 }

@@ -79,6 +79,33 @@ pub(super) fn method_of<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) ->
     local(world, world.names.scope_of(method)?, !is_static)
 }
 
+/// `self.protocol` where the class says `protocol = LoggingProtocol`.
+pub(super) fn is_class_attribute(world: World<'_, '_>, func: &Expr) -> bool {
+    let Expr::Attribute(node) = func else { return false };
+    let Some(class) = world.names.enclosing_class(func.start().to_u32()) else {
+        return false;
+    };
+    let Some(Node::Stmt(Stmt::ClassDef(class))) = world.names.scope(class).node else {
+        return false;
+    };
+    let on_self = node
+        .value
+        .as_name_expr()
+        .is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()));
+    on_self
+        && class.body.iter().any(|statement| match statement {
+            Stmt::Assign(assign) => assign.targets.iter().any(|target| {
+                let named = target.as_name_expr().is_some_and(|name| name.id == node.attr);
+                named
+                    && assign
+                        .value
+                        .as_name_expr()
+                        .is_some_and(|name| name.id.starts_with(char::is_uppercase))
+            }),
+            _ => false,
+        })
+}
+
 fn has_decorator(def: Def<'_>, name: &str) -> bool {
     let named = |decorator: &Expr| decorator.as_name_expr().is_some_and(|word| word.id.as_str() == name);
     def.decorators.iter().any(named)

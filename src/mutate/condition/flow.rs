@@ -1,11 +1,14 @@
 //! Conditions on where control goes.
 
 use super::{Argument, Scene, Truth};
-use crate::python::ast::Stmt;
-use crate::python::flow;
+use crate::python::ast::{Expr, Stmt, WithItem};
+use crate::python::flow::{self, Graph};
+use crate::python::names::ScopeKind;
 
 fn of_block(scene: &Scene<'_, '_, '_>, arguments: &[Argument], question: fn(&[Stmt]) -> bool) -> Truth {
-    scene.block(arguments, 0).map_or(Truth::Unknown, |block| question(block).into())
+    scene
+        .block(arguments, 0)
+        .map_or(Truth::Unknown, |block| question(block).into())
 }
 
 /// `falls-through($$b)`: control can reach the end.
@@ -18,9 +21,33 @@ pub(super) fn leaves_early(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]
     of_block(scene, arguments, flow::leaves_early)
 }
 
-/// `may-raise($$b)`
+/// `may-raise($$b)`: an exception may leave the block. What a handler inside catches does not.
 pub(super) fn may_raise(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    of_block(scene, arguments, flow::may_raise)
+    let Some(block) = scene.block(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let leaves = |statement: &Stmt| Graph::of_body(std::slice::from_ref(statement)).reachable()[Graph::RAISED as usize];
+    block
+        .iter()
+        .any(|statement| leaves(statement) && !suppresses_all(scene, statement))
+        .into()
+}
+
+/// `with suppress(Exception):`
+fn suppresses_all(scene: &Scene<'_, '_, '_>, statement: &Stmt) -> bool {
+    let Stmt::With(node) = statement else { return false };
+    let [
+        WithItem {
+            context_expr: Expr::Call(call),
+            ..
+        },
+    ] = &node.items[..]
+    else {
+        return false;
+    };
+    let all =
+        |class: &Expr| matches!(class, Expr::Name(name) if matches!(name.id.as_str(), "Exception" | "BaseException"));
+    scene.facts.names.resolve(&call.func).qualified() == Some("contextlib.suppress") && call.args.iter().any(all)
 }
 
 /// `has-yield($$b)`
@@ -29,12 +56,15 @@ pub(super) fn has_yield(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
 }
 
 /// `used-after($n)`: read on some path that leaves the site, exceptions and loops included; unknown
-/// where the name belongs to another scope than the code around it.
+/// where the name belongs to another scope than the code around it, or to a class.
 pub(super) fn used_after(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(name) = scene.word(arguments, 0) else { return Truth::Unknown };
+    let Some(name) = scene.word(arguments, 0) else {
+        return Truth::Unknown;
+    };
     let at = scene.at();
     let scope = scene.facts.names.scope_at(at.start);
-    if scene.facts.names.home(&name, scope) != scope {
+    let in_class = scene.facts.names.scope(scope).kind == ScopeKind::Class;
+    if in_class || scene.facts.names.home(&name, scope) != scope {
         return Truth::Unknown;
     }
     scene.facts.graph_at(at.start).live_after(&name, at).into()

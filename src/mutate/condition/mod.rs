@@ -4,14 +4,17 @@
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
 mod bind;
+mod callee;
 mod class;
 mod flow;
 mod name;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use super::facts::Facts;
-use super::site::Site;
+use super::site::{Site, SitePart};
 use super::unify::Value;
 
 /// What a condition finds.
@@ -31,6 +34,7 @@ impl From<bool> for Truth {
 /// One entry of `where`: `[N:] [not] name(argument, …)`.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
+    #[cfg_attr(not(test), expect(dead_code, reason = "names a condition that no case needs"))]
     pub(super) text: String,
     /// Which alternative it is about, counted from zero; all of them if none is named.
     pub(super) alternative: Option<usize>,
@@ -73,24 +77,25 @@ macro_rules! words {
 
 words! {
     "call-in" => bind::call_in, binds;
-    "called" => name::called;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
+    "enters-itself" => class::enters_itself;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
-    "has-method" => class::has_method;
     "has-yield" => flow::has_yield;
     "is" => name::is;
     "leaves-early" => flow::leaves_early;
+    "literal" => syntax::literal;
     "may-raise" => flow::may_raise;
+    "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
-    "no-bases" => class::no_bases;
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
     "only-calls" => class::only_calls;
     "only-reads" => usage::only_reads;
     "owns-resource" => class::owns_resource;
+    "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
     "rebound" => usage::rebound;
     "release" => usage::release;
@@ -119,9 +124,22 @@ impl Condition {
             .strip_suffix(')')
             .and_then(|call| call.split_once('('))
             .ok_or_else(|| format!("cannot read the condition {text:?}; it is `[not] name($x, \"text\", …)`"))?;
-        let word = WORDS.iter().find(|word| word.name == name.trim()).ok_or_else(|| unknown_word(name.trim()))?;
-        let arguments = arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty()).map(parse_argument);
-        Ok(Self { text: text.to_owned(), alternative, negated, word, arguments: arguments.collect() })
+        let word = WORDS
+            .iter()
+            .find(|word| word.name == name.trim())
+            .ok_or_else(|| unknown_word(name.trim()))?;
+        let arguments = arguments
+            .split(',')
+            .map(str::trim)
+            .filter(|argument| !argument.is_empty())
+            .map(parse_argument);
+        Ok(Self {
+            text: text.to_owned(),
+            alternative,
+            negated,
+            word,
+            arguments: arguments.collect(),
+        })
     }
 
     /// Names of the metavariables it asks about.
@@ -148,8 +166,13 @@ impl Condition {
 }
 
 fn unknown_word(name: &str) -> String {
-    let close = WORDS.iter().map(|word| (strsim::jaro_winkler(word.name, name), word.name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = close.filter(|(score, _)| *score > 0.8).map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"));
+    let close = WORDS
+        .iter()
+        .map(|word| (strsim::jaro_winkler(word.name, name), word.name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = close
+        .filter(|(score, _)| *score > 0.8)
+        .map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"));
     format!("there is no condition `{name}`{hint}")
 }
 
@@ -168,7 +191,9 @@ pub fn condition_names() -> impl Iterator<Item = &'static str> {
 impl<'m> Scene<'_, '_, 'm> {
     /// The value of argument `at`: as the last part sees it.
     fn value(&self, arguments: &[Argument], at: usize) -> Option<Value<'m>> {
-        let Argument::Variable(name) = arguments.get(at)? else { return None };
+        let Argument::Variable(name) = arguments.get(at)? else {
+            return None;
+        };
         match self.site.parts.last() {
             Some(part) => self.site.value(part, name).cloned(),
             None => self.site.values.get(name).cloned(),
@@ -204,7 +229,9 @@ impl<'m> Scene<'_, '_, 'm> {
     }
 
     fn bind(&mut self, arguments: &[Argument], value: Value<'m>) -> Truth {
-        let Some(Argument::Variable(name)) = arguments.first() else { return Truth::Unknown };
+        let Some(Argument::Variable(name)) = arguments.first() else {
+            return Truth::Unknown;
+        };
         match self.site.parts.last_mut() {
             Some(part) if part.hunk > 0 => part.found.values.insert(name.clone(), value),
             _ => self.site.values.insert(name.clone(), value),
@@ -214,6 +241,6 @@ impl<'m> Scene<'_, '_, 'm> {
 
     /// Where the last part stands.
     fn at(&self) -> crate::python::Span {
-        self.site.parts.last().map(|part| part.span()).unwrap_or_default()
+        self.site.parts.last().map(SitePart::span).unwrap_or_default()
     }
 }

@@ -6,7 +6,9 @@ use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// `is($f, "pkg.name", …)`: resolves to one of them; unknown where the meaning is open.
 pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(expr) = scene.expr(arguments, 0) else { return Truth::Unknown };
+    let Some(expr) = scene.expr(arguments, 0) else {
+        return Truth::Unknown;
+    };
     match scene.facts.names.resolve(expr) {
         Resolved::Qualified(name) => scene.texts(arguments, 1).contains(&name.as_str()).into(),
         Resolved::Local { .. } => Truth::No,
@@ -14,42 +16,66 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
     }
 }
 
-/// `called($f)`: some call of the module's `$f` stands in the module outside its own body.
-pub(super) fn called(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(name) = scene.word(arguments, 0) else { return Truth::Unknown };
-    let own = scene.at();
-    let loads = scene.facts.names.loads(&name, ScopeId::MODULE);
-    loads.iter().any(|load| !own.contains(load.span)).into()
-}
-
-/// `covered($x)`: bound just once, and every use lies in another hunk of the site.
+/// `covered($x)`: bound just once, every use lies in another hunk of the site, and every such hunk
+/// holds one: the same word may mean something else there.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(Argument::Variable(variable)) = arguments.first() else { return Truth::Unknown };
-    let Some(name) = scene.site.values.get(variable).and_then(|value| value.word().map(str::to_owned)) else { return Truth::Unknown };
+    let Some(Argument::Variable(variable)) = arguments.first() else {
+        return Truth::Unknown;
+    };
+    let Some(name) = scene
+        .site
+        .values
+        .get(variable)
+        .and_then(|value| value.word().map(str::to_owned))
+    else {
+        return Truth::Unknown;
+    };
     let names = &scene.facts.names;
     let definitions = names.bindings(&name, ScopeId::MODULE);
     if definitions.len() != 1 || !definitions[0].kind.is_definition() {
         return Truth::Unknown;
     }
-    let exported = scene.facts.module.body.iter().any(|statement| exports(Node::Stmt(statement), &name));
-    let places: Vec<Span> = scene.site.parts.iter().filter(|part| part.hunk > 0).map(|part| part.node().span()).collect();
+    let exported = scene
+        .facts
+        .module
+        .body
+        .iter()
+        .any(|statement| exports(Node::Stmt(statement), &name));
+    let places: Vec<Span> = scene
+        .site
+        .parts
+        .iter()
+        .filter(|part| part.hunk > 0)
+        .map(|part| part.node().span())
+        .collect();
     let loads = names.loads(&name, ScopeId::MODULE);
-    (!exported && loads.iter().all(|load| places.iter().any(|place| place.contains(load.span)))).into()
+    let all_changed = loads
+        .iter()
+        .all(|load| places.iter().any(|place| place.contains(load.span)));
+    let all_meant = places
+        .iter()
+        .all(|place| loads.iter().any(|load| place.contains(load.span)));
+    (!exported && all_changed && all_meant).into()
 }
 
 /// Whether a top-level statement lists the name in `__all__`.
 fn exports(statement: Node<'_>, name: &str) -> bool {
     let words = |word: &str| {
-        statement.descendants().filter_map(Node::as_expr).any(|expr| match expr {
-            Expr::Name(node) => node.id.as_str() == word,
-            Expr::Constant(node) => node.value.as_str().is_some_and(|text| text == word),
-            _ => false,
-        })
+        statement
+            .descendants()
+            .filter_map(Node::as_expr)
+            .any(|expr| match expr {
+                Expr::Name(node) => node.id.as_str() == word,
+                Expr::Constant(node) => node.value.as_str().is_some_and(|text| text == word),
+                _ => false,
+            })
     };
     words("__all__") && words(name)
 }
 
 /// `mentioned-elsewhere($x)`: another module of the corpus holds the word.
 pub(super) fn mentioned_elsewhere(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    scene.word(arguments, 0).map_or(Truth::Unknown, |name| scene.facts.index.stands_elsewhere(&name).into())
+    scene
+        .word(arguments, 0)
+        .map_or(Truth::Unknown, |name| scene.facts.index.stands_elsewhere(&name).into())
 }

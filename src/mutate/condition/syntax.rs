@@ -2,28 +2,61 @@
 
 use super::{Argument, Scene, Truth};
 use crate::python::Node;
-use crate::python::ast::Stmt;
+use crate::python::ast::{Constant, Expr, Stmt};
 use crate::python::flow;
 
 /// `one-of($m, word, …)`
 pub(super) fn one_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(word) = scene.word(arguments, 0) else { return Truth::Unknown };
+    let Some(word) = scene.word(arguments, 0) else {
+        return Truth::Unknown;
+    };
     scene.texts(arguments, 1).contains(&word.as_str()).into()
+}
+
+/// `literal($x, kind…)`: a constant, or nothing but constants; `text` and `number` narrow it.
+pub(super) fn literal(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(value) = scene.value(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let kinds = scene.texts(arguments, 1);
+    let wanted = |constant: &Constant| match constant {
+        Constant::Str(_) => kinds.is_empty() || kinds.contains(&"text"),
+        Constant::Int(_) | Constant::Float(_) => kinds.is_empty() || kinds.contains(&"number"),
+        _ => kinds.is_empty(),
+    };
+    let is_wanted = |node: &Node<'_>| matches!(node, Node::Expr(Expr::Constant(constant)) if wanted(&constant.value));
+    value.nodes().iter().all(is_wanted).into()
 }
 
 /// `simple($s)`: an assignment or an expression, nothing that leaves or blocks.
 pub(super) fn simple(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(value) = scene.value(arguments, 0) else { return Truth::Unknown };
+    let Some(value) = scene.value(arguments, 0) else {
+        return Truth::Unknown;
+    };
     let statement = value.nodes().first().and_then(|node| node.as_stmt());
-    let kind = matches!(statement, Some(Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_) | Stmt::Expr(_)));
+    let kind = matches!(
+        statement,
+        Some(Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_) | Stmt::Expr(_))
+    );
     let suspends = statement.is_some_and(|statement| flow::has_yield(std::slice::from_ref(statement)));
     (kind && !suspends).into()
 }
 
-/// `plain-function()`: the anchor is a module's `def`, not decorated, no coroutine, no generator.
+/// `plain-function()`: the anchor is a module's `def`, not decorated, no coroutine, no generator, and
+/// says nothing of what it returns: `-> str` would give a changed one away.
 pub(super) fn plain_function(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
-    let Some(part) = scene.site.parts.first() else { return Truth::Unknown };
-    let Node::Stmt(Stmt::FunctionDef(function)) = part.node() else { return Truth::No };
-    let top_level = scene.facts.module.body.iter().any(|statement| Node::Stmt(statement).span() == part.node().span());
-    (top_level && function.decorator_list.is_empty() && !flow::has_yield(&function.body)).into()
+    let Some(part) = scene.site.parts.first() else {
+        return Truth::Unknown;
+    };
+    let Node::Stmt(Stmt::FunctionDef(function)) = part.node() else {
+        return Truth::No;
+    };
+    let top_level = scene
+        .facts
+        .module
+        .body
+        .iter()
+        .any(|statement| Node::Stmt(statement).span() == part.node().span());
+    let bare = function.decorator_list.is_empty() && function.returns.is_none();
+    (top_level && bare && !flow::has_yield(&function.body)).into()
 }

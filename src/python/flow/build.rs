@@ -38,6 +38,7 @@ pub(super) struct Builder<'a, 'o> {
     /// How many copies of `finally` bodies the builder stands in.
     pub(super) copies: u32,
     depth: u32,
+    pub(super) expr_depth: u32,
     /// Nested functions and lambdas, and what `global` and `nonlocal` name.
     pub(super) closures: Vec<Node<'a>>,
     declared: Vec<&'a str>,
@@ -73,6 +74,7 @@ impl<'o> Builder<'_, 'o> {
             options,
             copies: 0,
             depth: 0,
+            expr_depth: 0,
             closures: Vec::new(),
             declared: Vec::new(),
         };
@@ -123,7 +125,7 @@ impl<'a> Builder<'a, '_> {
         self.connect(ends, Graph::END);
         let mut shared = std::mem::take(&mut self.declared);
         for closure in &self.closures {
-            super::query::free_names(*closure, &mut shared);
+            super::query::free_names(*closure, 0, &mut shared);
         }
         shared.sort_unstable();
         shared.dedup();
@@ -394,8 +396,8 @@ impl<'a> Builder<'a, '_> {
 
     fn try_except(&mut self, span: Span, body: &'a [Stmt], handlers: &'a [ExceptHandler], orelse: &'a [Stmt]) {
         let outer = self.raise_to;
-        let ordinary = self.place(Kind::Join, span);
-        let exit = self.place(Kind::Join, span);
+        let ordinary = self.place(Kind::Dispatch(handlers), span);
+        let exit = self.place(Kind::Dispatch(handlers), span);
         self.raise_to = Targets { ordinary, exit };
         self.body(body);
         self.raise_to = outer;

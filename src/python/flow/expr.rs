@@ -8,6 +8,9 @@ use crate::python::ast::{
 use crate::python::node::Node;
 use crate::python::span::Span;
 
+/// Operands nested deeper are not looked at: a worker's stack is small.
+const MAX_EXPR_DEPTH: u32 = 500;
+
 impl<'a> Builder<'a, '_> {
     pub(super) fn optional(&mut self, expr: Option<&'a Expr>) {
         if let Some(expr) = expr {
@@ -18,6 +21,10 @@ impl<'a> Builder<'a, '_> {
     /// Operands before their operation. The left edge of the tree is walked by a loop: chains of
     /// operators and of method calls grow there, thousands of links long in generated code.
     pub(super) fn expr(&mut self, expr: &'a Expr) {
+        if self.expr_depth >= MAX_EXPR_DEPTH {
+            return self.evaluate(expr, Raises::Both);
+        }
+        self.expr_depth += 1;
         let mut spine = vec![expr];
         while let Some(first) = spine.last().and_then(|expr| first_operand(expr)) {
             spine.push(first);
@@ -25,6 +32,7 @@ impl<'a> Builder<'a, '_> {
         for link in spine.into_iter().rev() {
             self.operation(link);
         }
+        self.expr_depth -= 1;
     }
 
     fn exprs(&mut self, list: &'a [Expr]) {
@@ -168,22 +176,34 @@ impl<'a> Builder<'a, '_> {
 
     /// Evaluates a test; gives the ways on which it holds and on which it does not.
     pub(super) fn test(&mut self, expr: &'a Expr) -> (Frontier, Frontier) {
-        match expr {
-            Expr::UnaryOp(node) if node.op == UnaryOp::Not => {
-                let (yes, no) = self.test(&node.operand);
-                (no, yes)
+        let (mut expr, mut negated) = (expr, false);
+        while let Expr::UnaryOp(node) = expr
+            && node.op == UnaryOp::Not
+        {
+            (expr, negated) = (&node.operand, !negated);
+        }
+        let (yes, no) = match expr {
+            Expr::BoolOp(node) if self.expr_depth < MAX_EXPR_DEPTH => {
+                self.expr_depth += 1;
+                let ways = self.test_all(node.op, &node.values);
+                self.expr_depth -= 1;
+                ways
             }
-            Expr::BoolOp(node) => self.test_all(node.op, &node.values),
-            _ => match super::truth(expr) {
-                Some(true) => (std::mem::take(&mut self.frontier), Frontier::new()),
-                Some(false) => (Frontier::new(), std::mem::take(&mut self.frontier)),
-                None => {
-                    self.expr(expr);
-                    let branch = self.add(Kind::Branch(expr), expr.range().into(), Raises::Nothing);
-                    self.frontier.clear();
-                    (vec![(branch, EdgeKind::True)], vec![(branch, EdgeKind::False)])
-                }
-            },
+            _ => self.test_one(expr),
+        };
+        if negated { (no, yes) } else { (yes, no) }
+    }
+
+    fn test_one(&mut self, expr: &'a Expr) -> (Frontier, Frontier) {
+        match super::truth(expr) {
+            Some(true) => (std::mem::take(&mut self.frontier), Frontier::new()),
+            Some(false) => (Frontier::new(), std::mem::take(&mut self.frontier)),
+            None => {
+                self.expr(expr);
+                let branch = self.add(Kind::Branch(expr), expr.range().into(), Raises::Nothing);
+                self.frontier.clear();
+                (vec![(branch, EdgeKind::True)], vec![(branch, EdgeKind::False)])
+            }
         }
     }
 

@@ -21,7 +21,7 @@ mod query;
 
 pub use query::{falls_through, has_yield, leaves_early, may_raise, may_raise_expr, names_bound, truth};
 
-use super::ast::{ExceptHandlerExceptHandler, Expr, ExprName, MatchCase, Stmt, WithItem};
+use super::ast::{ExceptHandler, ExceptHandlerExceptHandler, Expr, ExprName, MatchCase, Stmt, WithItem};
 use super::node::Node;
 use super::span::Span;
 
@@ -59,6 +59,8 @@ pub enum Kind<'a> {
     Jumped,
     /// Joins edges; does nothing.
     Join,
+    /// An exception looks for its handler. Its `Exception` edge is that none of these catches it.
+    Dispatch(&'a [ExceptHandler]),
     /// `pass`, `global`, `break`, …: does nothing, but stands in the text.
     Nothing,
     Load(&'a ExprName),

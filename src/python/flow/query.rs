@@ -235,13 +235,16 @@ pub fn truth(expr: &Expr) -> Option<bool> {
     }
 }
 
+/// Functions nested deeper are not looked into: a worker's stack is small.
+const MAX_SCOPES: u32 = 100;
+
 /// Adds the names that a function, lambda or class reaches outside of itself.
-pub(super) fn free_names<'a>(closure: Node<'a>, free: &mut Vec<&'a str>) {
+pub(super) fn free_names<'a>(closure: Node<'a>, depth: u32, free: &mut Vec<&'a str>) {
     let (mut bound, mut used) = (Vec::new(), Vec::new());
     let mut open = inner_nodes(closure);
     while let Some(node) = open.pop() {
-        if is_scope(node) {
-            free_names(node, &mut used);
+        if is_scope(node) && depth < MAX_SCOPES {
+            free_names(node, depth + 1, &mut used);
         }
         match node {
             Node::Expr(Expr::Name(name)) if matches!(name.ctx, ExprContext::Load) => used.push(name.id.as_str()),

@@ -1,0 +1,152 @@
+//! Rules of conditions that would make a page of cases too long: body by body, what is said of a name.
+
+use crate::mutate::mutant::{Index, mutants_of};
+use crate::mutate::page::Pages;
+use crate::python::{Module, Source};
+
+/// Whether `condition` holds for the body of a `with` on `open`, whose target is `handle`.
+fn holds(condition: &str, module: &str) -> bool {
+    let front = format!(
+        "+++\npattern = \"never-released\"\neffect = \"safe\"\nlabel = \"$a\"\nwitness = \"unreleased\"\nwhere = ['{condition}']\n+++\n"
+    );
+    let page = format!("{front}# tried\n\n```rewrite\n-with $a as $n:\n-    $$b\n+$n = $a\n+$$b\n```\n");
+    let pages = Pages::default()
+        .with_files(&[("tried.md".to_owned(), page)])
+        .expect("the page is valid");
+    let module = Module::parse("module.py", Source::from_text(module)).expect("the module is Python");
+    let index = Index::new([module.text()]);
+    !mutants_of(&pages, &module, &index).is_empty()
+}
+
+fn holds_for(condition: &str, body: &str) -> bool {
+    holds(
+        condition,
+        &format!("def work(path, other):\n    with open(path) as handle:\n        {body}\n"),
+    )
+}
+
+fn check(condition: &str, yes: &[&str], no: &[&str]) {
+    for body in yes {
+        assert!(holds_for(condition, body), "{condition} says no of: {body}");
+    }
+    for body in no {
+        assert!(!holds_for(condition, body), "{condition} says yes of: {body}");
+    }
+}
+
+#[test]
+fn what_hands_a_name_on() {
+    check(
+        "handed-on($n, $$b)",
+        &[
+            "return handle",
+            "return other and handle",
+            "yield handle, path",
+            "alias = handle",
+            "write = handle.write",
+            "other[handle] = path",
+            "other.append(handle)",
+            "setattr(other, 'stream', handle)",
+            "other(lambda: handle.read())",
+            "def later(stream=handle): pass",
+            "both = {handle: path}",
+            "for stream in (handle, other): stream.read()",
+            "sizes = [stream.tell() for stream in (handle, other)]",
+            "if (alias := handle): pass",
+            "other(args=(handle,))",
+            "other.submit(print, handle)",
+        ],
+        &[
+            "return handle.read()",
+            "lines = list(handle)",
+            "label = handle.name",
+            "other(handle)",
+            "print(path, file=handle)",
+            "for line in handle: print(line)",
+            "lines = [line for line in handle]",
+            "raise ValueError(handle.name)",
+        ],
+    );
+}
+
+#[test]
+fn what_releases_a_name() {
+    check(
+        "released($n, $$b)",
+        &[
+            "handle.close()",
+            "other(handle.close)",
+            "del handle",
+            "with handle: pass",
+            "other.enter_context(handle)",
+            "io.TextIOWrapper(handle)",
+            "codecs.getreader('utf-8')(handle)",
+            "os.close(handle.fileno())",
+            "loop.create_server(other, sock=handle)",
+        ],
+        &[
+            "handle.read()",
+            "other(handle)",
+            "other.close()",
+            "other.load(handle, path)",
+        ],
+    );
+}
+
+#[test]
+fn what_a_callee_of_the_module_does_counts() {
+    let after = |definition: &str, call: &str| {
+        let module = format!("{definition}\n\ndef work(path):\n    with open(path) as handle:\n        {call}\n");
+        holds("released($n, $$b)", &module)
+    };
+    assert!(after("def end(stream, note=None):\n    stream.close()", "end(handle)"));
+    assert!(after(
+        "def end(note, *, stream):\n    stream.close()",
+        "end(1, stream=handle)"
+    ));
+    assert!(after("def end(*streams):\n    pass", "end(handle)"));
+    assert!(after(
+        "class Owner:\n    def __init__(self, stream):\n        self.stream = stream",
+        "Owner(handle)"
+    ));
+    assert!(!after("def end(note, stream):\n    note.close()", "end(path, handle)"));
+    assert!(!after(
+        "class Counter:\n    def __init__(self, stream):\n        self.n = len(stream.read())",
+        "Counter(handle)"
+    ));
+}
+
+#[test]
+fn what_may_raise() {
+    check(
+        "may-raise($$b)",
+        &[
+            "handle.read()",
+            "try: handle.read()\n        except OSError: pass",
+            "with suppress(OSError): handle.read()",
+        ],
+        &[
+            "done = True",
+            "pass",
+            "try: handle.read()\n        except Exception: pass",
+        ],
+    );
+}
+
+#[test]
+fn where_a_name_is_used_once() {
+    check(
+        "uses-once($n, $$b)",
+        &[
+            "handle.read()",
+            "x = [line for line in handle]",
+            "x = other(handle) if path else None",
+        ],
+        &[
+            "pass",
+            "other(handle, handle)",
+            "x = [path for line in other if line in handle]",
+            "other(lambda: handle)",
+        ],
+    );
+}
