@@ -158,8 +158,8 @@ fn only_the_console_writes_to_the_terminal() {
         "eprintln!",
         " print!(",
         "eprint!(",
-        "stdout()",
-        "stderr()",
+        "io::stdout",
+        "io::stderr",
         "indicatif",
     ];
     holds(&words, |file| !is_in(file, "console") && !is_test(file));
