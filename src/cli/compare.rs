@@ -1,7 +1,8 @@
 //! `leakbench compare`: what one record found and another lost, on the mutants that both have.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Refuses records under different judging rules: their verdicts mean different things.
-    pub(super) fn open(base: &PathBuf, new: &PathBuf) -> Result<Self, Failure> {
+    pub(super) fn open(base: &Path, new: &Path) -> Result<Self, Failure> {
         let (base, new) = (Record::open(base)?, Record::open(new)?);
         let (one, other) = (base.meta.judging_rules, new.meta.judging_rules);
         if one != other {
@@ -207,10 +208,10 @@ fn listed(detector: &str, title: &str, ids: &[String], mutants: &BTreeMap<&str, 
                 row.mutator, row.corpus, row.module, row.line, row.qualname
             )
         });
-        text.push_str(&format!("  {id}{place}\n"));
+        let _ = writeln!(text, "  {id}{place}");
     }
     if ids.len() > SHOWN {
-        text.push_str(&format!("  and {} more (--format json lists all)\n", ids.len() - SHOWN));
+        let _ = writeln!(text, "  and {} more (--format json lists all)", ids.len() - SHOWN);
     }
     text
 }

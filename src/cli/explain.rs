@@ -1,6 +1,6 @@
 //! `leakbench explain`: a mutator, a pattern, a detector, or one mutant of a record.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -37,11 +37,12 @@ const NO_VERDICT_BUDGET: u64 = 10;
     leakbench gate results/latest --baseline results/reference --max-lost 0"
 )]
 pub(super) struct Gate {
+    /// The record to judge
     record: PathBuf,
     /// Fails if this figure is less than X, as in recall=0.9; may be given several times
     #[arg(long, value_name = "METRIC=X")]
     fail_under: Vec<Threshold>,
-    /// Fails if this figure is more than X, as in false_positive_rate=0.05
+    /// Fails if this figure is more than X, as in alarms=3
     #[arg(long, value_name = "METRIC=X")]
     fail_over: Vec<Threshold>,
     #[arg(long, value_name = "ID", default_value = "leakbench")]

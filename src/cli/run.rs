@@ -1,5 +1,6 @@
 //! `leakbench run`: the whole measurement.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,13 +10,13 @@ use super::arguments::{pages, pattern};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
-use crate::detect::{Suite, suites};
+use crate::detect::{self, Suite, suites};
 use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
 use crate::lab::{Ended, LabError, Request, on_threads, run};
 use crate::leak::Pattern;
-use crate::mutate::Quota;
+use crate::mutate::{self, Quota};
 use crate::record::triage::{DEFAULT_FILE, Triage};
-use crate::record::{DetectorMeta, FORMAT, Host, Meta, Recording};
+use crate::record::{DetectorMeta, FORMAT, Host, Meta, Recording, ResourceTables};
 use crate::report::{self, Style};
 
 /// Leak mutants kept per mutator on code that is not ours.
@@ -147,6 +148,7 @@ impl Run {
             pages_sha256: String::new(),
             mutators: Vec::new(),
             detectors: suites.iter().map(detector).collect(),
+            resource_tables: resource_tables(),
             triage_sha256: triage_sha256.to_owned(),
             repeated_mutants: 0,
             host: host(self.threads),
@@ -180,6 +182,16 @@ impl Run {
             _ => {}
         }
         console::note(&format!("record: {}", self.out.display()));
+    }
+}
+
+fn resource_tables() -> ResourceTables {
+    let mutators: BTreeSet<String> = mutate::acquiring_callables().into_iter().map(str::to_owned).collect();
+    let detectors: BTreeSet<String> = detect::acquiring_callables().into_iter().collect();
+    ResourceTables {
+        mutators: mutators.len() as u64,
+        detectors: detectors.len() as u64,
+        both: mutators.intersection(&detectors).count() as u64,
     }
 }
 

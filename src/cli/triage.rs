@@ -1,7 +1,8 @@
 //! `leakbench triage`: what people decide about findings on code as it is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -28,9 +29,10 @@ enum Action {
     Set(Set),
 }
 
-/// Findings on clean modules that nobody has decided about
+/// Shows findings on clean modules that nobody has decided about
 #[derive(Debug, Args)]
 struct List {
+    /// The record that has them
     #[arg(default_value = "results/latest")]
     record: PathBuf,
     #[arg(long, value_name = "ID", default_value = "leakbench")]
@@ -77,7 +79,7 @@ impl TriageCommand {
 }
 
 /// Findings on clean modules that count.
-fn findings(record: &PathBuf) -> Result<Vec<FindingRow>, Failure> {
+fn findings(record: &Path) -> Result<Vec<FindingRow>, Failure> {
     let mut rows: Vec<FindingRow> = Record::open(record)?.rows()?;
     rows.retain(|row| row.run_on == CLEAN && row.disposition != LOW_CONFIDENCE);
     Ok(rows)
@@ -114,7 +116,7 @@ fn group(rule: &str, shape: &str, rows: &[&FindingRow], triage: &Triage) -> Stri
             format!("  [{}: {}]", decision.verdict.word(), decision.reason)
         });
         let place = format!("{}/{}:{}", row.corpus, row.module, row.line);
-        text.push_str(&format!("  {}  {place} {}{decided}\n", row.key, row.qualname));
+        let _ = writeln!(text, "  {}  {place} {}{decided}", row.key, row.qualname);
     }
     text
 }

@@ -111,7 +111,7 @@ pub fn embedded() -> Result<Corpus, LabError> {
     let tags = EMBEDDED.get_file(TAGS_FILE).and_then(include_dir::File::contents_utf8);
     let file = tags.ok_or_else(|| LabError::corpus(TAGS_FILE, "the program was built without it"))?;
     let file = tags::parse(file).map_err(|message| LabError::corpus(TAGS_FILE, message))?;
-    let corpus = declared(file, files, TAGS_FILE)?;
+    let corpus = declared(&file, files, TAGS_FILE)?;
     Ok(Corpus {
         embedded: true,
         ..corpus
@@ -145,7 +145,7 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
         .modules
         .into_iter()
         .map(|(name, path)| (name, Content::File(path)));
-    let corpus = declared(file, files.collect(), &shown)?;
+    let corpus = declared(&file, files.collect(), &shown)?;
     Ok(Corpus {
         unreadable: found.unreadable,
         ..corpus
@@ -153,7 +153,7 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
 }
 
 /// Holds the files against the list: what is listed must be there, what is not listed is of the natural mix.
-fn declared(file: CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Result<Corpus, LabError> {
+fn declared(file: &CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Result<Corpus, LabError> {
     let mut files: BTreeMap<String, Content> = files.into_iter().collect();
     files.retain(|path, _| !path.starts_with(DRIVERS));
     if let Some(path) = file.modules.keys().find(|path| !files.contains_key(*path)) {
@@ -190,8 +190,11 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Corpus>, LabError> {
         let path = path.canonicalize().map_err(|error| LabError::path(path, &error))?;
         if path.is_dir() {
             folders.insert(path);
-        } else {
+        } else if path.is_file() {
             files.insert(path);
+        } else {
+            let reason = "neither a file nor a folder".to_owned();
+            return Err(LabError::Path { path, reason });
         }
     }
     refuse_overlap(&folders, &files)?;

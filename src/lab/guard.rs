@@ -1,5 +1,6 @@
 //! Panics of code that looks at foreign text become data: the run goes on, and says where it happened.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
@@ -27,10 +28,16 @@ fn hush_guarded_threads() {
         if !GUARDED.get() {
             return usual(panic);
         }
-        let what = panic.payload_as_str().unwrap_or("a panic without a message");
+        let what = message(panic.payload());
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
         MESSAGE.set(format!("{what}{}", place.unwrap_or_default()));
     }));
+}
+
+fn message(payload: &dyn Any) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
 use crate::leak::Finding;
 use crate::mutate::Mutant;
-use crate::python::{LineIndex, Span};
+use crate::python::span::offset;
+use crate::python::{Edit, LineIndex, Span};
 use crate::record::row::{CleanRow, FindingRow, MutantRow, OutcomeRow, joined};
 use crate::record::triage::Ruling;
-use crate::record::{EditLine, EditRow};
+use crate::record::{EditHunk, EditLine, EditRow};
 
 /// What `run_on` holds for a finding on untouched code.
 pub const CLEAN: &str = "clean";
@@ -65,29 +66,49 @@ pub(super) fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, 
 
 pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRow {
     let text = &planned.text.source.text;
-    let hull = mutant.edits.hull();
-    let first = lines.line_of(hull.start).saturating_sub(CONTEXT_LINES);
-    let after = lines.line_of(hull.end) + CONTEXT_LINES + 1;
-    let end = if after < lines.line_count() {
-        lines.start_of(after) as usize
-    } else {
-        text.len()
-    };
-    let start = lines.start_of(first);
-    let edits = mutant.edits.list().iter().map(|edit| EditLine {
-        start: edit.span.start,
-        end: edit.span.end,
-        text: edit.text.clone(),
+    let mut groups: Vec<(Span, Vec<&Edit>)> = Vec::new();
+    for edit in mutant.edits.list() {
+        let around = with_context(edit.span, lines, text);
+        match groups.last_mut() {
+            Some((span, edits)) if around.start <= span.end => {
+                *span = span.cover(around);
+                edits.push(edit);
+            }
+            _ => groups.push((around, vec![edit])),
+        }
+    }
+    let hunks = groups.into_iter().map(|(span, edits)| EditHunk {
+        start: span.start,
+        line: lines.line_of(span.start) + 1,
+        context: span.of(text).to_owned(),
+        edits: edits.into_iter().map(edit_line).collect(),
     });
     EditRow {
         id: mutant.id.clone(),
         corpus: planned.corpus.name.clone(),
         module: planned.text.path.clone(),
-        edits: edits.collect(),
-        context_start: start,
-        context_line: first + 1,
-        context: text[start as usize..end].to_owned(),
+        hunks: hunks.collect(),
     }
+}
+
+fn edit_line(edit: &Edit) -> EditLine {
+    EditLine {
+        start: edit.span.start,
+        end: edit.span.end,
+        text: edit.text.clone(),
+    }
+}
+
+/// Whole lines.
+fn with_context(span: Span, lines: &LineIndex, text: &str) -> Span {
+    let first = lines.line_of(span.start).saturating_sub(CONTEXT_LINES);
+    let after = lines.line_of(span.end) + CONTEXT_LINES + 1;
+    let end = if after < lines.line_count() {
+        lines.start_of(after)
+    } else {
+        offset(text.len())
+    };
+    Span::new(lines.start_of(first), end)
 }
 
 /// Clean module first, then mutant by mutant; within each, detector by detector, then by place.

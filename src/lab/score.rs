@@ -159,7 +159,7 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
         let settled = !planned.corpus.known_clean && found.ruling.is_some();
         found.disposition.is_some() && !excused && !settled
     };
-    let charges = on
+    let findings = on
         .findings
         .iter()
         .filter(charged)
@@ -170,7 +170,7 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
         known_clean: planned.corpus.known_clean,
         lines: planned.lines,
         acquisitions: planned.acquisitions,
-        findings: on.silence.is_none().then(|| charges.collect()),
+        findings: on.silence.is_none().then(|| findings.collect()),
     }
 }
 

@@ -12,7 +12,8 @@ use ignore::{DirEntry, WalkBuilder};
 
 use crate::python::source::MAX_BYTES;
 
-const SKIPPED: [&str; 2] = ["__pycache__", "node_modules"];
+/// Below a root: caches, and what others have installed there. Named as root, each of them is walked.
+const SKIPPED: [&str; 4] = ["__pycache__", "dist-packages", "node_modules", "site-packages"];
 
 /// What a walk has found: modules by path relative to the root with `/`, and what could not be read.
 #[derive(Debug, Default)]

@@ -131,11 +131,14 @@ struct Report {
 
 impl Report {
     fn new(said: &Said) -> Self {
-        let Ok(all) = said else {
-            return Self {
-                counted: said.as_ref().map(Vec::clone).map_err(|silence| silence.kind),
-                indices: Vec::new(),
-            };
+        let all = match said {
+            Ok(all) => all,
+            Err(silence) => {
+                return Self {
+                    counted: Err(silence.kind),
+                    indices: Vec::new(),
+                };
+            }
         };
         let counts = |at: &usize| all[*at].confidence >= LEAST_CONFIDENCE;
         let indices: Vec<usize> = (0..all.len()).filter(counts).collect();

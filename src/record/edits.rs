@@ -9,19 +9,24 @@ use super::error::RecordError;
 
 pub const EDITS_FILE: &str = "edits.jsonl";
 
-/// The change that one mutant is. Offsets are bytes of the clean module's text.
+/// The change that one mutant is, in the order of the text. Offsets are bytes of the clean module's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditRow {
     pub id: String,
     pub corpus: String,
     pub module: String,
-    pub edits: Vec<EditLine>,
+    pub hunks: Vec<EditHunk>,
+}
+
+/// Edits that stand close together, and the clean lines around them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditHunk {
     /// Where `context` starts in the module.
-    pub context_start: u32,
+    pub start: u32,
     /// One-based number of its first line.
-    pub context_line: u32,
-    /// The clean lines from a little before the first edit to a little after the last.
+    pub line: u32,
     pub context: String,
+    pub edits: Vec<EditLine>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

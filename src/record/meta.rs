@@ -29,6 +29,7 @@ pub struct Meta {
     pub pages_sha256: String,
     pub mutators: Vec<String>,
     pub detectors: Vec<DetectorMeta>,
+    pub resource_tables: ResourceTables,
     /// SHA-256 of the triage file; empty without one.
     pub triage_sha256: String,
     /// Mutants that a second corpus holds as well; counted once.
@@ -48,6 +49,15 @@ pub struct CorpusMeta {
     pub modules: u64,
     pub lines: u64,
     pub unparsed: u64,
+}
+
+/// How many acquiring callables mutators and detectors know, each by a table of their own, and how many
+/// both do: if the tables were one, recall would only measure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceTables {
+    pub mutators: u64,
+    pub detectors: u64,
+    pub both: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,11 +15,11 @@ mod table;
 mod tables;
 pub mod triage;
 
-pub use edits::{EDITS_FILE, EditLine, EditRow, append_edits, read_edits};
+pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, append_edits, read_edits};
 pub use error::RecordError;
 pub use folder::{Recording, Rows};
 pub use judgements::Judgements;
-pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta};
+pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta, ResourceTables};
 pub use read::Record;
 pub use table::{POOLED, ScoreLine, ScoreTable, scores_csv};
 pub use tables::Tables;

@@ -1,6 +1,7 @@
 //! Findings on somebody's code: lines to read, or JSON and SARIF for other programs.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use super::sarif;
 use crate::leak::Finding;
@@ -49,10 +50,10 @@ pub fn text(findings: &[Located]) -> String {
         );
         text.push_str(&head);
         for (at, note) in &found.related {
-            text.push_str(&format!("    {path}:{}:{}: {note}\n", at.line, at.column));
+            let _ = writeln!(text, "    {path}:{}:{}: {note}", at.line, at.column);
         }
         if !finding.suggestion.is_empty() {
-            text.push_str(&format!("    help: {}\n", finding.suggestion));
+            let _ = writeln!(text, "    help: {}", finding.suggestion);
         }
     }
     text

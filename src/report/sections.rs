@@ -6,6 +6,7 @@ use crate::console::paint;
 use crate::leak::Pattern;
 use crate::record::row::{CleanRow, Decimal, UnparsedRow};
 use crate::record::{Meta, POOLED, ScoreLine, Tables};
+use std::fmt::Write as _;
 
 /// Unparsed files that are named one by one.
 const NAMED_UNPARSED: usize = 10;
@@ -26,7 +27,7 @@ impl Section {
             text.push_str(&grid.as_text(style));
         }
         for note in &self.notes {
-            text.push_str(&format!("  {note}\n"));
+            let _ = writeln!(text, "  {note}");
         }
         text
     }
@@ -38,7 +39,7 @@ impl Section {
             text.push('\n');
         }
         for note in &self.notes {
-            text.push_str(&format!("- {note}\n"));
+            let _ = writeln!(text, "- {note}");
         }
         text
     }
@@ -80,6 +81,11 @@ fn head(meta: &Meta) -> Section {
         (Some(each), Some(all)) => format!("at most {each} leak mutants per mutator and {all} in all"),
     };
     notes.push(format!("{} mutators, {quota}, seed {}", meta.mutators.len(), meta.seed));
+    let tables = meta.resource_tables;
+    notes.push(format!(
+        "of {} acquiring callables known to the mutators, the detectors' own table of {} has {}",
+        tables.mutators, tables.detectors, tables.both
+    ));
     if meta.repeated_mutants > 0 {
         notes.push(format!(
             "{} mutants stand in several corpora and count once",
@@ -102,7 +108,7 @@ const FIGURES: [Column; 7] = [
     Column::left("95 %"),
     Column::right("new"),
     Column::right("precision"),
-    Column::right("false pos."),
+    Column::right("alarms"),
     Column::right("apart"),
 ];
 
@@ -213,7 +219,7 @@ fn on_clean(tables: &Tables) -> Option<Section> {
         title: "Findings on the code as it is".to_owned(),
         grid: Some(grid),
         notes: vec![
-            "alarms/kloc: on modules of the natural mix in a corpus declared clean, where every finding is false"
+            "alarms/kloc: on modules of the natural mix in corpora declared clean, where all findings are false"
                 .to_owned(),
             "true, false, contested: as decided with `leakbench triage`; precision rests on these alone".to_owned(),
         ],
@@ -291,7 +297,7 @@ fn contested(tables: &Tables) -> Option<Section> {
 fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
     let name = |row: &UnparsedRow| {
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!("{}/{}{line}: {}", row.corpus, row.module, row.reason)
+        fitting(&format!("{}/{}{line}: {}", row.corpus, row.module, row.reason))
     };
     let mut notes: Vec<String> = rows.iter().take(NAMED_UNPARSED).map(name).collect();
     if rows.len() > NAMED_UNPARSED {
@@ -304,13 +310,22 @@ fn unparsed(rows: &[UnparsedRow]) -> Option<Section> {
     })
 }
 
+/// Parsers quote whole literals; `unparsed.csv` has all of it.
+fn fitting(line: &str) -> String {
+    const MOST: usize = 96;
+    if line.chars().count() <= MOST {
+        return line.to_owned();
+    }
+    line.chars().take(MOST - 1).chain(['…']).collect()
+}
+
 fn legend() -> Section {
     let lines = [
         "n           leaks injected, one per copy of a module",
-        "recall      share of them that was reported, at the right place as the right pattern; 95 % interval",
+        "recall      share of them that was reported, in the right place and pattern; with 95 % interval",
         "new         the same, counting only what was not reported before the leak was there",
         "precision   share of true reports if leaks and their safe twins were equally many",
-        "false pos.  share of safe twins (the same site, released in another way) that was reported",
+        "alarms      share of safe twins (the same site, released in another way) that was reported",
         "apart       share of pairs in which the leak was newly reported and its safe twin was not",
         "An empty figure (-) is one that was not measured; intervals need at least ten modules.",
     ];
