@@ -107,7 +107,7 @@ fn an_unreadable_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::with(&[("code/a.py", CLEAN)]);
     let path = folder.path("code/a.py");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_ok() {
         return; // the superuser may read everything
     }

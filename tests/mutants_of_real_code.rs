@@ -4,6 +4,12 @@
 //! The code is a sample of the standard library of the `python3` on the path; `LEAKBENCH_FULL=1`
 //! takes all of it, `LEAKBENCH_CODE=DIR` another folder.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the test says what it measured or why it was skipped"
+)]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,13 +23,12 @@ use leakbench::python::{Module, Source};
 const SAMPLE: usize = 150;
 
 fn python_files() -> Option<Vec<PathBuf>> {
-    let root = match std::env::var_os("LEAKBENCH_CODE") {
-        Some(root) => PathBuf::from(root),
-        None => {
-            let script = "import sysconfig; print(sysconfig.get_paths()['stdlib'])";
-            let output = Command::new("python3").args(["-c", script]).output().ok()?;
-            PathBuf::from(String::from_utf8(output.stdout).ok()?.trim())
-        }
+    let root = if let Some(root) = std::env::var_os("LEAKBENCH_CODE") {
+        PathBuf::from(root)
+    } else {
+        let script = "import sysconfig; print(sysconfig.get_paths()['stdlib'])";
+        let output = Command::new("python3").args(["-c", script]).output().ok()?;
+        PathBuf::from(String::from_utf8(output.stdout).ok()?.trim())
     };
     let mut files = Vec::new();
     collect(&root, &mut files);

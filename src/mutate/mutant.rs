@@ -70,11 +70,17 @@ impl Index {
 }
 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.
+/// A decoy that is someone's twin comes only with a leak mutant at its site.
 pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> {
     let facts = Facts::new(module, index);
     let mut drafts: Vec<Draft> = pages.list().iter().flat_map(|page| drafts_of(page, &facts)).collect();
     for split in split_withs(module) {
         drafts.extend(split.drafts(pages, module, index));
     }
-    finish(pages, module, drafts)
+    let mut mutants = finish(pages, module, drafts);
+    mutants.retain(|mutant| {
+        let is_twin = pages.get(&mutant.mutator).is_some_and(|page| !page.twin_of.is_empty());
+        !is_twin || !mutant.twin_of.is_empty() || mutant.duplicate_of.is_some()
+    });
+    mutants
 }

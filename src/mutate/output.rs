@@ -24,6 +24,13 @@ pub(super) struct OutLine {
     pub(super) block: bool,
 }
 
+/// What a `+` line is made of.
+enum Content {
+    /// One metavariable for statements, rendered; they may be none.
+    Statements(Vec<Piece>),
+    Tokens,
+}
+
 impl<'m> Renderer<'_, '_, 'm> {
     /// The `+` lines as output. `indent` is the source's indentation for the template column `base`.
     pub(super) fn added(
@@ -40,12 +47,12 @@ impl<'m> Renderer<'_, '_, 'm> {
             let levels = line.indent.checked_sub(base)? / 4;
             let indent = format!("{indent}{}", unit.repeat(levels));
             match self.block_line(part, hunk, line, &indent)? {
-                Some(pieces) if pieces.is_empty() => {}
-                Some(pieces) => {
+                Content::Statements(pieces) if pieces.is_empty() => {}
+                Content::Statements(pieces) => {
                     let block = !self.takes_comment(&pieces);
                     out.push(OutLine { indent, pieces, block });
                 }
-                None => {
+                Content::Tokens => {
                     let pieces = self.tokens(part, hunk, &line.tokens, &indent)?;
                     out.push(OutLine {
                         indent,
@@ -86,25 +93,21 @@ impl<'m> Renderer<'_, '_, 'm> {
         found.unwrap_or_else(|| indent_unit(self.module)).to_owned()
     }
 
-    /// The pieces of a line that is one metavariable for statements; `Some(None)` if it is no such line.
-    fn block_line(
-        &mut self,
-        part: &SitePart<'m>,
-        hunk: &Hunk,
-        line: &Line,
-        indent: &str,
-    ) -> Option<Option<Vec<Piece>>> {
-        let [token] = &line.tokens[..] else { return Some(None) };
+    /// The pieces of a line that is one metavariable for statements.
+    fn block_line(&mut self, part: &SitePart<'m>, hunk: &Hunk, line: &Line, indent: &str) -> Option<Content> {
+        let [token] = &line.tokens[..] else {
+            return Some(Content::Tokens);
+        };
         let (name, substitution) = match token {
             Token::One(name) | Token::Many(name) => (name, None),
             Token::Substitution(index) => (&hunk.substitutions[*index].subject, Some(&hunk.substitutions[*index])),
-            Token::Text(_) => return Some(None),
+            Token::Text(_) => return Some(Content::Tokens),
         };
         let nodes = self.site.value(part, name)?.nodes().to_vec();
         match nodes.first() {
             Some(Node::Stmt(_)) => {}
-            None if matches!(token, Token::Many(_)) => return Some(Some(Vec::new())),
-            _ => return Some(None),
+            None if matches!(token, Token::Many(_)) => return Some(Content::Statements(Vec::new())),
+            _ => return Some(Content::Tokens),
         }
         let replacements = match substitution {
             Some(substitution) => self.replacements(part, hunk, substitution, &nodes, indent)?,
@@ -112,7 +115,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         };
         let span = block_span(self.module, &nodes)?;
         let pieces = block_pieces(self.module, span, indent, &replacements);
-        Some(Some(self.marked(name, pieces)))
+        Some(Content::Statements(self.marked(name, pieces)))
     }
 
     fn replacements(

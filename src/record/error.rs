@@ -36,6 +36,10 @@ impl RecordError {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "whatever can be shown is welcome, at the end of a chain"
+    )]
     pub(super) fn damaged(path: &Path, line: u64, message: impl ToString) -> Self {
         Self::Damaged {
             path: path.to_owned(),

@@ -127,6 +127,10 @@ impl Triage {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "whatever can be shown is welcome, at the end of a chain"
+)]
 fn fault(path: &Path, message: impl ToString) -> TriageError {
     TriageError {
         file: path.display().to_string(),

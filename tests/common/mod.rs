@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a working folder of their own and the program run in it.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
