@@ -23,13 +23,16 @@ pub(super) struct Split {
 /// A split for every named call among the items of every `with` that has several.
 pub(super) fn split_withs(module: &Module) -> Vec<Split> {
     let statements = module.nodes().filter_map(Node::as_stmt);
+    // `with open(a) as f, g:` takes `g` over late: the original is not clean.
+    let calls = |items: &[WithItem]| items.iter().all(|item| matches!(item.context_expr, Expr::Call(_)));
     let many = statements.filter_map(|statement| match statement {
-        Stmt::With(node) if node.items.len() > 1 => Some((statement, &node.items[..], &node.body[..])),
+        Stmt::With(node) if node.items.len() > 1 && calls(&node.items) => {
+            Some((statement, &node.items[..], &node.body[..]))
+        }
         _ => None,
     });
-    let named_call = |item: &WithItem| item.optional_vars.is_some() && matches!(item.context_expr, Expr::Call(_));
     many.flat_map(|(statement, items, body)| {
-        let candidates = (0..items.len()).filter(move |at| named_call(&items[*at]));
+        let candidates = (0..items.len()).filter(move |at| items[*at].optional_vars.is_some());
         candidates.filter_map(move |at| split(module, statement, items, body, at))
     })
     .collect()

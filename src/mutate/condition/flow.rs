@@ -1,7 +1,7 @@
 //! Conditions on where control goes.
 
 use super::{Argument, Scene, Truth};
-use crate::python::ast::{Expr, Stmt, WithItem};
+use crate::python::ast::{Constant, Expr, Stmt, WithItem};
 use crate::python::flow::{self, Graph};
 use crate::python::names::ScopeKind;
 
@@ -21,16 +21,45 @@ pub(super) fn leaves_early(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]
     of_block(scene, arguments, flow::leaves_early)
 }
 
-/// `may-raise($$b)`: an exception may leave the block. What a handler inside catches does not.
+/// `may-raise($$b, $n)`: an exception may leave the block. What a handler inside catches does not, and
+/// short constants written to `$n` stay in its buffer.
 pub(super) fn may_raise(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(block) = scene.block(arguments, 0) else {
         return Truth::Unknown;
     };
+    let name = scene.word(arguments, 1);
+    let buffered = |statement: &Stmt| name.as_deref().is_some_and(|name| only_buffers(statement, name));
     let leaves = |statement: &Stmt| Graph::of_body(std::slice::from_ref(statement)).reachable()[Graph::RAISED as usize];
     block
         .iter()
-        .any(|statement| leaves(statement) && !suppresses_all(scene, statement))
+        .any(|statement| !buffered(statement) && leaves(statement) && !suppresses_all(scene, statement))
         .into()
+}
+
+/// Far below any stream's buffer.
+const SHORT: usize = 1000;
+
+/// `name.write("a few words")`, or a look at what an archive has read on opening.
+fn only_buffers(statement: &Stmt, name: &str) -> bool {
+    let call = match statement {
+        Stmt::Expr(node) => &*node.value,
+        Stmt::Assign(node) => &*node.value,
+        _ => return false,
+    };
+    let Expr::Call(call) = call else { return false };
+    let Expr::Attribute(method) = &*call.func else {
+        return false;
+    };
+    let own = matches!(&*method.value, Expr::Name(object) if object.id.as_str() == name);
+    own && match (method.attr.as_str(), &call.args[..]) {
+        ("write", [Expr::Constant(text)]) => match &text.value {
+            Constant::Str(text) => text.len() < SHORT,
+            Constant::Bytes(bytes) => bytes.len() < SHORT,
+            _ => false,
+        },
+        ("namelist", []) => true,
+        _ => false,
+    }
 }
 
 /// `with suppress(Exception):`

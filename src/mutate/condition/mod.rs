@@ -6,6 +6,7 @@
 mod bind;
 mod callee;
 mod class;
+mod file;
 mod flow;
 mod name;
 mod syntax;
@@ -97,6 +98,7 @@ words! {
     "owns-resource" => class::owns_resource;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
+    "reads-back" => file::reads_back;
     "rebound" => usage::rebound;
     "release" => usage::release;
     "released" => usage::released;
