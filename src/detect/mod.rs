@@ -41,7 +41,7 @@ pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
 pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
-pub use resources::Resource;
+pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
 use crate::python::Module;
