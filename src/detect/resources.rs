@@ -1,6 +1,7 @@
 //! The detectors' own table of acquiring callables, and what a user adds to it. The mutators have
 //! another: recall against a shared table would only measure that table.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -28,6 +29,23 @@ pub struct Resource {
     pub only_if: Option<String>,
 }
 
+/// A parameter of a callable: its name and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Parameter(pub(super) Cow<'static, str>, pub(super) usize);
+
+/// Callables that may work on a stream which they do not own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OverStream {
+    acquire: Vec<String>,
+    /// Where the stream is handed in.
+    pub(super) stream: Parameter,
+    pub(super) mode: Parameter,
+    /// Whether that is never a path.
+    #[serde(default)]
+    pub(super) only: bool,
+}
+
 fn yes() -> bool {
     true
 }
@@ -52,6 +70,8 @@ pub(super) struct Arguments {
 struct File {
     resource: Vec<Resource>,
     #[serde(default)]
+    over_stream: Vec<OverStream>,
+    #[serde(default)]
     arguments: Arguments,
 }
 
@@ -64,6 +84,7 @@ pub(super) struct Table {
     tails: BTreeSet<String>,
     /// What is released in any of the usual ways; for parameters.
     any: Resource,
+    over_streams: Vec<OverStream>,
     pub(super) arguments: Arguments,
 }
 
@@ -85,12 +106,17 @@ const STANDARD: &str = include_str!("standard.txt");
 impl Table {
     /// The built-in table with a user's entries, which win over built-in ones.
     pub(super) fn with(extra: &[Resource]) -> Self {
-        let File { resource, arguments } = built_in();
+        let File {
+            resource,
+            over_stream,
+            arguments,
+        } = built_in();
         let mut table = Self {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
             tails: BTreeSet::new(),
             any: any(),
+            over_streams: over_stream,
             arguments,
         };
         for resource in resource.into_iter().chain(extra.iter().cloned()) {
@@ -110,6 +136,11 @@ impl Table {
 
     pub(super) fn acquired_by(&self, callable: &str) -> Option<&Resource> {
         self.by_callable.get(callable).map(|at| &self.resources[*at])
+    }
+
+    pub(super) fn over_stream(&self, callable: &str) -> Option<&OverStream> {
+        let knows = |over: &&OverStream| over.acquire.iter().any(|name| name == callable);
+        self.over_streams.iter().find(knows)
     }
 
     /// A resource of unknown kind.
@@ -167,6 +198,17 @@ fn any() -> Resource {
     }
 }
 
+/// Dotted names of the callables that the built-in table knows to acquire, sorted and each once; to
+/// print how far another table overlaps with it.
+pub fn acquiring_callables() -> Vec<&'static str> {
+    static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let all = built_in().resource.into_iter().flat_map(|resource| resource.acquire);
+        all.collect()
+    });
+    names.iter().map(String::as_str).collect()
+}
+
 fn built_in() -> File {
     toml::from_str(include_str!("resources.toml")).expect("a test reads the embedded table")
 }
@@ -174,6 +216,13 @@ fn built_in() -> File {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn acquiring_callables_are_sorted_and_each_named_once() {
+        let names = acquiring_callables();
+        assert!(names.is_sorted_by(|one, next| one < next));
+        assert!(names.contains(&"builtins.open") && names.contains(&"socket.socket.accept"));
+    }
 
     #[test]
     fn the_embedded_table_is_valid_and_names_each_callable_once() {

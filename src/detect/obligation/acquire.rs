@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Origin, World, summary};
+use super::{Origin, World, source, summary};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
 use crate::python::names::ScopeKind;
@@ -51,7 +51,7 @@ pub(super) fn body_of(world: World<'_, '_>, at: u32) -> ScopeId {
 
 fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
     let callable = callable(world, call)?;
-    if world.config.safe_callables.contains(&callable) || is_descriptor_open(call, &callable) {
+    if world.config.safe_callables.contains(&callable) {
         return None;
     }
     let resource = world.table.acquired_by(&callable)?;
@@ -59,7 +59,7 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .only_if
         .as_deref()
         .is_none_or(|condition| has_keyword(call, condition));
-    (wanted && !is_in_memory(world, call, &callable)).then_some(resource)
+    (wanted && !source::owns_nothing(world, call, &callable)).then_some(resource)
 }
 
 /// The dotted name of an acquiring callable.
@@ -120,36 +120,6 @@ fn opens_with_mode(call: &ExprCall) -> bool {
         Some(first) => is_mode(first),
         None => keyword("encoding"),
     }
-}
-
-/// `open(fd, "w", closefd=False)` acquires nothing.
-fn is_descriptor_open(call: &ExprCall, callable: &str) -> bool {
-    callable.ends_with("open") && has_keyword(call, "closefd=False")
-}
-
-/// Whether what is opened is no file of its own but another object's contents: `ZipFile(BytesIO(data))`,
-/// `wave.open(f)`. Closing it releases nothing that its source does not hold.
-fn is_in_memory(world: World<'_, '_>, call: &ExprCall, callable: &str) -> bool {
-    const STREAMS: [&str; 9] = [
-        "f", "fp", "fobj", "fileobj", "stream", "buf", "buffer", "bio", "bytes_io",
-    ];
-    if ["builtins.open", "io.open", "pathlib.Path.open", "os.fdopen"].contains(&callable) {
-        return false;
-    }
-    let is_stream = |source: &Expr| {
-        source
-            .as_name_expr()
-            .is_some_and(|name| STREAMS.contains(&name.id.as_str()))
-    };
-    let is_typed = |source: &Expr| {
-        let class = world.types().of(source);
-        class.is_some_and(|class| ["io.BytesIO", "io.StringIO", "io.IOBase"].contains(&class.as_str()))
-    };
-    let mut all = call
-        .args
-        .iter()
-        .chain(call.keywords.iter().map(|keyword| &keyword.value));
-    call.args.first().is_some_and(is_stream) || all.any(is_typed)
 }
 
 /// Whether the call has the keyword with the value, as in `stream=True`.

@@ -1,6 +1,6 @@
 //! What a call does with a handle among its arguments.
 
-use super::{World, summary};
+use super::{World, source, summary};
 use crate::python::Resolved;
 use crate::python::ast::{Expr, ExprCall};
 
@@ -93,11 +93,15 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),
+        Expr::Call(maker) if makes_stream_class(world, maker) => return Treatment::Wraps,
         // `type(self)(f)`, `CLASSES[kind](f)`
         Expr::Call(_) | Expr::Subscript(_) => return Treatment::Keeps,
         _ => return Treatment::Unknown,
     };
     if let Resolved::Qualified(name) = world.names.resolve(&call.func) {
+        if source::leaves_descriptor(call, &name) {
+            return Treatment::Borrows;
+        }
         if let Some(known) = of_qualified(world, &name) {
             return known;
         }
@@ -110,6 +114,13 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())
+}
+
+/// `codecs.getwriter("utf-8")` gives a class; what that makes owns the stream.
+fn makes_stream_class(world: World<'_, '_>, maker: &ExprCall) -> bool {
+    let resolved = world.names.resolve(&maker.func);
+    let name = resolved.qualified();
+    name.is_some_and(|name| ["codecs.getreader", "codecs.getwriter"].contains(&name))
 }
 
 fn of_qualified(world: World<'_, '_>, name: &str) -> Option<Treatment> {

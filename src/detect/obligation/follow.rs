@@ -316,6 +316,8 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         match step.kind {
             // Cleanups pass on what was raised before.
             Kind::Join => {}
+            // A handler that raises does so in any case: that takes no second piece of bad luck.
+            Kind::Raise(_) if state.raised != Grade::Nothing => {}
             Kind::Dispatch(handlers) => {
                 if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
                     state.raised = Grade::Unlikely;

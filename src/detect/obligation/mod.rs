@@ -1,18 +1,20 @@
 //! The obligation analysis: whoever acquires a resource owes its release, and each such obligation is
 //! followed along the flow graph to its fate.
 //!
-//! `acquire` finds the obligations, `callee` says what calls do with a handle among their arguments,
+//! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `risk` how likely a step is
-//! to raise, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
+//! to raise, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
 //! helpers and owners of the same module. Detectors pick the fates that are their pattern.
 
 mod acquire;
+mod alias;
 mod callee;
 mod effect;
 mod facts;
 mod follow;
 mod owner;
 mod risk;
+mod source;
 mod state;
 mod summary;
 
@@ -229,7 +231,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     }
 }
 
-fn releases(world: World<'_, '_>, obligations: &[Obligation<'_>], owners: &Owners) -> BTreeMap<Span, Release> {
+fn releases<'m>(world: World<'_, 'm>, obligations: &[Obligation<'m>], owners: &Owners<'m>) -> BTreeMap<Span, Release> {
     let on_self = obligations.iter().filter_map(|obligation| {
         let class = world.names.enclosing_class(obligation.span.start)?;
         let release = owners.release_of(world, obligation.on_self()?, class);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alias::{Aliases, Holder};
 use super::callee::{self, Treatment};
 use super::summary::method_of;
 use super::{Move, Obligation, World};
@@ -34,13 +35,14 @@ const RELEASES: [&str; 18] = [
 
 /// What the module does with attributes, whosever they are: `self.f.close()` as well as `owner.f.close()`.
 #[derive(Debug, Default)]
-pub(super) struct Owners {
-    /// Attribute → the functions in which it is released.
-    released: BTreeMap<String, BTreeSet<ScopeId>>,
+pub(super) struct Owners<'m> {
+    aliases: Aliases<'m>,
+    /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
+    released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
-    exposed: BTreeSet<String>,
+    exposed: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
-    registered: BTreeSet<String>,
+    registered: BTreeSet<&'m str>,
 }
 
 /// How sure it is that nobody releases an attribute.
@@ -54,105 +56,96 @@ pub enum Release {
     Nowhere,
 }
 
-impl Owners {
-    pub(super) fn of_module(world: World<'_, '_>) -> Self {
-        let mut owners = Self::default();
+impl<'m> Owners<'m> {
+    pub(super) fn of_module(world: World<'_, 'm>) -> Self {
+        let mut owners = Self {
+            aliases: Aliases::of_module(world),
+            ..Self::default()
+        };
         for node in world.module.nodes() {
             owners.note(world, node);
         }
         owners
     }
 
-    fn note(&mut self, world: World<'_, '_>, node: Node<'_>) {
+    fn note(&mut self, world: World<'_, 'm>, node: Node<'m>) {
         match node {
             Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
+                self.releases(world, &node.value, node.start().to_u32());
                 // `self.session.socket.close()` releases what the session holds, too.
                 let mut object = &*node.value;
                 while let Expr::Attribute(inner) = object {
-                    self.releases(world, &inner.attr, node.start().to_u32());
                     object = &inner.value;
+                    if object.is_attribute_expr() {
+                        self.releases(world, object, node.start().to_u32());
+                    }
                 }
             }
-            Node::WithItem(WithItem {
-                context_expr: Expr::Attribute(node),
-                ..
-            }) => {
-                self.releases(world, &node.attr, node.start().to_u32());
+            Node::WithItem(WithItem { context_expr, .. }) => {
+                self.releases(world, context_expr, context_expr.start().to_u32());
             }
             Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
-            Node::Stmt(Stmt::Assign(node)) => self.note_aliases(world, &node.value),
-            Node::Stmt(Stmt::For(node)) => self.note_aliases(world, &node.iter),
-            Node::Stmt(Stmt::Return(node)) => self.expose(node.value.as_deref()),
-            Node::Expr(Expr::Yield(node)) => self.expose(node.value.as_deref()),
+            Node::Stmt(Stmt::Return(node)) => self.expose(world, node.value.as_deref()),
+            Node::Expr(Expr::Yield(node)) => self.expose(world, node.value.as_deref()),
             _ => {}
         }
     }
 
-    fn releases(&mut self, world: World<'_, '_>, attribute: &str, at: u32) {
-        if let Some(function) = world.names.enclosing_function(at) {
-            self.released.entry(attribute.to_owned()).or_default().insert(function);
+    /// The attributes that the value may come from.
+    fn attributes(&self, world: World<'_, 'm>, value: &'m Expr) -> Vec<Holder<'m>> {
+        let sources = self.aliases.sources(world, value).into_iter();
+        sources.flat_map(|source| self.aliases.attributes(source)).collect()
+    }
+
+    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
+        let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+        for attribute in self.attributes(world, value) {
+            self.released.entry(attribute).or_default().insert(function);
         }
     }
 
-    fn expose(&mut self, value: Option<&Expr>) {
-        if let Some(Expr::Attribute(node)) = value {
-            self.exposed.insert(node.attr.to_string());
+    fn expose(&mut self, world: World<'_, 'm>, value: Option<&'m Expr>) {
+        if let Some(value) = value {
+            self.exposed.extend(self.attributes(world, value));
         }
     }
 
-    fn note_arguments(&mut self, world: World<'_, '_>, call: &ExprCall) {
+    fn note_arguments(&mut self, world: World<'_, 'm>, call: &'m ExprCall) {
         let keywords = call.keywords.iter().map(|keyword| &keyword.value);
         for argument in call.args.iter().chain(keywords) {
-            let Expr::Attribute(node) = argument else { continue };
-            if node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self") {
-                self.registered.insert(node.attr.to_string());
+            if let Expr::Attribute(node) = argument
+                && node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self")
+            {
+                self.registered.insert(&node.attr);
+            }
+            if self.attributes(world, argument).is_empty() {
+                continue;
             }
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
-                Treatment::Unknown => {
-                    self.exposed.insert(node.attr.to_string());
-                }
-                _ => self.releases(world, &node.attr, node.start().to_u32()),
-            }
-        }
-        // getattr(self, "f").close()
-        if let (Expr::Name(name), Some(Expr::Constant(word))) = (&*call.func, call.args.get(1))
-            && name.id.as_str() == "getattr"
-            && let Some(word) = word.value.as_str()
-        {
-            self.releases(world, word, call.start().to_u32());
-        }
-    }
-
-    /// `f = self.f` and `for f in (self.a, self.b)`, where the function goes on to release the name.
-    fn note_aliases(&mut self, world: World<'_, '_>, value: &Expr) {
-        let all = match value {
-            Expr::Tuple(node) => node.elts.as_slice(),
-            Expr::List(node) => node.elts.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        for one in all {
-            if let Expr::Attribute(node) = one {
-                self.releases(world, &node.attr, node.start().to_u32());
+                Treatment::Unknown => self.expose(world, Some(argument)),
+                _ => self.releases(world, argument, argument.start().to_u32()),
             }
         }
     }
 
     /// Whether something releases the attribute in which an obligation ends.
-    pub(super) fn release_of(&self, world: World<'_, '_>, attribute: &str, class: ScopeId) -> Release {
-        let functions = self.released.get(attribute);
+    pub(super) fn release_of(&self, world: World<'_, '_>, attribute: &'m str, class: ScopeId) -> Release {
+        let holder = Holder::Attribute(attribute);
+        let functions = self.released.get(&holder);
         let is_finalizer = |scope: &ScopeId| world.names.scope(*scope).qualname.ends_with(".__del__");
         match functions {
+            _ if self.released.contains_key(&Holder::AnyOf(class)) => Release::Somewhere,
             Some(functions) if !functions.iter().all(is_finalizer) => Release::Somewhere,
             Some(_) => Release::OnlyFinalizer,
-            None if self.exposed.contains(attribute) || has_unknown_base(world, class) => Release::Maybe,
+            None if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
             None => Release::Nowhere,
         }
     }
 
     /// If the obligation ends on `self` in a constructor and methods of the class release it: the class,
     /// and what it is to hold an instance.
-    pub(super) fn instance_of(&self, world: World<'_, '_>, obligation: &Obligation<'_>) -> Option<(ScopeId, Resource)> {
+    pub(super) fn instance_of(&self, world: World<'_, '_>, obligation: &Obligation<'m>) -> Option<(ScopeId, Resource)> {
         let attribute = obligation.on_self()?;
         let init = world.names.scope(obligation.body);
         let class = init
@@ -167,7 +160,7 @@ impl Owners {
         let has = |method: &str| method_of(world, class, method).is_some();
         let mut release: Vec<String> = self.methods_releasing(world, class, attribute);
         let with_releases = has("__exit__") || has("__aexit__");
-        let registered = release.iter().any(|method| self.registered.contains(method));
+        let registered = release.iter().any(|method| self.registered.contains(method.as_str()));
         if registered || (release.is_empty() && !with_releases) {
             return None;
         }
@@ -190,11 +183,11 @@ impl Owners {
     }
 
     /// The public ways to release: methods that do it, and methods that call those.
-    fn methods_releasing(&self, world: World<'_, '_>, class: ScopeId, attribute: &str) -> Vec<String> {
+    fn methods_releasing(&self, world: World<'_, '_>, class: ScopeId, attribute: &'m str) -> Vec<String> {
         let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
             return Vec::new();
         };
-        let functions = self.released.get(attribute);
+        let functions = self.released.get(&Holder::Attribute(attribute));
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.is_some_and(|functions| functions.contains(&scope)))

@@ -272,6 +272,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     {
         return Grade::Nothing;
     }
+    // It has taken the socket over before the handshake, and closes it if that fails.
+    if tail == "wrap_socket" && call.args.iter().any(|one| state.carries(one)) {
+        return Grade::Nothing;
+    }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),

@@ -2,7 +2,7 @@
 
 use super::{Doubt, Grade};
 use crate::python::Span;
-use crate::python::ast::{Constant, Expr, Ranged};
+use crate::python::ast::{BoolOp, Constant, Expr, Ranged};
 
 /// A holder of the handle. `wrapped`: it holds an object that releases the handle when it is closed or
 /// left. `part`: it holds a tuple whose item of this number is the handle.
@@ -80,6 +80,8 @@ impl<'m> State<'m> {
             Expr::NamedExpr(node) => self.holds(&node.value),
             Expr::Await(node) => self.holds(&node.value),
             Expr::IfExp(node) => self.holds(&node.body).or_else(|| self.holds(&node.orelse)),
+            // A handle is true: `f and g` is never `f` while that is held.
+            Expr::BoolOp(node) if node.op == BoolOp::And => self.holds(node.values.last()?),
             Expr::BoolOp(node) => node.values.iter().find_map(|value| self.holds(value)),
             _ => None,
         }

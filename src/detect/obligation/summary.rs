@@ -216,10 +216,10 @@ impl Summaries {
 }
 
 /// Functions that return what they acquire, and classes whose constructor acquires what a method releases.
-pub(super) fn acquiring(
-    world: World<'_, '_>,
-    obligations: &[Obligation<'_>],
-    owners: &Owners,
+pub(super) fn acquiring<'m>(
+    world: World<'_, 'm>,
+    obligations: &[Obligation<'m>],
+    owners: &Owners<'m>,
 ) -> BTreeMap<ScopeId, Resource> {
     let mut found = BTreeMap::new();
     for obligation in obligations {
