@@ -78,13 +78,19 @@ pub(super) fn confidence(word: &str) -> Result<Confidence, String> {
     word.parse()
 }
 
+/// More of them would push everything else off the screen.
+const SHOWN: usize = 20;
+
 /// Says of each module that was passed over why.
 pub(super) fn not_parsed(rows: &[UnparsedRow]) {
-    for row in rows {
+    for row in rows.iter().take(SHOWN) {
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
         console::warning(&format!(
             "{}/{}{line}: {}; not looked at",
             row.corpus, row.module, row.reason
         ));
+    }
+    if rows.len() > SHOWN {
+        console::warning(&format!("{} more were not looked at", rows.len() - SHOWN));
     }
 }

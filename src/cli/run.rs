@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{pages, pattern};
+use super::arguments::{not_parsed, pages, pattern};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -105,6 +105,9 @@ impl Run {
         meta.complete = matches!(exit, Exit::Done | Exit::Nothing) && ended.is_ok();
         meta.exit_reason = exit_reason(&ended, exit);
         recording.write_meta(&meta)?;
+        if let Err(LabError::TooManyUnparsed { unparsed, .. }) = &ended {
+            not_parsed(unparsed);
+        }
         let ended = ended?;
         self.show(&ended, &meta)?;
         self.tell(&ended, exit, recording.moved.as_deref());
@@ -187,7 +190,7 @@ impl Run {
 
 fn resource_tables() -> ResourceTables {
     let mutators: BTreeSet<String> = mutate::acquiring_callables().into_iter().map(str::to_owned).collect();
-    let detectors: BTreeSet<String> = detect::acquiring_callables().into_iter().collect();
+    let detectors: BTreeSet<String> = detect::acquiring_callables().into_iter().map(str::to_owned).collect();
     ResourceTables {
         mutators: mutators.len() as u64,
         detectors: detectors.len() as u64,

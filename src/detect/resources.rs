@@ -88,18 +88,6 @@ pub(super) struct Table {
     pub(super) arguments: Arguments,
 }
 
-/// Every callable of the built-in table, sorted: what recall can rest on.
-pub fn acquiring_callables() -> Vec<String> {
-    let mut names: Vec<String> = built_in()
-        .resource
-        .into_iter()
-        .flat_map(|entry| entry.acquire)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
 /// How the standard library's top-level modules are called.
 const STANDARD: &str = include_str!("standard.txt");
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::walk::io_reason;
 use crate::record::RecordError;
+use crate::record::row::UnparsedRow;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -17,9 +18,10 @@ pub enum LabError {
     #[error("no Python file in {0}; nothing was measured")]
     NoModules(String),
     #[error(
-        "{unparsed} of {modules} modules could not be parsed, more than one in ten; unparsed.csv lists them, leave them out or name other folders"
+        "{} of {modules} modules could not be parsed, more than one in ten; unparsed.csv lists them, leave them out or name other folders",
+        .unparsed.len()
     )]
-    TooManyUnparsed { unparsed: usize, modules: usize },
+    TooManyUnparsed { unparsed: Vec<UnparsedRow>, modules: usize },
     #[error("start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
     #[error(transparent)]

@@ -135,7 +135,7 @@ fn within_budget(unparsed: &[UnparsedRow], parsed: usize) -> Result<(), LabError
         return Ok(());
     }
     Err(LabError::TooManyUnparsed {
-        unparsed: unparsed.len(),
+        unparsed: unparsed.to_vec(),
         modules,
     })
 }
