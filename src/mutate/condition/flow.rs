@@ -37,7 +37,7 @@ pub(super) fn may_raise(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
 }
 
 /// Far below any stream's buffer.
-const SHORT: usize = 1000;
+const SHORT: usize = 4000;
 
 /// `name.write("a few words")`, or a look at what an archive has read on opening.
 fn only_buffers(statement: &Stmt, name: &str) -> bool {
