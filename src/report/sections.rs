@@ -251,7 +251,7 @@ fn unpaired(tables: &Tables) -> Option<Section> {
         Column::left("mutator"),
         Column::right("n"),
         Column::right("alarms"),
-        Column::right("false pos."),
+        Column::right("rate"),
         Column::left("95 %"),
     ]);
     for row in &tables.unpaired {
@@ -323,10 +323,10 @@ fn legend() -> Section {
     let lines = [
         "n           leaks injected, one per copy of a module",
         "recall      share of them that was reported, in the right place and pattern; with 95 % interval",
-        "new         the same, counting only what was not reported before the leak was there",
+        "new         recall_new: the same, without what was reported before the leak was there",
         "precision   share of true reports if leaks and their safe twins were equally many",
-        "alarms      share of safe twins (the same site, released in another way) that was reported",
-        "apart       share of pairs in which the leak was newly reported and its safe twin was not",
+        "alarms      false_positive_rate: share of safe twins (same site, released differently) reported",
+        "apart       discrimination: share of pairs with the leak newly reported and its safe twin not",
         "An empty figure (-) is one that was not measured; intervals need at least ten modules.",
     ];
     Section {
