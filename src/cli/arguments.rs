@@ -3,11 +3,27 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Args;
+
 use super::exit::Failure;
 use crate::console;
 use crate::leak::{Confidence, Pattern};
 use crate::mutate::Pages;
 use crate::record::row::UnparsedRow;
+
+/// `-j N`, for the commands that do much.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Threads {
+    /// Threads [default: one per core]
+    #[arg(
+        short = 'j',
+        long = "threads",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(super) count: usize,
+}
 
 /// How alike two ids must be for one to be a slip of the other.
 const ALIKE: f64 = 0.75;

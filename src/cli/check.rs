@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{confidence, not_parsed};
+use super::arguments::{Threads, confidence, not_parsed};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -31,15 +31,8 @@ pub(super) struct Check {
     /// Findings below this are left out: low, medium, high
     #[arg(long, value_name = "CONFIDENCE", default_value = "medium", value_parser = confidence)]
     min_confidence: Confidence,
-    /// Threads [default: one per core]
-    #[arg(
-        short = 'j',
-        long = "threads",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    threads: usize,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,7 +61,7 @@ impl Check {
                 .collect()
         };
         let terminal = Terminal::new();
-        let examined = on_threads(self.threads, || examine(&corpora, suite, &terminal, each));
+        let examined = on_threads(self.threads.count, || examine(&corpora, suite, &terminal, each));
         terminal.end();
         let examined = examined.and_then(|examined| examined)?;
         console::print(&self.shown(&examined.found))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{not_parsed, pages};
+use super::arguments::{Threads, not_parsed, pages};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -40,15 +40,8 @@ struct Check {
     /// A folder of further mutator pages
     #[arg(long, value_name = "DIR")]
     mutators: Option<PathBuf>,
-    /// Threads [default: one per core]
-    #[arg(
-        short = 'j',
-        long = "threads",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    threads: usize,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 impl CorpusCommand {
@@ -66,7 +59,7 @@ impl Check {
             None => vec![embedded()?],
         };
         let terminal = Terminal::new();
-        let counted = on_threads(self.threads, || census(&corpora, &pages, &terminal));
+        let counted = on_threads(self.threads.count, || census(&corpora, &pages, &terminal));
         terminal.end();
         let Some((census, unparsed)) = counted.and_then(|counted| counted)? else {
             return Ok(Exit::Interrupted);

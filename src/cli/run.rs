@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{not_parsed, pages, pattern};
+use super::arguments::{Threads, not_parsed, pages, pattern};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -50,15 +50,8 @@ pub(super) struct Run {
     /// Leak mutants kept in all
     #[arg(long, value_name = "N")]
     max_mutants: Option<usize>,
-    /// Threads [default: one per core]
-    #[arg(
-        short = 'j',
-        long = "threads",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    threads: usize,
+    #[command(flatten)]
+    threads: Threads,
     /// Where the record goes; an earlier one there moves to DIR.old
     #[arg(long, value_name = "DIR", default_value = "results/latest")]
     out: PathBuf,
@@ -97,7 +90,7 @@ impl Run {
             triage: &triage,
         };
         let terminal = Terminal::new();
-        let ended = on_threads(self.threads, || run(&request, &recording, &mut meta, &terminal));
+        let ended = on_threads(self.threads.count, || run(&request, &recording, &mut meta, &terminal));
         let ended = ended.and_then(|ended| ended);
         terminal.end();
         meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -154,7 +147,7 @@ impl Run {
             resource_tables: resource_tables(),
             triage_sha256: triage_sha256.to_owned(),
             repeated_mutants: 0,
-            host: host(self.threads),
+            host: host(self.threads.count),
             started_unix_s: now.map_or(0, |since| since.as_secs()),
             wall_ms: 0,
         }
