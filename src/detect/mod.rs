@@ -2,7 +2,7 @@
 //!
 //! Prints nothing, reads no files, starts no threads, and knows nothing of the mutators. A detector is a
 //! file `NAME.rs` that picks the fates which are its pattern, a page `pages/NAME.md` with explanation and
-//! cases, and a line in [`DETECTORS`].
+//! cases, and a line in `DETECTORS`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!

@@ -14,7 +14,7 @@ use super::search::sites;
 use super::site::Site;
 use super::unify::{Place as TemplatePlace, Value};
 use crate::leak::{Effect, Label, Place};
-use crate::python::{Edits, Module, Node, Span};
+use crate::python::{Edit, Edits, Module, Node, Span};
 
 /// A mutant without id and relations.
 pub(super) struct Draft {
@@ -167,14 +167,19 @@ pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<
     mutants
 }
 
-/// What an id is made of: everything but the place and the ordinal.
+/// What an id is made of: everything but the place, the ordinal and added imports. Whether those are
+/// needed depends on the rest of the module.
 fn identity(module: &Module, draft: &Draft) -> String {
     let mut key = format!("{}\0\0{}\0{}", draft.mutator, module.path, draft.qualname);
-    for edit in draft.edits.list() {
-        // How many blank lines go with an import depends on what stands below it.
-        let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()).trim(), edit.text.trim());
+    for edit in draft.edits.list().iter().filter(|edit| !adds_imports(edit)) {
+        let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()), edit.text);
     }
     key
+}
+
+fn adds_imports(edit: &Edit) -> bool {
+    let mut lines = edit.text.lines().filter(|line| !line.is_empty()).peekable();
+    edit.span.is_empty() && lines.peek().is_some() && lines.all(|line| line.starts_with("import "))
 }
 
 fn hash(text: &str) -> String {

@@ -83,6 +83,29 @@ impl<'m> Facts<'m> {
         Rc::clone(self.graphs.borrow_mut().entry(function).or_insert_with(build))
     }
 
+    /// The constant that an expression is, or that its name is bound to and nothing else.
+    pub(super) fn constant<'e>(&self, expr: &'e Expr) -> Option<&'e Constant>
+    where
+        'm: 'e,
+    {
+        match expr {
+            Expr::Constant(node) => Some(&node.value),
+            Expr::Name(name) => {
+                let scope = self.names.scope_at(Node::Expr(expr).span().start);
+                match self.names.bindings(&name.id, scope) {
+                    [only] => match only.kind {
+                        BindingKind::Assign {
+                            value: Some(Expr::Constant(node)),
+                        } => Some(&node.value),
+                        _ => None,
+                    },
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a value is sure to be a `class` ("pathlib.Path"): by constructor, annotation, or an
     /// operator that keeps the type.
     pub(super) fn is_instance(&self, expr: &Expr, class: &str) -> bool {

@@ -74,6 +74,7 @@ fn import_region(module: &Module, imports: &[String]) -> Region {
     let at = import_point(module);
     let next = &module.text()[at as usize..];
     let blank_lines = match next {
+        _ if next.starts_with(['\n', '\r']) => 0,
         _ if ["import ", "from "].iter().any(|word| next.starts_with(word)) => 0,
         _ if ["def ", "class ", "async ", "@"]
             .iter()

@@ -1,6 +1,7 @@
 //! Conditions on where control goes.
 
 use super::{Argument, Scene, Truth};
+use crate::mutate::facts::Facts;
 use crate::python::ast::{Constant, Expr, Stmt, WithItem};
 use crate::python::flow::{self, Graph};
 use crate::python::names::ScopeKind;
@@ -28,7 +29,10 @@ pub(super) fn may_raise(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
         return Truth::Unknown;
     };
     let name = scene.word(arguments, 1);
-    let buffered = |statement: &Stmt| name.as_deref().is_some_and(|name| only_buffers(statement, name));
+    let buffered = |statement: &Stmt| {
+        name.as_deref()
+            .is_some_and(|name| only_buffers(scene.facts, statement, name))
+    };
     let leaves = |statement: &Stmt| Graph::of_body(std::slice::from_ref(statement)).reachable()[Graph::RAISED as usize];
     block
         .iter()
@@ -39,8 +43,8 @@ pub(super) fn may_raise(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
 /// Far below any stream's buffer.
 const SHORT: usize = 4000;
 
-/// `name.write("a few words")`, or a look at what an archive has read on opening.
-fn only_buffers(statement: &Stmt, name: &str) -> bool {
+/// `name.write("a few words")`, or `name.write(WORDS)` of a constant of the module, or a look at what an archive has read on opening.
+fn only_buffers(facts: &Facts<'_>, statement: &Stmt, name: &str) -> bool {
     let call = match statement {
         Stmt::Expr(node) => &*node.value,
         Stmt::Assign(node) => &*node.value,
@@ -52,9 +56,9 @@ fn only_buffers(statement: &Stmt, name: &str) -> bool {
     };
     let own = matches!(&*method.value, Expr::Name(object) if object.id.as_str() == name);
     own && match (method.attr.as_str(), &call.args[..]) {
-        ("write", [Expr::Constant(text)]) => match &text.value {
-            Constant::Str(text) => text.len() < SHORT,
-            Constant::Bytes(bytes) => bytes.len() < SHORT,
+        ("write", [text]) => match facts.constant(text) {
+            Some(Constant::Str(text)) => text.len() < SHORT,
+            Some(Constant::Bytes(bytes)) => bytes.len() < SHORT,
             _ => false,
         },
         ("namelist", []) => true,

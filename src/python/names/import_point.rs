@@ -5,29 +5,43 @@ use super::super::parse::{Module, TokenKind};
 use super::super::span::{Span, offset};
 
 /// The offset, at the start of a line, where `import x` and a line end can be inserted: before the
-/// module's first import; where there is none, after leading comments, docstring and `__future__`.
+/// module's first import, or behind it if a comment above speaks of it; where there is none, after leading comments, docstring and `__future__`.
 /// It is the end of the text where nothing follows these, and then a line end may be missing.
 pub fn import_point(module: &Module) -> u32 {
     let floor = after_prologue(module);
     let imports = module.body.iter().filter(|statement| is_plain_import(statement));
     let starts = imports.map(|import| import.start().to_u32());
     let mut at_line_starts = starts.filter(|start| module.lines.line_start(*start) == *start);
-    at_line_starts
-        .next()
-        .map_or_else(|| after_comments(module, floor), |start| start.max(floor))
+    let Some(first) = at_line_starts.next() else {
+        return after_comments(module, floor);
+    };
+    if comment_above(module, first) {
+        return after_line(module, first);
+    }
+    first.max(floor)
+}
+
+fn comment_above(module: &Module, line: u32) -> bool {
+    let Some(above) = line.checked_sub(1) else { return false };
+    let above = Span::new(module.lines.line_start(above), line);
+    above.of(module.text()).starts_with('#') && !module.in_string(above.start)
+}
+
+/// The line after the logical line that `at` is part of.
+fn after_line(module: &Module, at: u32) -> u32 {
+    let rest = Span::new(at, offset(module.text().len()));
+    let mut tokens = module.tokens_in(rest).iter();
+    let line_end = tokens.find(|token| token.kind == TokenKind::Newline);
+    line_end.map_or(rest.end, |token| {
+        module.lines.next_line(token.span.start, module.text())
+    })
 }
 
 /// The line after the docstring and the `__future__` imports.
 fn after_prologue(module: &Module) -> u32 {
     let mut prologue = module.body.iter().enumerate();
     let last = prologue.rfind(|(place, statement)| is_future(statement) || (*place == 0 && is_docstring(statement)));
-    let Some((_, last)) = last else { return 0 };
-    let rest = Span::new(last.end().to_u32(), offset(module.text().len()));
-    let mut tokens = module.tokens_in(rest).iter();
-    let line_end = tokens.find(|token| token.kind == TokenKind::Newline);
-    line_end.map_or(rest.end, |token| {
-        module.lines.next_line(token.span.start, module.text())
-    })
+    last.map_or(0, |(_, last)| after_line(module, last.end().to_u32()))
 }
 
 /// The line after the comments that open the file; it is `floor` where other text came before.

@@ -616,6 +616,7 @@ fn imports_go_before_the_first_import_or_after_the_prologue() {
         "# one\n'''doc\nmore''' # two\nfrom __future__ import (a,\n  b) ; x = (\n)\n|\ny = 1\n",
         "from __future__ import a; import os\n|",
         "x = 1; import os\n|import sys\n",
+        "# needed first, it sets things up\nimport a\n|import b\n",
     ] {
         check_import_point(marked);
     }
