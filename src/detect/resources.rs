@@ -82,6 +82,8 @@ pub(super) struct Table {
     by_callable: BTreeMap<String, usize>,
     /// The last parts of all callables, so that most calls are passed over without resolving them.
     tails: BTreeSet<String>,
+    /// Functions that release their first argument.
+    releasing: BTreeSet<String>,
     /// What is released in any of the usual ways; for parameters.
     any: Resource,
     over_streams: Vec<OverStream>,
@@ -103,6 +105,7 @@ impl Table {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
             tails: BTreeSet::new(),
+            releasing: BTreeSet::new(),
             any: any(),
             over_streams: over_stream,
             arguments,
@@ -119,6 +122,7 @@ impl Table {
             self.tails.insert(tail.to_owned());
             self.by_callable.insert(callable.clone(), self.resources.len());
         }
+        self.releasing.extend(resource.functions.iter().cloned());
         self.resources.push(resource);
     }
 
@@ -142,9 +146,7 @@ impl Table {
     }
 
     pub(super) fn releases_by_function(&self, callable: &str) -> bool {
-        self.resources
-            .iter()
-            .any(|resource| resource.functions.iter().any(|name| name == callable))
+        self.releasing.contains(callable)
     }
 
     /// Whether the callable belongs to a library that only borrows what it is handed.

@@ -36,6 +36,8 @@ const RELEASES: [&str; 18] = [
 /// What the module does with attributes, whosever they are: `self.f.close()` as well as `owner.f.close()`.
 #[derive(Debug, Default)]
 pub(super) struct Owners<'m> {
+    /// The attributes that are asked about: those in which obligations end.
+    wanted: BTreeSet<&'m str>,
     aliases: Aliases<'m>,
     /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
     released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
@@ -57,8 +59,12 @@ pub enum Release {
 }
 
 impl<'m> Owners<'m> {
-    pub(super) fn of_module(world: World<'_, 'm>) -> Self {
+    pub(super) fn of_module(world: World<'_, 'm>, wanted: BTreeSet<&'m str>) -> Self {
+        if wanted.is_empty() {
+            return Self::default();
+        }
         let mut owners = Self {
+            wanted,
             aliases: Aliases::of_module(world),
             ..Self::default()
         };
@@ -91,10 +97,20 @@ impl<'m> Owners<'m> {
         }
     }
 
-    /// The attributes that the value may come from.
+    pub(super) fn knows_all(&self, wanted: &BTreeSet<&'m str>) -> bool {
+        self.wanted.is_superset(wanted)
+    }
+
+    /// The wanted attributes that the value may come from.
     fn attributes(&self, world: World<'_, 'm>, value: &'m Expr) -> Vec<Holder<'m>> {
+        let is_wanted = |holder: &Holder<'m>| match holder {
+            Holder::Attribute(attribute) => self.wanted.contains(attribute),
+            Holder::AnyOf(_) => true,
+            Holder::Name(..) => false,
+        };
         let sources = self.aliases.sources(world, value).into_iter();
-        sources.flat_map(|source| self.aliases.attributes(source)).collect()
+        let all = sources.flat_map(|source| self.aliases.attributes(source));
+        all.filter(is_wanted).collect()
     }
 
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
