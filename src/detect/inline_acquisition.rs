@@ -32,7 +32,7 @@ fn report(obligation: &Obligation<'_>) -> Option<Finding> {
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = format!("{what} is opened inside an expression and never {done}: no name is left to release it by");
     // Iterated to the end, it closes itself.
-    let certain = if obligation.resource.kind == "directory-iterator" {
+    let certain = if obligation.resource.ends_itself {
         Confidence::Low
     } else {
         Confidence::High

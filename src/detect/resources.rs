@@ -27,6 +27,9 @@ pub struct Resource {
     pub quiet: Vec<String>,
     #[serde(default)]
     pub only_if: Option<String>,
+    /// Iterated to its end, it closes itself.
+    #[serde(default)]
+    pub ends_itself: bool,
 }
 
 /// A parameter of a callable: its name and its place.
@@ -185,6 +188,7 @@ fn any() -> Resource {
         class: None,
         quiet: Vec::new(),
         only_if: None,
+        ends_itself: false,
     }
 }
 

@@ -193,6 +193,7 @@ impl<'m> Owners<'m> {
                 class: None,
                 parts: Vec::new(),
                 only_if: None,
+                ends_itself: false,
                 ..obligation.resource.as_ref().clone()
             },
         ))
