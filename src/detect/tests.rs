@@ -162,7 +162,15 @@ fn huge_functions_are_analysed_in_time() {
         "def f(p, a):\n  x = open(p)\n{tries}{}x.read()\n{finals}",
         " ".repeat(1_001)
     );
+    let aliases: String = (0..4_000)
+        .map(|number| format!("    a{} = a{number}\n    b(a{number})\n", number + 1))
+        .collect();
+    let attributes: String = (0..2_000)
+        .map(|number| format!("    self.x{number} = a{number} = open(p)\n"))
+        .collect();
     let codes = [
+        format!("class C:\n  def f(self, p, b):\n    self.x = open(p)\n    a0 = self.x\n{aliases}"),
+        format!("class C:\n  def f(self, p):\n{attributes}"),
         body("    if a: b()\n    a(b)\n", 5_000),
         body("    y = open(p)\n    y.read()\n", 5_000),
         body("    x = open(p)\n    if a == b: x.close()\n", 2_000),

@@ -39,6 +39,8 @@ pub(super) struct Owners<'m> {
     /// The attributes that are asked about: those in which obligations end.
     wanted: BTreeSet<&'m str>,
     aliases: Aliases<'m>,
+    /// What stands for wanted attributes, and for which.
+    reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
     /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
     released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
@@ -63,9 +65,11 @@ impl<'m> Owners<'m> {
         if wanted.is_empty() {
             return Self::default();
         }
+        let aliases = Aliases::of_module(world);
         let mut owners = Self {
+            reaching: aliases.reaching(&wanted),
             wanted,
-            aliases: Aliases::of_module(world),
+            aliases,
             ..Self::default()
         };
         for node in world.module.nodes() {
@@ -103,14 +107,12 @@ impl<'m> Owners<'m> {
 
     /// The wanted attributes that the value may come from.
     fn attributes(&self, world: World<'_, 'm>, value: &'m Expr) -> Vec<Holder<'m>> {
-        let is_wanted = |holder: &Holder<'m>| match holder {
-            Holder::Attribute(attribute) => self.wanted.contains(attribute),
-            Holder::AnyOf(_) => true,
-            Holder::Name(..) => false,
-        };
-        let sources = self.aliases.sources(world, value).into_iter();
-        let all = sources.flat_map(|source| self.aliases.attributes(source));
-        all.filter(is_wanted).collect()
+        let mut found = Vec::new();
+        for source in self.aliases.sources(world, value) {
+            found.extend(self.reaching.get(&source).into_iter().flatten());
+            found.extend(Some(source).filter(|source| matches!(source, Holder::AnyOf(_))));
+        }
+        found
     }
 
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
