@@ -209,6 +209,8 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             value: Value::Of(value),
             ..
         } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
+        // What closes itself at its end does so on an error, too.
+        Kind::Next(iterable) if resource.ends_itself && state.holds(iterable).is_some() => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
     }
