@@ -1,7 +1,10 @@
 //! How much a finding matters, and the technical-debt item it makes.
 
+use super::Analysed;
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::{Module, Position};
+use crate::python::ast::Stmt;
+use crate::python::names::ScopeKind;
+use crate::python::{Module, Node, Position, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -11,13 +14,17 @@ pub enum Severity {
     Critical,
 }
 
-/// How far the leak reaches.
+/// What leaks once each time it comes to life: a function once per call, a class once per instance, a
+/// module once per process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     Function,
     Class,
     Module,
 }
+
+/// What a leak counts for that happens once in the life of a process.
+const ONCE: f64 = 0.5;
 
 /// `score` lies in 0..1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +47,8 @@ pub struct DebtItem {
     pub impact: ResourceImpact,
 }
 
-/// From the resource, the fate that the pattern names, and how sure the finding is.
-pub fn assess(finding: &Finding) -> ResourceImpact {
+/// From the resource, how sure the finding is (which tells the fate), and whether the code runs once.
+pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     let resource = match finding.resource.as_deref() {
         Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client") => 0.9,
         Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream") => 0.8,
@@ -53,23 +60,51 @@ pub fn assess(finding: &Finding) -> ResourceImpact {
         Confidence::Medium => 0.7,
         Confidence::Low => 0.3,
     };
-    let score = resource * certainty;
+    let reach = scope(module, finding);
+    let frequency = if reach == Scope::Module && !in_loop(&module.module.body, finding.span) {
+        ONCE
+    } else {
+        1.0
+    };
+    let score = resource * certainty * frequency;
     let severity = match score {
         score if score >= 0.85 => Severity::Critical,
         score if score >= 0.6 => Severity::High,
         score if score >= 0.4 => Severity::Medium,
         _ => Severity::Low,
     };
-    let reach = match finding.patterns.first() {
-        Some(Pattern::OwnerWithoutRelease) => Scope::Class,
-        Some(Pattern::HandleReturned) => Scope::Module,
-        _ => Scope::Function,
-    };
     ResourceImpact {
         severity,
         scope: reach,
         score,
     }
+}
+
+/// The body that acquires, or the class that owns. A class statement in a module runs once like the
+/// module, so that its body is the body around it.
+fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
+    if finding.patterns.contains(&Pattern::OwnerWithoutRelease) {
+        return Scope::Class;
+    }
+    let names = &module.names;
+    let mut around = names.ancestors(names.scope_at(finding.span.start));
+    let runs_per_call = around.any(|scope| matches!(names.scope(scope).kind, ScopeKind::Function | ScopeKind::Lambda));
+    if runs_per_call { Scope::Function } else { Scope::Module }
+}
+
+/// Whether a loop of the statements runs what stands at `at` again and again.
+fn in_loop(body: &[Stmt], at: Span) -> bool {
+    let mut around = body.iter().flat_map(|statement| Node::Stmt(statement).descendants());
+    around.any(|node| match node {
+        Node::Stmt(Stmt::For(node)) => is_in(&node.body, at),
+        Node::Stmt(Stmt::AsyncFor(node)) => is_in(&node.body, at),
+        Node::Stmt(Stmt::While(node)) => is_in(&node.body, at),
+        _ => false,
+    })
+}
+
+fn is_in(body: &[Stmt], at: Span) -> bool {
+    body.iter().any(|statement| Node::Stmt(statement).span().contains(at))
 }
 
 pub fn debt_item(module: &Module, finding: &Finding, impact: ResourceImpact) -> DebtItem {

@@ -26,13 +26,13 @@ fn report(obligation: &Obligation<'_>) -> Option<Finding> {
         .left_open
         .as_ref()
         .filter(|left| left.how == Loss::Dropped)?;
-    if connects_later(obligation) {
+    if connects_later(obligation) || gives_up(obligation) {
         return None;
     }
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = format!("{what} is opened inside an expression and never {done}: no name is left to release it by");
     // Iterated to the end, it closes itself.
-    let certain = if obligation.resource.kind == "directory-iterator" {
+    let certain = if obligation.resource.ends_itself {
         Confidence::Low
     } else {
         Confidence::High
@@ -52,4 +52,11 @@ fn connects_later(obligation: &Obligation<'_>) -> bool {
         .as_call_expr()
         .is_some_and(|call| call.args.is_empty() && call.keywords.is_empty());
     without_host && obligation.resource.kind == "mail-client"
+}
+
+/// `sock.detach()` as a statement: somebody else has the descriptor's number already.
+fn gives_up(obligation: &Obligation<'_>) -> bool {
+    let func = obligation.call.as_call_expr().map(|call| &*call.func);
+    let method = func.and_then(|func| func.as_attribute_expr());
+    method.is_some_and(|method| method.attr.as_str() == "detach")
 }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `PythonResourceDetector` | [`PythonResourceDetector`], with [`PythonResourceDetector::info`] besides |
 //! | `detect_issues(&ast::Mod, &Path)` | [`PythonResourceDetector::detect_issues`]; [`Analysed`] holds tree, path and what is computed of them |
-//! | `assess_resource_impact` | [`PythonResourceDetector::assess_resource_impact`] |
+//! | `assess_resource_impact(&issue)` | [`PythonResourceDetector::assess_resource_impact`]; it takes the module too |
 //! | `ResourceIssue`, `ResourceImpact` | [`Finding`], [`ResourceImpact`]; a debt item is [`impact::DebtItem`] |
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
@@ -52,8 +52,10 @@ pub trait PythonResourceDetector: Sync {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding>;
 
-    fn assess_resource_impact(&self, finding: &Finding) -> ResourceImpact {
-        impact::assess(finding)
+    /// Takes the module besides, which the specification's method does not: a [`Finding`] is text and
+    /// places, the same for every tool, and only the module tells whether its place runs once or per call.
+    fn assess_resource_impact(&self, module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
+        impact::assess(module, finding)
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Resource {
     pub quiet: Vec<String>,
     #[serde(default)]
     pub only_if: Option<String>,
+    /// Iterated to its end, it closes itself.
+    #[serde(default)]
+    pub ends_itself: bool,
 }
 
 /// A parameter of a callable: its name and its place.
@@ -82,6 +85,8 @@ pub(super) struct Table {
     by_callable: BTreeMap<String, usize>,
     /// The last parts of all callables, so that most calls are passed over without resolving them.
     tails: BTreeSet<String>,
+    /// Functions that release their first argument.
+    releasing: BTreeSet<String>,
     /// What is released in any of the usual ways; for parameters.
     any: Resource,
     over_streams: Vec<OverStream>,
@@ -103,6 +108,7 @@ impl Table {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
             tails: BTreeSet::new(),
+            releasing: BTreeSet::new(),
             any: any(),
             over_streams: over_stream,
             arguments,
@@ -119,6 +125,7 @@ impl Table {
             self.tails.insert(tail.to_owned());
             self.by_callable.insert(callable.clone(), self.resources.len());
         }
+        self.releasing.extend(resource.functions.iter().cloned());
         self.resources.push(resource);
     }
 
@@ -142,9 +149,7 @@ impl Table {
     }
 
     pub(super) fn releases_by_function(&self, callable: &str) -> bool {
-        self.resources
-            .iter()
-            .any(|resource| resource.functions.iter().any(|name| name == callable))
+        self.releasing.contains(callable)
     }
 
     /// Whether the callable belongs to a library that only borrows what it is handed.
@@ -183,6 +188,7 @@ fn any() -> Resource {
         class: None,
         quiet: Vec::new(),
         only_if: None,
+        ends_itself: false,
     }
 }
 

@@ -99,12 +99,52 @@ fn a_sure_leak_of_a_socket_weighs_more_than_a_doubt_about_a_file() {
     let code = "import socket\ndef f():\n    s = socket.socket()\n    s.listen()\nf = open('x')\n";
     let module = Module::parse("m.py", Source::from_text(code)).unwrap();
     let findings = suites()[0].findings(&module);
-    let impacts: Vec<_> = findings.iter().map(impact::assess).collect();
+    let config = Config::default();
+    let analysed = Analysed::new(&module, &config);
+    let impacts: Vec<_> = findings
+        .iter()
+        .map(|finding| impact::assess(&analysed, finding))
+        .collect();
     assert_eq!(findings.len(), 2);
     assert!(impacts[0].score > impacts[1].score);
     assert_eq!(impacts[0].severity, impact::Severity::Critical);
     let item = impact::debt_item(&module, &findings[0], impacts[0]);
     assert_eq!((item.id.as_str(), item.position.line), ("never-released:m.py:31", 3));
+}
+
+#[test]
+fn the_scope_of_an_impact_tells_how_often_it_leaks() {
+    let code = "\
+f = open('once')
+for name in names():
+    g = open(name)
+def call():
+    h = open('x')
+class Owner:
+    def __init__(self):
+        self._i = open('x')
+    j = open('body')
+k = lambda: open('x').read()
+";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let config = Config::default();
+    let analysed = Analysed::new(&module, &config);
+    let found = suites()[0].findings(&module);
+    let lines = found.iter().map(|finding| {
+        let impact = impact::assess(&analysed, finding);
+        let (line, score) = (analysed.line(finding.span.start), impact.score);
+        format!("{line} {:?} {:?} {score:.2}", impact.scope, finding.confidence)
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "1 Module Medium 0.24",
+            "3 Module Medium 0.49",
+            "5 Function High 0.70",
+            "8 Class High 0.70",
+            "10 Function High 0.70",
+        ]
+    );
 }
 
 /// Generated code: nothing is quadratic, and nothing costs the stack of a worker.
@@ -122,7 +162,15 @@ fn huge_functions_are_analysed_in_time() {
         "def f(p, a):\n  x = open(p)\n{tries}{}x.read()\n{finals}",
         " ".repeat(1_001)
     );
+    let aliases: String = (0..4_000)
+        .map(|number| format!("    a{} = a{number}\n    b(a{number})\n", number + 1))
+        .collect();
+    let attributes: String = (0..2_000)
+        .map(|number| format!("    self.x{number} = a{number} = open(p)\n"))
+        .collect();
     let codes = [
+        format!("class C:\n  def f(self, p, b):\n    self.x = open(p)\n    a0 = self.x\n{aliases}"),
+        format!("class C:\n  def f(self, p):\n{attributes}"),
         body("    if a: b()\n    a(b)\n", 5_000),
         body("    y = open(p)\n    y.read()\n", 5_000),
         body("    x = open(p)\n    if a == b: x.close()\n", 2_000),

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Origin, World, source, summary};
-use crate::detect::resources::Resource;
+use crate::detect::resources::{Resource, is_standard};
+use crate::detect::text_at;
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
 use crate::python::names::ScopeKind;
 use crate::python::{Node, Resolved, ScopeId};
@@ -74,16 +75,26 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
         return Some(name);
     }
     let candidates = world.names.candidates(func);
-    if let Some(name) = candidates
-        .into_iter()
-        .find(|name| world.table.acquired_by(name).is_some())
-    {
-        return Some(name);
+    if let Some(name) = candidates.iter().find(|name| world.table.acquired_by(name).is_some()) {
+        return Some(name.clone());
+    }
+    if let Some(name) = brought_by_star(world, func, &candidates) {
+        return Some(name.to_owned());
     }
     let Expr::Attribute(node) = func else { return None };
     let typed = world.types().of(&node.value);
     let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
+}
+
+/// `tempfile.mkstemp` where only `from helpers import *` can have brought `tempfile`: a standard module
+/// goes by its own name there, too.
+fn brought_by_star<'a>(world: World<'a, '_>, func: &Expr, candidates: &[String]) -> Option<&'a str> {
+    let spelled = text_at(world.module.text(), func.range().into());
+    let (root, _) = spelled.split_once('.')?;
+    let ends = |name: &String| name.strip_suffix(spelled).is_some_and(|star| star.ends_with('.'));
+    let brought = is_standard(root) && candidates.iter().any(ends);
+    (brought && world.table.acquired_by(spelled).is_some()).then_some(spelled)
 }
 
 /// `file_path.open()`, `entry.open("rb")` and `server_sock.accept()` without a type in sight: names and

@@ -212,18 +212,28 @@ impl<'m> Aliases<'m> {
         }
     }
 
-    /// The attributes that a holder stands for or contains, by however many steps.
-    pub(super) fn attributes(&self, holder: Holder<'m>) -> BTreeSet<Holder<'m>> {
-        let (mut seen, mut open) = (BTreeSet::new(), vec![holder]);
-        while let Some(holder) = open.pop() {
-            if seen.insert(holder)
-                && let Some(held) = self.holds.get(&holder)
-            {
-                open.extend(held);
+    /// For every holder that stands for one of `attributes`, or contains it, by however many steps: which.
+    /// Walks from the attributes back, since few names hold any.
+    pub(super) fn reaching(&self, attributes: &BTreeSet<&'m str>) -> BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> {
+        let mut holders: BTreeMap<Holder<'m>, Vec<Holder<'m>>> = BTreeMap::new();
+        for (holder, held) in &self.holds {
+            for one in held {
+                holders.entry(*one).or_default().push(*holder);
             }
         }
-        seen.retain(|holder| !matches!(holder, Holder::Name(..)));
-        seen
+        let unnamed = holders.keys().filter(|holder| matches!(holder, Holder::AnyOf(_)));
+        let named = attributes.iter().map(|attribute| Holder::Attribute(attribute));
+        let targets: Vec<_> = named.chain(unnamed.copied()).collect();
+        let mut reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> = BTreeMap::new();
+        for target in targets {
+            let mut open = vec![target];
+            while let Some(holder) = open.pop() {
+                if reaching.entry(holder).or_default().insert(target) {
+                    open.extend(holders.get(&holder).into_iter().flatten());
+                }
+            }
+        }
+        reaching
     }
 }
 

@@ -73,6 +73,9 @@ impl<'m> Tests<'m> {
     /// A name or attribute gets a new value: what was known about it is forgotten, and what a constant
     /// says is learnt.
     pub(super) fn assign(&self, facts: &mut Vec<(u32, bool)>, target: &Expr, value: Option<&Expr>, source: &str) {
+        if self.numbers.is_empty() {
+            return;
+        }
         let target_text = text_at(source, target.range().into());
         let bound = names_bound(target);
         let concerns = |name: &&str| *name == target_text || bound.contains(name);
@@ -136,6 +139,9 @@ impl<'m> Tests<'m> {
     /// What the statements around and before `at` say: the tests it stands under, flags set before.
     pub(super) fn known_at(&self, body: &'m [Stmt], at: Span, source: &'m str) -> Vec<(u32, bool)> {
         let (mut facts, mut body) = (Vec::new(), body);
+        if self.numbers.is_empty() {
+            return facts;
+        }
         while let Some(here) = body
             .iter()
             .position(|statement| Span::from(statement.range()).contains(at))
@@ -155,7 +161,9 @@ impl<'m> Tests<'m> {
                     self.assign(facts, target, Some(&node.value), source);
                 }
             }
-            Stmt::If(node) if node.orelse.is_empty() && !falls_through(&node.body) => {
+            Stmt::If(node)
+                if node.orelse.is_empty() && node.body.last().is_some_and(may_leave) && !falls_through(&node.body) =>
+            {
                 self.assume(facts, &node.test, false, source);
             }
             compound => {
@@ -220,6 +228,14 @@ fn constructs(value: &Expr) -> bool {
         _ => return false,
     };
     tail.starts_with(char::is_uppercase) && tail.chars().any(char::is_lowercase)
+}
+
+/// Whether control may not go on after the statement; tells most bodies without a graph.
+fn may_leave(last: &Stmt) -> bool {
+    !matches!(
+        last,
+        Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_) | Stmt::Expr(_) | Stmt::Pass(_) | Stmt::Import(_)
+    )
 }
 
 fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {

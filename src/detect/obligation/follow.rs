@@ -11,7 +11,7 @@ use super::state::{Key, State};
 use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
 use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, StepId};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, Step, StepId};
 use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -295,10 +295,17 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         for edge in self.graph.out(id) {
             match (edge.kind, &after) {
                 (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
+                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.fate.released = true,
                 (_, Some(after)) => self.push(edge.to, after.clone(), trail),
                 (_, None) => {}
             }
         }
+    }
+
+    /// `for entry in entries: ...` leaves nothing open when there is no next one.
+    fn is_exhausted(&self, step: &Step<'m>, state: &State<'m>) -> bool {
+        let holds = |iterable: &Expr| state.holds(iterable).is_some_and(|hold| hold.part.is_none());
+        self.setting.resource.ends_itself && matches!(step.kind, Kind::Next(iterable) if holds(iterable))
     }
 
     fn fork(&mut self, id: StepId, test: &'m Expr, state: &State<'m>, trail: Trail) {

@@ -195,7 +195,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     let mut summaries = Summaries::default();
     let mut all = Vec::new();
     let mut fresh = BTreeSet::new();
-    let mut owners = None;
+    let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
         let world = World {
             module,
@@ -209,8 +209,11 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
             break;
         }
         all.extend(follow::all(world, &acquisitions));
-        let owners = owners.get_or_insert_with(|| Owners::of_module(world));
-        let found = summary::acquiring(world, &all, owners);
+        let kept: BTreeSet<&str> = all.iter().filter_map(Obligation::on_self).collect();
+        if !owners.knows_all(&kept) {
+            owners = Owners::of_module(world, kept);
+        }
+        let found = summary::acquiring(world, &all, &owners);
         fresh = summaries.learn(found);
         if fresh.is_empty() {
             break;
@@ -224,10 +227,9 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         config,
         summaries: &summaries,
     };
-    let owned = owners.map(|owners| releases(world, &all, &owners)).unwrap_or_default();
     Known {
+        owned: releases(world, &all, &owners),
         obligations: all,
-        owned,
     }
 }
 

@@ -36,7 +36,11 @@ const RELEASES: [&str; 18] = [
 /// What the module does with attributes, whosever they are: `self.f.close()` as well as `owner.f.close()`.
 #[derive(Debug, Default)]
 pub(super) struct Owners<'m> {
+    /// The attributes that are asked about: those in which obligations end.
+    wanted: BTreeSet<&'m str>,
     aliases: Aliases<'m>,
+    /// What stands for wanted attributes, and for which.
+    reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
     /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
     released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
@@ -57,9 +61,15 @@ pub enum Release {
 }
 
 impl<'m> Owners<'m> {
-    pub(super) fn of_module(world: World<'_, 'm>) -> Self {
+    pub(super) fn of_module(world: World<'_, 'm>, wanted: BTreeSet<&'m str>) -> Self {
+        if wanted.is_empty() {
+            return Self::default();
+        }
+        let aliases = Aliases::of_module(world);
         let mut owners = Self {
-            aliases: Aliases::of_module(world),
+            reaching: aliases.reaching(&wanted),
+            wanted,
+            aliases,
             ..Self::default()
         };
         for node in world.module.nodes() {
@@ -91,10 +101,18 @@ impl<'m> Owners<'m> {
         }
     }
 
-    /// The attributes that the value may come from.
+    pub(super) fn knows_all(&self, wanted: &BTreeSet<&'m str>) -> bool {
+        self.wanted.is_superset(wanted)
+    }
+
+    /// The wanted attributes that the value may come from.
     fn attributes(&self, world: World<'_, 'm>, value: &'m Expr) -> Vec<Holder<'m>> {
-        let sources = self.aliases.sources(world, value).into_iter();
-        sources.flat_map(|source| self.aliases.attributes(source)).collect()
+        let mut found = Vec::new();
+        for source in self.aliases.sources(world, value) {
+            found.extend(self.reaching.get(&source).into_iter().flatten());
+            found.extend(Some(source).filter(|source| matches!(source, Holder::AnyOf(_))));
+        }
+        found
     }
 
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
@@ -177,6 +195,7 @@ impl<'m> Owners<'m> {
                 class: None,
                 parts: Vec::new(),
                 only_if: None,
+                ends_itself: false,
                 ..obligation.resource.as_ref().clone()
             },
         ))

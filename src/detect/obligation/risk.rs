@@ -11,7 +11,15 @@ use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 34] = [
+const SAFE: [&str; 42] = [
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.date.today",
+    "time.time_ns",
+    "time.monotonic_ns",
+    "time.perf_counter_ns",
+    "os.getppid",
+    "threading.get_ident",
     "os.umask",
     "os.getuid",
     "os.geteuid",
@@ -47,7 +55,10 @@ const SAFE: [&str; 34] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 34] = [
+const UNLIKELY: [&str; 37] = [
+    "os.dup2",
+    "six.b",
+    "six.u",
     "sys.stdout.write",
     "sys.stderr.write",
     "sys.stdout.flush",
@@ -82,6 +93,24 @@ const UNLIKELY: [&str; 34] = [
     "io.StringIO",
     "io.BytesIO",
     "collections.deque",
+];
+/// What helpers that turn text into bytes and back are called.
+const CONVERSIONS: [&str; 15] = [
+    "to_bytes",
+    "to_text",
+    "to_str",
+    "to_string",
+    "to_native",
+    "to_unicode",
+    "ensure_binary",
+    "ensure_bytes",
+    "ensure_str",
+    "ensure_text",
+    "force_bytes",
+    "force_str",
+    "force_text",
+    "smart_str",
+    "encode",
 ];
 const LOGGING: [&str; 9] = [
     "debug",
@@ -180,6 +209,8 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             value: Value::Of(value),
             ..
         } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
+        // What closes itself at its end does so on an error, too.
+        Kind::Next(iterable) if resource.ends_itself && state.holds(iterable).is_some() => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
     }
@@ -266,11 +297,13 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if call.args.is_empty() && call.keywords.is_empty() && tail.starts_with(char::is_uppercase) {
         return Grade::Unlikely;
     }
-    if ["close", "unlock", "release", "shutdown"]
-        .iter()
-        .any(|word| tail.to_lowercase().starts_with(word))
-    {
+    let lower = tail.to_lowercase();
+    let releases = ["close", "unlock", "release", "shutdown"];
+    if releases.iter().any(|word| lower.starts_with(word)) || lower.contains("cleanup") {
         return Grade::Nothing;
+    }
+    if CONVERSIONS.contains(&lower.as_str()) {
+        return Grade::Unlikely;
     }
     // It has taken the socket over before the handshake, and closes it if that fails.
     if tail == "wrap_socket" && call.args.iter().any(|one| state.carries(one)) {
