@@ -163,10 +163,10 @@ fn huge_functions_are_analysed_in_time() {
         " ".repeat(1_001)
     );
     let aliases: String = (0..4_000)
-        .map(|number| format!("    a{} = a{number}\n    b(a{number})\n", number + 1))
+        .flat_map(|number| [format!("    a{} = a{number}\n    b(a{number})\n", number + 1)])
         .collect();
     let attributes: String = (0..2_000)
-        .map(|number| format!("    self.x{number} = a{number} = open(p)\n"))
+        .flat_map(|number| [format!("    self.x{number} = a{number} = open(p)\n")])
         .collect();
     let codes = [
         format!("class C:\n  def f(self, p, b):\n    self.x = open(p)\n    a0 = self.x\n{aliases}"),
