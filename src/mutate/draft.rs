@@ -7,14 +7,16 @@ use sha2::{Digest, Sha256};
 
 use super::check::{Checked, check};
 use super::facts::Facts;
+use super::index::Index;
 use super::mutant::{Mutant, Twin};
 use super::page::{Page, Pages};
 use super::render::{Rendered, render};
 use super::search::sites;
 use super::site::Site;
+use super::split::{Split, split_withs};
 use super::unify::{Place as TemplatePlace, Value};
 use crate::leak::{Effect, Label, Place};
-use crate::python::{Edit, Edits, Module, Node, Span};
+use crate::python::{Edit, Edits, Module, Node, Source, Span};
 
 /// A mutant without id and relations.
 pub(super) struct Draft {
@@ -135,6 +137,50 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
     let old = original_place(site, name);
     let new = old.and_then(|old| Some(Span::new(map.to_new(old.start)?, map.to_new(old.end - 1)? + 1)));
     new.into_iter().collect()
+}
+
+/// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.
+/// A decoy that is someone's twin comes only with a leak mutant at its site.
+pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> {
+    let facts = Facts::new(module, index);
+    let mut drafts: Vec<Draft> = pages.list().iter().flat_map(|page| drafts_of(page, &facts)).collect();
+    for split in split_withs(module) {
+        drafts.extend(drafts_of_split(&split, pages, module, index));
+    }
+    let mut mutants = finish(pages, module, drafts);
+    mutants.retain(|mutant| {
+        let is_twin = pages.get(&mutant.mutator).is_some_and(|page| !page.twin_of.is_empty());
+        !is_twin || !mutant.twin_of.is_empty() || mutant.duplicate_of.is_some()
+    });
+    mutants
+}
+
+/// The mutants that lie on the split-off item.
+pub(super) fn drafts_of_split(split: &Split, pages: &Pages, original: &Module, index: &Index) -> Vec<Draft> {
+    let text = split.edits.apply(original.text());
+    let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else {
+        return Vec::new();
+    };
+    let map = split.edits.map();
+    let Some(item) = map.to_new(split.item.start) else {
+        return Vec::new();
+    };
+    let facts = Facts::new(&module, index).only_with(item);
+    let old = |at: u32| map.to_old(at);
+    let mut drafts = Vec::new();
+    for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
+        let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else {
+            continue;
+        };
+        let label_site = Span::new(start, last + 1);
+        let edits = split.edits.then(&draft.edits, original.text());
+        drafts.push(Draft {
+            label_site,
+            edits,
+            ..draft
+        });
+    }
+    drafts
 }
 
 /// Sorts, gives ids, marks duplicates and pairs twins.

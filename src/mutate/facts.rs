@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::mutant::Index;
+use super::index::Index;
 use crate::python::ast::{Constant, Expr, Operator, Stmt};
 use crate::python::flow::Graph;
 use crate::python::names::{BindingKind, Names, ScopeId};

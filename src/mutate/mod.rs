@@ -9,6 +9,7 @@ mod condition;
 mod digest;
 mod draft;
 mod facts;
+mod index;
 mod layout;
 mod mutant;
 mod output;
@@ -26,7 +27,9 @@ mod tests;
 mod unify;
 
 pub use condition::condition_names;
-pub use mutant::{Index, Mutant, Twin, mutants_of};
+pub use draft::mutants_of;
+pub use index::Index;
+pub use mutant::{Mutant, Twin};
 pub use page::{Page, PageError, Pages};
 pub use resources::acquiring_callables;
 pub use sample::{Quota, sample};

@@ -4,20 +4,16 @@
 //! what stands before it, itself, and what stands after; edits on the split text are then expressed
 //! as edits of the original.
 
-use super::draft::{Draft, drafts_of};
-use super::facts::Facts;
 use super::layout::{block_pieces, block_span, indent_at, indent_unit, starts_line};
-use super::mutant::Index;
-use super::page::Pages;
 use crate::python::ast::{Expr, Stmt, WithItem};
 use crate::python::span::offset;
-use crate::python::{Edits, Module, Node, Piece, Source, Span};
+use crate::python::{Edits, Module, Node, Piece, Span};
 
 /// One split of one statement.
 pub(super) struct Split {
-    edits: Edits,
+    pub(super) edits: Edits,
     /// The item that stands alone, in the original.
-    item: Span,
+    pub(super) item: Span,
 }
 
 /// A split for every named call among the items of every `with` that has several.
@@ -89,34 +85,4 @@ fn item_span(item: &WithItem) -> Span {
     item.optional_vars
         .as_deref()
         .map_or(context, |target| context.cover(Node::Expr(target).span()))
-}
-
-impl Split {
-    /// The mutants that lie on the split-off item.
-    pub(super) fn drafts(&self, pages: &Pages, original: &Module, index: &Index) -> Vec<Draft> {
-        let text = self.edits.apply(original.text());
-        let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else {
-            return Vec::new();
-        };
-        let map = self.edits.map();
-        let Some(item) = map.to_new(self.item.start) else {
-            return Vec::new();
-        };
-        let facts = Facts::new(&module, index).only_with(item);
-        let old = |at: u32| map.to_old(at);
-        let mut drafts = Vec::new();
-        for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
-            let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else {
-                continue;
-            };
-            let label_site = Span::new(start, last + 1);
-            let edits = self.edits.then(&draft.edits, original.text());
-            drafts.push(Draft {
-                label_site,
-                edits,
-                ..draft
-            });
-        }
-        drafts
-    }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::draft::{Draft, drafts_of, finish};
+use super::draft::{Draft, drafts_of, drafts_of_split, finish, mutants_of};
 use super::facts::Facts;
-use super::mutant::{Index, Mutant, mutants_of};
+use super::index::Index;
+use super::mutant::Mutant;
 use super::page::{Case, Page, Pages};
 use super::split::split_withs;
 use crate::leak::Effect;
@@ -40,7 +41,7 @@ fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     let mut drafts: Vec<Draft> = drafts_of(page, &facts);
     let pages = Pages::of(page.clone());
     for split in split_withs(&module) {
-        drafts.extend(split.drafts(&pages, &module, &index));
+        drafts.extend(drafts_of_split(&split, &pages, &module, &index));
     }
     finish(&pages, &module, drafts)
         .iter()

@@ -1,7 +1,7 @@
 //! Rules of conditions that would make a page of cases too long: body by body, what is said of a name.
 
-use crate::mutate::mutant::{Index, mutants_of};
 use crate::mutate::page::Pages;
+use crate::mutate::{Index, mutants_of};
 use crate::python::{Module, Source};
 
 /// Whether `condition` holds for the body of a `with` on `open`, whose target is `handle`.
