@@ -178,36 +178,25 @@ fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Vec<(A
     found
 }
 
-fn scope_span(scope: Scope, facts: &Facts<'_>, anchor: Span) -> Span {
-    let whole = Span::new(0, u32::MAX);
+/// The innermost function or class that encloses the anchor, or is it.
+fn holder<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Option<&'m Stmt> {
     let wanted = |statement: &Stmt| match scope {
         Scope::Function => matches!(statement, Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_)),
         Scope::Class => matches!(statement, Stmt::ClassDef(_)),
-        _ => false,
+        Scope::Anchor | Scope::Module => false,
     };
-    let holders = facts
-        .module
-        .nodes()
-        .filter_map(Node::as_stmt)
-        .filter(|statement| wanted(statement));
-    let spans = holders
-        .map(|statement| Node::Stmt(statement).span())
-        .filter(|span| span.contains(anchor));
-    spans.min_by_key(|span| span.len()).unwrap_or(whole)
+    let statements = facts.module.nodes().filter_map(Node::as_stmt);
+    let holders = statements.filter(|statement| wanted(statement) && Node::Stmt(statement).span().contains(anchor));
+    holders.min_by_key(|statement| Node::Stmt(statement).span().len())
+}
+
+fn scope_span(scope: Scope, facts: &Facts<'_>, anchor: Span) -> Span {
+    holder(scope, facts, anchor).map_or(Span::new(0, u32::MAX), |statement| Node::Stmt(statement).span())
 }
 
 /// The statement of the scope's own block that holds the anchor.
 fn enclosing_statement<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Option<&'m Stmt> {
-    let span = scope_span(scope, facts, anchor);
-    let block = match scope {
-        Scope::Module => facts.blocks.first()?,
-        _ => facts
-            .blocks
-            .iter()
-            .filter(|block| span.contains(Node::Stmt(&block[0]).span()))
-            .find(|block| !block.is_empty())?,
-    };
-    block
-        .iter()
-        .find(|statement| Node::Stmt(statement).span().contains(anchor))
+    let own = holder(scope, facts, anchor).and_then(|statement| Node::Stmt(statement).blocks().into_iter().next());
+    let mut block = own.unwrap_or(&facts.module.body).iter();
+    block.find(|statement| Node::Stmt(statement).span().contains(anchor))
 }
