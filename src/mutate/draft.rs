@@ -166,10 +166,10 @@ pub(super) fn drafts_of_split(split: &Split, pages: &Pages, original: &Module, i
         return Vec::new();
     };
     let facts = Facts::new(&module, index).only_with(item);
-    let old = |at: u32| map.to_old(at);
     let mut drafts = Vec::new();
     for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
-        let (Some(start), Some(last)) = (old(draft.label_site.start), old(draft.label_site.end - 1)) else {
+        let label = draft.label_site;
+        let (Some(start), Some(last)) = (map.to_old(label.start), map.to_old(label.end - 1)) else {
             continue;
         };
         let label_site = Span::new(start, last + 1);
@@ -244,11 +244,14 @@ fn mark_duplicates(pages: &Pages, mutants: &mut [Mutant]) {
             mutant.mutator.clone(),
         )
     };
-    for at in 0..mutants.len() {
-        let same = mutants.iter().filter(|other| other.edits == mutants[at].edits);
-        let first = same.min_by_key(|other| rank(other)).map(|other| other.id.clone());
-        if first.as_ref() != Some(&mutants[at].id) {
-            mutants[at].duplicate_of = first;
+    // Equal edits start and end at the same bytes, and the mutants are sorted by these.
+    for group in mutants.chunk_by_mut(|one, next| one.site == next.site) {
+        for at in 0..group.len() {
+            let same = group.iter().filter(|other| other.edits == group[at].edits);
+            let first = same.min_by_key(|other| rank(other)).map(|other| other.id.clone());
+            if first.as_ref() != Some(&group[at].id) {
+                group[at].duplicate_of = first;
+            }
         }
     }
 }
