@@ -26,7 +26,6 @@ mod template;
 mod tests;
 mod unify;
 
-pub use condition::condition_names;
 pub use draft::mutants_of;
 pub use index::Index;
 pub use mutant::{Mutant, Twin};

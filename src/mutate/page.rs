@@ -175,15 +175,14 @@ impl Page {
         let (front, body) = front_matter(&lines)?;
         let blocks = Blocks::read(&lines, body)?;
         let at = |word: &str, message: String| (line_with(&lines[..body], word), message);
-        let parse_word = |key: &str, word: &str| at(key, format!("{key} = {word:?}: "));
         let pattern: Pattern = front
             .pattern
             .parse()
             .map_err(|error| at("pattern", format!("{error}")))?;
-        let effect: Effect = front.effect.parse().map_err(|error| {
-            let (line, start) = parse_word("effect", &front.effect);
-            (line, format!("{start}{error}"))
-        })?;
+        let effect: Effect = front
+            .effect
+            .parse()
+            .map_err(|error| at("effect", format!("effect = {:?}: {error}", front.effect)))?;
         let strength = front.strength.as_deref().unwrap_or("must");
         let strength: Strength = strength.parse().map_err(|error| at("strength", error))?;
         let mut conditions = Vec::new();

@@ -155,7 +155,7 @@ fn every_condition_of_a_page_is_needed() {
 fn every_condition_word_is_used_and_documented() {
     let documentation = include_str!("../../mutators/README.md");
     let pages = pages_in_folder();
-    for word in super::condition_names() {
+    for word in super::condition::condition_names() {
         let used = pages
             .list()
             .iter()

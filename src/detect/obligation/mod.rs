@@ -189,6 +189,21 @@ pub(super) struct Known<'m> {
     pub(super) owned: BTreeMap<Span, Release>,
 }
 
+fn world<'w, 'm>(
+    module: &'m Module,
+    names: &'w Names<'m>,
+    config: &'w Config,
+    summaries: &'w Summaries,
+) -> World<'w, 'm> {
+    World {
+        module,
+        names,
+        table: config.table(),
+        config,
+        summaries,
+    }
+}
+
 /// All obligations of a module: first those that the table knows, then calls of helpers that return
 /// them and of classes that own them.
 pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
@@ -197,13 +212,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     let mut fresh = BTreeSet::new();
     let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
-        let world = World {
-            module,
-            names,
-            table: config.table(),
-            config,
-            summaries: &summaries,
-        };
+        let world = world(module, names, config, &summaries);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
         if acquisitions.is_empty() {
             break;
@@ -220,13 +229,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         }
     }
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
-    let world = World {
-        module,
-        names,
-        table: config.table(),
-        config,
-        summaries: &summaries,
-    };
+    let world = world(module, names, config, &summaries);
     Known {
         owned: releases(world, &all, &owners),
         obligations: all,

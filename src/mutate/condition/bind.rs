@@ -1,6 +1,6 @@
 //! Conditions that give a metavariable its value.
 
-use super::{Argument, Scene, Truth};
+use super::{Argument, Scene, Truth, texts};
 use crate::mutate::resources::{Exit, resource_of};
 use crate::mutate::unify::Value;
 use crate::python::ast::{Expr, Stmt};
@@ -9,11 +9,7 @@ use crate::python::{Node, ScopeId};
 
 /// `fresh($x, "hint")`: a name that stands nowhere in the module.
 pub(super) fn fresh(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(hint) = scene
-        .texts(arguments, 1)
-        .first()
-        .map(|hint| scene.facts.names.fresh(hint))
-    else {
+    let Some(hint) = texts(arguments, 1).first().map(|hint| scene.facts.names.fresh(hint)) else {
         return Truth::Unknown;
     };
     scene.bind(arguments, Value::Text(hint))
@@ -33,7 +29,7 @@ pub(super) fn close_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
 
 /// `spelled($f, "pkg.name")`: how the module writes it; adds an import where it does not yet.
 pub(super) fn spelled(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let Some(dotted) = scene.texts(arguments, 1).first().map(|text| (*text).to_owned()) else {
+    let Some(dotted) = texts(arguments, 1).first().map(|text| (*text).to_owned()) else {
         return Truth::Unknown;
     };
     let Some((package, name)) = dotted.rsplit_once('.') else {

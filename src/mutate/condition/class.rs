@@ -1,6 +1,6 @@
 //! Conditions on classes.
 
-use super::{Argument, Scene, Truth};
+use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::is_self;
 use crate::mutate::resources::{IN_MEMORY, Resource, nested_acquisitions, resource_of};
 use crate::python::Node;
@@ -221,7 +221,7 @@ fn releases_elsewhere(node: Node<'_>, attr: &str, release: &str) -> bool {
 
 /// `only-calls($$b, name)`: nothing but `self.name()`, perhaps a docstring and `return False` or `return None`.
 pub(super) fn only_calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let (Some(block), [name]) = (scene.block(arguments, 0), &scene.texts(arguments, 1)[..]) else {
+    let (Some(block), [name]) = (scene.block(arguments, 0), &texts(arguments, 1)[..]) else {
         return Truth::Unknown;
     };
     let (calls, rest): (Vec<&Stmt>, Vec<&Stmt>) = block.iter().partition(|statement| is_self_call(statement, name));

@@ -17,6 +17,8 @@ mod usage;
 use super::facts::Facts;
 use super::site::{Site, SitePart};
 use super::unify::Value;
+use crate::python::Span;
+use crate::python::ast::{Expr, Stmt};
 
 /// What a condition finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +188,18 @@ fn parse_argument(text: &str) -> Argument {
 }
 
 /// Names of all conditions.
-pub fn condition_names() -> impl Iterator<Item = &'static str> {
+#[cfg(test)]
+pub(super) fn condition_names() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|word| word.name)
+}
+
+/// The texts from argument `from` on.
+fn texts(arguments: &[Argument], from: usize) -> Vec<&str> {
+    let texts = arguments.iter().skip(from).filter_map(|argument| match argument {
+        Argument::Text(text) => Some(text.as_str()),
+        Argument::Variable(_) => None,
+    });
+    texts.collect()
 }
 
 impl<'m> Scene<'_, '_, 'm> {
@@ -207,27 +219,17 @@ impl<'m> Scene<'_, '_, 'm> {
         self.value(arguments, at)?.word().map(str::to_owned)
     }
 
-    fn expr(&self, arguments: &[Argument], at: usize) -> Option<&'m crate::python::ast::Expr> {
+    fn expr(&self, arguments: &[Argument], at: usize) -> Option<&'m Expr> {
         self.value(arguments, at)?.expr()
     }
 
     /// The statements of argument `at`, as one block.
-    fn block(&self, arguments: &[Argument], at: usize) -> Option<&'m [crate::python::ast::Stmt]> {
+    fn block(&self, arguments: &[Argument], at: usize) -> Option<&'m [Stmt]> {
         let value = self.value(arguments, at)?;
         if value.nodes().is_empty() {
             return Some(&[]);
         }
         self.facts.slice(value.nodes())
-    }
-
-    /// The texts from argument `from` on.
-    fn texts<'a>(&self, arguments: &'a [Argument], from: usize) -> Vec<&'a str> {
-        let _ = self;
-        let texts = arguments.iter().skip(from).filter_map(|argument| match argument {
-            Argument::Text(text) => Some(text.as_str()),
-            Argument::Variable(_) => None,
-        });
-        texts.collect()
     }
 
     fn bind(&mut self, arguments: &[Argument], value: Value<'m>) -> Truth {
@@ -242,7 +244,7 @@ impl<'m> Scene<'_, '_, 'm> {
     }
 
     /// Where the last part stands.
-    fn at(&self) -> crate::python::Span {
+    fn at(&self) -> Span {
         self.site.parts.last().map(SitePart::span).unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! Conditions on what names mean and where they are used.
 
-use super::{Argument, Scene, Truth};
+use super::{Argument, Scene, Truth, texts};
 use crate::python::ast::Expr;
 use crate::python::{Node, Resolved, ScopeId, Span};
 
@@ -10,7 +10,7 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
         return Truth::Unknown;
     };
     match scene.facts.names.resolve(expr) {
-        Resolved::Qualified(name) => scene.texts(arguments, 1).contains(&name.as_str()).into(),
+        Resolved::Qualified(name) => texts(arguments, 1).contains(&name.as_str()).into(),
         Resolved::Local { .. } => Truth::No,
         Resolved::Unknown => Truth::Unknown,
     }

@@ -1,6 +1,6 @@
 //! Conditions on the shape of a value.
 
-use super::{Argument, Scene, Truth};
+use super::{Argument, Scene, Truth, texts};
 use crate::python::Node;
 use crate::python::ast::{Constant, Expr, Stmt};
 use crate::python::flow;
@@ -10,7 +10,7 @@ pub(super) fn one_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> T
     let Some(word) = scene.word(arguments, 0) else {
         return Truth::Unknown;
     };
-    scene.texts(arguments, 1).contains(&word.as_str()).into()
+    texts(arguments, 1).contains(&word.as_str()).into()
 }
 
 /// `literal($x, kind…)`: a constant, or nothing but constants; `text` and `number` narrow it.
@@ -18,7 +18,7 @@ pub(super) fn literal(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     let Some(value) = scene.value(arguments, 0) else {
         return Truth::Unknown;
     };
-    let kinds = scene.texts(arguments, 1);
+    let kinds = texts(arguments, 1);
     let wanted = |constant: &Constant| match constant {
         Constant::Str(_) => kinds.is_empty() || kinds.contains(&"text"),
         Constant::Int(_) | Constant::Float(_) => kinds.is_empty() || kinds.contains(&"number"),

@@ -1,7 +1,7 @@
 //! Conditions on resources and on what happens to the name that holds one.
 
 use super::callee::taken_by_callee;
-use super::{Argument, Scene, Truth};
+use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::Facts;
 use crate::mutate::resources::{Exit, nested_acquisitions, resource_of};
 use crate::python::ast::{Comprehension, Expr, ExprCall, ExprContext, Keyword, Stmt};
@@ -15,7 +15,7 @@ pub(super) fn resource(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
     let Some(found) = resource_of(scene.facts, expr) else {
         return Truth::Unknown;
     };
-    let kinds = scene.texts(arguments, 1);
+    let kinds = texts(arguments, 1);
     let named = kinds.contains(&found.kind.as_str());
     let wanted = if kinds.is_empty() {
         !found.by_name && found.exit != Exit::Keeps
