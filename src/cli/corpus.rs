@@ -32,7 +32,8 @@ enum Action {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exits with 4 if a module does not parse or our own corpus misses a demand.\n\nExamples:\n  \
-    leakbench corpus check\n  leakbench corpus check corpus/core\n  leakbench corpus check /path/to/real/code"
+    leakbench corpus check\n  leakbench corpus check corpus/core\n  \
+    leakbench corpus check --mutators my-pages --declined /path/to/real/code"
 )]
 struct Check {
     /// A folder of Python code; without one, the embedded corpus
@@ -40,6 +41,9 @@ struct Check {
     /// A folder of further mutator pages
     #[arg(long, value_name = "DIR")]
     mutators: Option<PathBuf>,
+    /// Also say how many places of a mutator's shape each of its conditions turned down
+    #[arg(long)]
+    declined: bool,
     #[command(flatten)]
     threads: Threads,
 }
@@ -59,7 +63,9 @@ impl Check {
             None => vec![embedded()?],
         };
         let terminal = Terminal::new();
-        let counted = on_threads(self.threads.count, || census(&corpora, &pages, &terminal));
+        let counted = on_threads(self.threads.count, || {
+            census(&corpora, &pages, self.declined, &terminal)
+        });
         terminal.end();
         let Some((census, unparsed)) = counted.and_then(|counted| counted)? else {
             return Ok(Exit::Interrupted);
@@ -68,6 +74,9 @@ impl Check {
         let demands = demands(&census);
         let ours = corpora.iter().any(|corpus| corpus.name == CORE && corpus.declared);
         console::print(&shown(&corpora, &census, unparsed.len(), &demands, ours))?;
+        if self.declined {
+            console::print(&declined(&census))?;
+        }
         let missed = ours && demands.iter().any(|demand| !demand.is_met());
         Ok(if missed || !unparsed.is_empty() {
             Exit::Inconsistent
@@ -156,4 +165,21 @@ fn shown(corpora: &[Corpus], census: &Census, unparsed: usize, demands: &[Demand
     }
     text.push_str(&grid.as_text(Style { colour }));
     text
+}
+
+fn declined(census: &Census) -> String {
+    let mut grid = Grid::new(&[
+        Column::left("mutator"),
+        Column::right("declined"),
+        Column::left("by the condition"),
+    ]);
+    for (mutator, by_reason) in &census.declined {
+        let mut reasons: Vec<(&String, &u64)> = by_reason.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (reason, count) in reasons {
+            grid.rows.push(vec![mutator.clone(), count.to_string(), reason.clone()]);
+        }
+    }
+    let colour = console::stdout_has_colour();
+    format!("\n{}", grid.as_text(Style { colour }))
 }

@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use super::corpus::Corpus;
 use super::error::LabError;
+use super::guard::caught;
 use super::load::{Loaded, load};
 use super::plan::{Choice, plan};
 use super::watch::Watch;
-use crate::mutate::{Pages, Quota, acquiring_callables};
+use crate::mutate::{Declined, Pages, Quota, acquiring_callables, declined};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::{Module, Names, Node};
 use crate::record::row::UnparsedRow;
@@ -157,12 +158,16 @@ pub struct Census {
     pub plain_open: usize,
     /// By mutator: sites, and modules that have one.
     pub sites: BTreeMap<String, (usize, usize)>,
+    /// By mutator: how many places of its shape each of its conditions turned down.
+    pub declined: Declined,
 }
 
-/// Sites are of all modules, shares of those that are not blind. `None` if it was interrupted.
+/// Sites are of all modules, shares of those that are not blind; what declined is counted if `with_declined`.
+/// `None` if it was interrupted.
 pub fn census(
     corpora: &[Corpus],
     pages: &Pages,
+    with_declined: bool,
     watch: &dyn Watch,
 ) -> Result<Option<(Census, Vec<UnparsedRow>)>, LabError> {
     let (loaded, mut rejected) = load(corpora, watch)?;
@@ -194,7 +199,28 @@ pub fn census(
         }
     }
     add_acquisitions(&mut census, &loaded);
+    if with_declined {
+        add_declined(&mut census, &loaded, pages);
+    }
     Ok(Some((census, rejected)))
+}
+
+fn add_declined(census: &mut Census, corpora: &[Loaded], pages: &Pages) {
+    for corpus in corpora {
+        let by_module = corpus.texts.par_iter().map(|text| {
+            let of_module = caught(|| {
+                let module = Module::parse(&text.path, text.source.clone());
+                module.map_or_else(|_| Declined::new(), |module| declined(pages, &module, &corpus.index))
+            });
+            of_module.unwrap_or_default()
+        });
+        for (mutator, by_reason) in by_module.collect::<Vec<_>>().into_iter().flatten() {
+            let counts = census.declined.entry(mutator).or_default();
+            for (reason, count) in by_reason {
+                *counts.entry(reason).or_default() += count;
+            }
+        }
+    }
 }
 
 /// Blind modules are left out: the shares are demanded of the others.

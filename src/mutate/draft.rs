@@ -1,6 +1,6 @@
 //! From sites to labelled mutants: render, check, find the label, then ids, duplicates and twins.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
@@ -27,14 +27,21 @@ pub(super) struct Draft {
     pub(super) label: Label,
 }
 
-/// Every mutant that one page makes of a module. Where two alternatives share a site, the first wins.
-pub(super) fn drafts_of(page: &Page, facts: &Facts<'_>) -> Vec<Draft> {
+/// Why a site gives no mutant.
+const TAKEN: &str = "an earlier rewrite block";
+const UNRENDERED: &str = "the check of the result";
+
+/// Every mutant that one page makes of a module. `decline` hears why a place of its shape gives none. Where two alternatives share a site, the first wins.
+pub(super) fn drafts_of(page: &Page, facts: &Facts<'_>, decline: &mut dyn FnMut(&str)) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     for alternative in 0..page.rewrites.len() {
-        for site in sites(page, alternative, facts) {
-            let draft = draft(page, facts, &site);
+        for site in sites(page, alternative, facts, decline) {
             let taken = |draft: &Draft| drafts.iter().any(|other| other.label_site == draft.label_site);
-            drafts.extend(draft.filter(|draft| !taken(draft)));
+            match draft(page, facts, &site) {
+                Some(draft) if taken(&draft) => decline(TAKEN),
+                Some(draft) => drafts.push(draft),
+                None => decline(UNRENDERED),
+            }
         }
     }
     drafts
@@ -142,12 +149,7 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.
 /// A decoy that is someone's twin comes only with a leak mutant at its site.
 pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> {
-    let facts = Facts::new(module, index);
-    let mut drafts: Vec<Draft> = pages.list().iter().flat_map(|page| drafts_of(page, &facts)).collect();
-    for split in split_withs(module) {
-        drafts.extend(drafts_of_split(&split, pages, module, index));
-    }
-    let mut mutants = finish(pages, module, drafts);
+    let mut mutants = finish(pages, module, all_drafts(pages, module, index, &mut |_, _| ()));
     mutants.retain(|mutant| {
         let is_twin = pages.get(&mutant.mutator).is_some_and(|page| !page.twin_of.is_empty());
         !is_twin || !mutant.twin_of.is_empty() || mutant.duplicate_of.is_some()
@@ -155,8 +157,40 @@ pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> 
     mutants
 }
 
+/// How many places of a mutator's shape a condition turned down: by mutator, then by the condition as its page
+/// writes it. Conditions are asked in order, and the first that does not hold is counted.
+pub fn declined(pages: &Pages, module: &Module, index: &Index) -> Declined {
+    let mut declined = Declined::new();
+    all_drafts(pages, module, index, &mut |page, why| {
+        let by_reason = declined.entry(page.id.clone()).or_default();
+        *by_reason.entry(why.to_owned()).or_default() += 1;
+    });
+    declined
+}
+
+/// By mutator and reason.
+pub type Declined = BTreeMap<String, BTreeMap<String, u64>>;
+
+fn all_drafts(pages: &Pages, module: &Module, index: &Index, decline: &mut dyn FnMut(&Page, &str)) -> Vec<Draft> {
+    let facts = Facts::new(module, index);
+    let mut drafts = Vec::new();
+    for page in pages.list() {
+        drafts.extend(drafts_of(page, &facts, &mut |why| decline(page, why)));
+    }
+    for split in split_withs(module) {
+        drafts.extend(drafts_of_split(&split, pages, module, index, decline));
+    }
+    drafts
+}
+
 /// The mutants that lie on the split-off item.
-pub(super) fn drafts_of_split(split: &Split, pages: &Pages, original: &Module, index: &Index) -> Vec<Draft> {
+pub(super) fn drafts_of_split(
+    split: &Split,
+    pages: &Pages,
+    original: &Module,
+    index: &Index,
+    decline: &mut dyn FnMut(&Page, &str),
+) -> Vec<Draft> {
     let text = split.edits.apply(original.text());
     let Ok(module) = Module::parse(original.path.clone(), Source::from_text(text)) else {
         return Vec::new();
@@ -166,8 +200,12 @@ pub(super) fn drafts_of_split(split: &Split, pages: &Pages, original: &Module, i
         return Vec::new();
     };
     let facts = Facts::new(&module, index).only_with(item);
+    let mut made = Vec::new();
+    for page in pages.list() {
+        made.extend(drafts_of(page, &facts, &mut |why| decline(page, why)));
+    }
     let mut drafts = Vec::new();
-    for draft in pages.list().iter().flat_map(|page| drafts_of(page, &facts)) {
+    for draft in made {
         let label = draft.label_site;
         let (Some(start), Some(last)) = (map.to_old(label.start), map.to_old(label.end - 1)) else {
             continue;

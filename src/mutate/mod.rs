@@ -26,7 +26,7 @@ mod template;
 mod tests;
 mod unify;
 
-pub use draft::mutants_of;
+pub use draft::{Declined, declined, mutants_of};
 pub use index::Index;
 pub use mutant::{Mutant, Twin};
 pub use page::{Page, PageError, Pages};

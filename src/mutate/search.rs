@@ -9,8 +9,17 @@ use super::unify::{Match, Unifier};
 use crate::python::ast::Stmt;
 use crate::python::{Node, Span};
 
-/// Every site of one alternative of a page, in the order of the text.
-pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m>) -> Vec<Site<'t, 'm>> {
+/// Why a place is no site although all that was asked of its first hunk holds.
+const FURTHER_HUNK: &str = "a further hunk";
+
+/// Every site of one alternative of a page, in the order of the text. `decline` hears why a place that its
+/// first hunk matches is none: the condition, as the page writes it.
+pub(super) fn sites<'t, 'm>(
+    page: &'t Page,
+    alternative: usize,
+    facts: &Facts<'m>,
+    decline: &mut dyn FnMut(&str),
+) -> Vec<Site<'t, 'm>> {
     let rewrite = &page.rewrites[alternative];
     let stages = Stages::new(page, alternative);
     let unifier = Unifier {
@@ -24,13 +33,10 @@ pub(super) fn sites<'t, 'm>(page: &'t Page, alternative: usize, facts: &Facts<'m
                 continue;
             }
             if let Some((matched, taken)) = unifier.statements(block, at, &Match::default()) {
-                found.extend(complete(
-                    rewrite,
-                    &stages,
-                    facts,
-                    matched,
-                    &block[at..at + taken.max(1)],
-                ));
+                match complete(rewrite, &stages, facts, matched, &block[at..at + taken.max(1)]) {
+                    Ok(site) => found.push(site),
+                    Err(why) => decline(why),
+                }
             }
         }
     }
@@ -77,10 +83,13 @@ impl<'t> Stages<'t> {
         Self { by_hunk }
     }
 
-    fn hold<'m>(&self, stage: usize, facts: &Facts<'m>, site: &mut Site<'_, 'm>) -> bool {
-        self.by_hunk[stage]
-            .iter()
-            .all(|condition| condition.holds(&mut Scene { facts, site }))
+    /// The first condition that does not hold is the error.
+    fn hold<'m>(&self, stage: usize, facts: &Facts<'m>, site: &mut Site<'_, 'm>) -> Result<(), &'t str> {
+        let mut conditions = self.by_hunk[stage].iter();
+        match conditions.find(|condition| !condition.holds(&mut Scene { facts, site })) {
+            Some(condition) => Err(&condition.text),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,7 +99,7 @@ fn complete<'t, 'm>(
     facts: &Facts<'m>,
     matched: Match<'m>,
     block: &'m [Stmt],
-) -> Option<Site<'t, 'm>> {
+) -> Result<Site<'t, 'm>, &'t str> {
     let values = matched.values.clone();
     let anchor = SitePart {
         hunk: 0,
@@ -104,9 +113,7 @@ fn complete<'t, 'm>(
         imports: Vec::new(),
         resource: None,
     };
-    if !stages.hold(0, facts, &mut site) {
-        return None;
-    }
+    stages.hold(0, facts, &mut site)?;
     for (number, hunk) in rewrite.hunks.iter().enumerate().skip(1) {
         let candidates = candidates(hunk, facts, &site);
         let mut taken = 0;
@@ -117,18 +124,19 @@ fn complete<'t, 'm>(
                 found: matched,
                 at,
             });
-            if stages.hold(number, facts, &mut longer) {
+            if stages.hold(number, facts, &mut longer).is_ok() {
                 site = longer;
                 taken += 1;
             }
         }
         match hunk.count {
-            Count::One if taken != 1 => return None,
-            Count::Some if taken == 0 => return None,
+            Count::One if taken != 1 => return Err(FURTHER_HUNK),
+            Count::Some if taken == 0 => return Err(FURTHER_HUNK),
             _ => {}
         }
     }
-    stages.hold(rewrite.hunks.len(), facts, &mut site).then_some(site)
+    stages.hold(rewrite.hunks.len(), facts, &mut site)?;
+    Ok(site)
 }
 
 /// Where a further hunk matches inside its scope.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::draft::{Draft, drafts_of, drafts_of_split, finish, mutants_of};
+use super::draft::{Draft, declined, drafts_of, drafts_of_split, finish, mutants_of};
 use super::facts::Facts;
 use super::index::Index;
 use super::mutant::Mutant;
@@ -38,10 +38,10 @@ fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     let module = Module::parse("case.py", Source::from_text(&case.input)).expect("the case is Python");
     let index = Index::new(case.elsewhere.iter().chain([&case.input]).map(String::as_str));
     let facts = Facts::new(&module, &index);
-    let mut drafts: Vec<Draft> = drafts_of(page, &facts);
+    let mut drafts: Vec<Draft> = drafts_of(page, &facts, &mut |_| ());
     let pages = Pages::of(page.clone());
     for split in split_withs(&module) {
-        drafts.extend(drafts_of_split(&split, &pages, &module, &index));
+        drafts.extend(drafts_of_split(&split, &pages, &module, &index, &mut |_, _| ()));
     }
     finish(&pages, &module, drafts)
         .iter()
@@ -242,4 +242,12 @@ fn a_label_names_the_acquisition_and_its_statement() {
                 .contains(Span::at(mutant.label.span.start))
         );
     }
+}
+
+#[test]
+fn what_declines_is_counted_by_its_condition() {
+    let text = "def load(path, keep):\n    with open(path) as handle:\n        keep(handle)\n        return handle\n";
+    let module = Module::parse("module.py", Source::from_text(text)).unwrap();
+    let declined = declined(&pages_in_folder(), &module, &Index::new([text]));
+    assert_eq!(declined["drop-with"]["not handed-on($name, $$body)"], 1);
 }
