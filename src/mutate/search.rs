@@ -115,7 +115,7 @@ fn complete<'t, 'm>(
     };
     stages.hold(0, facts, &mut site)?;
     for (number, hunk) in rewrite.hunks.iter().enumerate().skip(1) {
-        let candidates = candidates(hunk, facts, &site)?;
+        let candidates = candidates(hunk, facts, &site).ok_or(FURTHER_HUNK)?;
         let mut taken = 0;
         for (at, matched) in candidates {
             let mut longer = site.clone();
