@@ -1,0 +1,99 @@
+"""Calls into backup/vault.py."""
+
+import os
+
+from backup import vault
+
+
+def _vault(box, hook=None):
+    stored = vault.Vault(str(box.path("vault")), hook)
+    stored.initialise("office")
+    box.write("data/letter.txt", "Dear customer")
+    box.write("data/old/letter.txt", "Dear Sir")
+    box.write("data/empty", "")
+    return stored
+
+
+def stores_and_restores(box):
+    stored = _vault(box)
+    stored.initialise("another")
+    stored.label()
+    stored.run(str(box.path("data")), "monday")
+    box.write("data/letter.txt", "Dear customers")
+    stored.run(str(box.path("data")), "tuesday")
+    stored.remark("the disk was changed")
+    stored.history()
+    stored.restore("monday", "letter.txt", str(box.path("letter.txt")))
+    stored.find(["monday", "tuesday"], "old/letter.txt")
+    stored.find(["monday", "tuesday"], "nowhere.txt")
+    stored.size("monday")
+    stored.flush()
+    vault.read_member(str(box.path("vault", "monday.tar.gz")), "letter.txt")
+
+
+def keeps_large_files_apart(box):
+    stored = _vault(box)
+    stored.large = 10
+    stored.run(str(box.path("data")), "monday")
+    with box.using(vault.ObjectWriter(str(box.path("vault")), limit=4)) as volumes:
+        volumes.append(str(box.path("data", "letter.txt")))
+        volumes.close()
+        volumes.next_volume()
+        volumes.append(str(box.path("data", "letter.txt")))
+
+
+def leaves_out_what_the_hook_says(box):
+    command = ["/bin/echo", "old"]
+    stored = _vault(box, command)
+    os.symlink("letter.txt", box.path("data", "link"))
+    stored.candidates(str(box.path("data")))
+
+
+def hook_fails(box):
+    stored = _vault(box, ["/bin/false"])
+    with box.raises(vault.VaultError):
+        stored.run(str(box.path("data")), "monday")
+
+
+def run_is_there_already(box):
+    stored = _vault(box)
+    box.write("vault/monday.tar.gz", "there already")
+    with box.raises(FileExistsError):
+        stored.run(str(box.path("data")), "monday")
+
+
+def refuses_damaged_runs(box):
+    stored = _vault(box)
+    stored.run(str(box.path("data")), "monday")
+    box.write("vault/tuesday.tar.gz", "no archive")
+    stored.damaged(["monday", "tuesday"])
+    with box.raises(vault.VaultError):
+        stored.size("tuesday")
+    with box.raises(Exception):
+        stored.restore("tuesday", "letter.txt", str(box.path("letter.txt")))
+
+
+def listing_stops_early(box):
+    stored = _vault(box)
+    stored.run(str(box.path("data")), "monday")
+    box.take(vault.members(str(box.path("vault", "monday.tar.gz"))))
+
+
+def catalogue_fails_in_the_block(box):
+    _vault(box)
+    with box.raises(RuntimeError), vault.catalogue(str(box.path("vault"))) as known:
+        known.execute("SELECT count(*) FROM stored").fetchone()
+        box.fail()
+
+
+def ships_to_a_second_site(box):
+    stored = _vault(box)
+    stored.run(str(box.path("data")), "monday")
+
+    def site(connection):
+        while connection.recv(4096):
+            pass
+        connection.sendall(b"stored")
+
+    with box.serve(site) as address:
+        stored.ship("monday", address)

@@ -1,0 +1,115 @@
+"""Calls into procs/steprunner.py."""
+
+import os
+import socket
+import tarfile
+
+from procs import steprunner
+
+
+def _step(name="hello", command=("/bin/echo", "hello"), inputs=("a.txt",)):
+    return steprunner.BuildStep(name, list(command), inputs)
+
+
+def _runner(box):
+    box.write("a.txt", "an input")
+    return steprunner.StepRunner(box.path())
+
+
+def runs_and_skips(box):
+    runner = _runner(box)
+    runner.save_table([_step()])
+    for step in runner.steps() * 2:
+        runner.run(step)
+    runner.failures()
+    runner.tail(_step())
+    runner.collect(["hello.log", "a.txt"])
+    steprunner.artifact_text(box.path("artifact.tar.gz"), "a.txt")
+
+
+def step_fails(box):
+    with box.raises(steprunner.StepFailed):
+        _runner(box).run(_step(command=("/bin/false",)))
+
+
+def table_cannot_be_saved(box):
+    with box.raises(TypeError):
+        _runner(box).save_table([_step(command=(b"bytes",))])
+
+
+def command_is_missing(box):
+    with box.raises(FileNotFoundError):
+        _runner(box).run(_step(command=("./nowhere",)))
+
+
+def finds_warnings(box):
+    runner = _runner(box)
+    box.write("one.log", "[]\nfine\n")
+    box.write("two.log", "[]\na.c: warning: unused\nb.c: warning: unused\n")
+    runner.first_warning([_step("one"), _step("two")])
+    runner.first_warning([_step("one")])
+
+
+def asks_a_tool(box):
+    steprunner.tool_version(["/bin/echo", "tool 1.2"])
+
+
+def passes_tokens(box):
+    _runner(box).tokens(3)
+    with box.raises(RuntimeError), steprunner.job_pipe(b"+"):
+        box.fail()
+
+
+def takes_slots(box):
+    runner = _runner(box)
+    runner.reserve(1)
+    first = steprunner.take_slot(box.path(), 1)
+    try:
+        runner.reserve(2)
+        with box.raises(steprunner.NoSlot):
+            runner.reserve(1)
+    finally:
+        os.close(first)
+
+
+def listens_to_a_supervisor(box):
+    runner = _runner(box)
+    runner.await_supervisor("control")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:
+
+        def start():
+            supervisor.connect("control")
+            supervisor.sendall(b"stop\n")
+
+        runner.await_supervisor("control", start)
+
+
+def control_socket_is_there(box):
+    box.write("control", "")
+    with box.raises(steprunner.StepFailed):
+        _runner(box).await_supervisor("control")
+
+
+def tells_a_supervisor(box):
+    def supervisor(connection):
+        while connection.recv(100):
+            pass
+
+    with box.serve(supervisor) as address, box.using(steprunner.Supervised(address)) as supervised:
+        supervised.tell("step 1")
+        supervised.restart()
+        supervised.tell("step 2")
+        supervised.close()
+        supervised.restart()
+
+
+def table_fails_in_the_block(box):
+    with box.raises(RuntimeError), steprunner.results(box.path("results.db")) as cursor:
+        cursor.execute("SELECT 1")
+        box.fail()
+
+
+def artifacts_are_readable(box):
+    with tarfile.open(box.path("other.tar"), "w") as other:
+        other.add(box.write("a.txt", "text"), "a.txt")
+    steprunner.artifact_text(box.path("other.tar"), "a.txt")

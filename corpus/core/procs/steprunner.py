@@ -1,0 +1,316 @@
+"""Runs the steps of a build: commands with their output in logs, pipes between them, results kept by digest.
+
+A step is skipped if the digest of its inputs is that of its last run. Several builds on one machine share
+a table of free slots; a supervisor may listen on a socket.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import io
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import tarfile
+import tempfile
+from contextlib import ExitStack, closing, contextmanager
+from typing import Callable, Iterable, Iterator, Sequence, TextIO
+
+
+class StepFailed(Exception):
+    """A command ended with another status than 0."""
+
+    def __init__(self, name: str, status: int, tail: str = "") -> None:
+        super().__init__(f"{name} failed with status {status}" + (f":\n{tail}" if tail else ""))
+        self.status = status
+
+
+class NoSlot(Exception):
+    """All slots of this machine are taken."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildStep:
+    name: str
+    command: Sequence[str]
+    inputs: tuple[str, ...] = ()
+
+
+def _noted_digest(path: str) -> str:
+    with open(path, encoding="ascii") as note:
+        return note.read()
+
+
+def _step_table(path: str) -> list[dict[str, object]]:
+    with open(path, encoding="utf-8") as table:
+        return json.load(table)
+
+
+def tool_version(command: Sequence[str]) -> str:
+    """The first line that a tool prints about itself."""
+    proc = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out, _ = proc.communicate()
+    return out.decode("utf-8", "replace").partition("\n")[0]
+
+
+def artifact_text(path: str, member: str) -> bytes:
+    """One file out of an artifact."""
+    with tarfile.open(path) as artifact, artifact.extractfile(member) as content:
+        return content.read()
+
+
+def take_slot(folder: str, slots: int) -> int:
+    """The descriptor of a free slot; closing it frees the slot."""
+    for number in range(slots):
+        fd = os.open(os.path.join(folder, f"slot-{number}"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            continue
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+    raise NoSlot(f"{slots} builds are running")
+
+
+def listen_for_supervisor(path: str) -> socket.socket:
+    """The control socket of a build, a file only for its owner."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen(1)
+    except BaseException as error:
+        listener.close()
+        raise StepFailed("control socket", getattr(error, "errno", None) or 1) from error
+    return listener
+
+
+def begin_log(folder: str, step: BuildStep) -> TextIO:
+    """The log of a step, which begins with its command."""
+    stream = open(os.path.join(folder, f"{step.name}.log"), "w", encoding="utf-8")
+    try:
+        json.dump(list(step.command), stream)
+        stream.write("\n")
+        stream.flush()
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+@contextmanager
+def results(path: str) -> Iterator[sqlite3.Cursor]:
+    """The table of results of all builds."""
+    db = sqlite3.connect(path)
+    try:
+        db.execute("CREATE TABLE IF NOT EXISTS result (step TEXT, status INTEGER, log TEXT)")
+        with db:
+            yield db.cursor()
+    finally:
+        db.close()
+
+
+@contextmanager
+def job_pipe(tokens: bytes) -> Iterator[int]:
+    """The reading end of a pipe with job tokens, as make passes it on to its children."""
+    reader, writer = os.pipe()
+    try:
+        try:
+            os.write(writer, tokens)
+        finally:
+            os.close(writer)
+        yield reader
+    finally:
+        os.close(reader)
+
+
+def warnings_in(path: str) -> Iterator[tuple[int, str]]:
+    """Lines of a log in which a compiler warns."""
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if "warning:" in line:
+                yield number, line.strip()
+
+
+class ArtifactFile:
+    """Collects what a build leaves behind."""
+
+    def __init__(self, path: str) -> None:
+        self.members: list[str] = []
+        self._tar = tarfile.open(path, "w:gz", compresslevel=3)
+
+    def __enter__(self) -> ArtifactFile:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._tar.close()
+
+    def add(self, path: str) -> None:
+        self._tar.add(path, os.path.basename(path))
+        self.members.append(path)
+
+
+class Supervised:
+    """A line of progress for each step to the supervisor, who may come and go."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        self._sock = socket.create_connection(address, timeout=2)
+        try:
+            self._sock.sendall(b"hello\n")
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def restart(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = socket.create_connection(self.address, timeout=2)
+
+    def tell(self, text: str) -> None:
+        try:
+            self._sock.sendall(text.encode("utf-8") + b"\n")
+        except BrokenPipeError:
+            self.restart()
+
+
+class StepRunner:
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def steps(self) -> list[BuildStep]:
+        table = _step_table(os.path.join(self.folder, "steps.json"))
+        return [BuildStep(row["name"], row["command"], tuple(row.get("inputs", ()))) for row in table]
+
+    def digest(self, step: BuildStep) -> str:
+        """Of the command and of all inputs."""
+        sha = hashlib.sha256(repr(list(step.command)).encode("utf-8"))
+        for name in step.inputs:
+            with open(os.path.join(self.folder, name), "rb") as source:
+                sha.update(source.read())
+        return sha.hexdigest()
+
+    def is_fresh(self, step: BuildStep, digest: str) -> bool:
+        path = os.path.join(self.folder, f"{step.name}.digest")
+        if not os.path.exists(path):
+            return False
+        noted = _noted_digest(path)
+        return noted == digest
+
+    def run(self, step: BuildStep) -> bool:
+        """Run a step if anything has changed."""
+        digest = self.digest(step)
+        if self.is_fresh(step, digest):
+            return False
+        with ExitStack() as stack:
+            log = stack.enter_context(begin_log(self.folder, step))
+            proc = stack.enter_context(subprocess.Popen(step.command, cwd=self.folder, stdout=log, stderr=log))
+            status = proc.wait()
+        with results(os.path.join(self.folder, "results.db")) as cursor:
+            cursor.execute("INSERT INTO result VALUES (?, ?, ?)", (step.name, status, f"{step.name}.log"))
+        if status:
+            raise StepFailed(step.name, status, self.tail(step))
+        self.note(step, digest)
+        return True
+
+    def note(self, step: BuildStep, digest: str) -> None:
+        fd, draft = tempfile.mkstemp(dir=self.folder)
+        try:
+            with os.fdopen(fd, "w", encoding="ascii") as out:
+                out.write(digest)
+            os.replace(draft, os.path.join(self.folder, f"{step.name}.digest"))
+        except BaseException:
+            os.unlink(draft)
+            raise
+
+    def tail(self, step: BuildStep, size: int = 400) -> str:
+        """The end of a log, but not its first line."""
+        with open(os.path.join(self.folder, f"{step.name}.log"), "rb") as log:
+            log.readline()
+            start = log.tell()
+            end = log.seek(0, io.SEEK_END)
+            if end == start:
+                return ""
+            log.seek(max(start, end - size))
+            text = log.read()
+        return text.decode("utf-8", "replace")
+
+    def failures(self) -> int:
+        with closing(sqlite3.connect(os.path.join(self.folder, "results.db"))) as db:
+            return db.execute("SELECT count(*) FROM result WHERE status != 0").fetchone()[0]
+
+    def first_warning(self, steps: Iterable[BuildStep]) -> str | None:
+        for step in steps:
+            with closing(warnings_in(os.path.join(self.folder, f"{step.name}.log"))) as found:
+                for number, text in found:
+                    return f"{step.name}:{number}: {text}"
+        return None
+
+    def collect(self, names: Iterable[str]) -> int:
+        """Pack files into the artifact; it appears when it is whole."""
+        target = os.path.join(self.folder, "artifact.tar.gz")
+        with ArtifactFile(target + ".part") as artifact:
+            for name in names:
+                artifact.add(os.path.join(self.folder, name))
+            count = len(artifact.members)
+        os.replace(target + ".part", target)
+        return count
+
+    def tokens(self, count: int) -> int:
+        with job_pipe(b"+" * count) as reader:
+            free = len(os.read(reader, 4096))
+        return free
+
+    def await_supervisor(self, path: str, start: Callable[[], None] | None = None) -> bytes:
+        """Start the supervisor, if there is one, and wait for its order on the control socket."""
+        listener = listen_for_supervisor(path)
+        if start is None:
+            listener.close()
+            os.unlink(path)
+            return b""
+        try:
+            start()
+            peer, _ = listener.accept()
+            with peer:
+                order = peer.recv(64)
+        finally:
+            listener.close()
+        return order.strip()
+
+    def reserve(self, slots: int) -> None:
+        """Look whether a build could start, without starting it."""
+        fd = take_slot(self.folder, slots)
+        try:
+            os.ftruncate(fd, 0)
+            os.write(fd, b"%d\n" % os.getpid())
+        finally:
+            os.close(fd)
+
+    def save_table(self, steps: Iterable[BuildStep]) -> None:
+        out = open(os.path.join(self.folder, "steps.json.new"), "w", encoding="utf-8")
+        complete = False
+        try:
+            json.dump([dataclasses.asdict(step) for step in steps], out)
+            complete = True
+        finally:
+            if complete:
+                out.close()
+                os.replace(out.name, os.path.join(self.folder, "steps.json"))
+            else:
+                out.close()
+                os.unlink(out.name)
