@@ -16,6 +16,10 @@ pub(super) struct Facts<'m> {
     pub(super) index: &'m Index,
     /// Every block, outer ones first.
     pub(super) blocks: Vec<&'m [Stmt]>,
+    /// Every function and class, outer ones first.
+    pub(super) definitions: Vec<&'m Stmt>,
+    /// Where each block starts, in that order, with its number.
+    starts: Vec<(u32, usize)>,
     /// Statement → its block and its place there.
     homes: HashMap<*const Stmt, (usize, usize)>,
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
@@ -39,10 +43,19 @@ impl<'m> Facts<'m> {
                     .map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))),
             );
         }
+        let first = |block: &[Stmt]| block.first().map_or(0, |statement| Node::Stmt(statement).span().start);
+        let mut starts: Vec<(u32, usize)> = blocks.iter().map(|block| first(block)).zip(0..).collect();
+        starts.sort_unstable();
+        let definitions = module
+            .nodes()
+            .filter_map(Node::as_stmt)
+            .filter(|statement| is_definition(statement));
         Self {
             module,
             names: Names::new(module),
             index,
+            definitions: definitions.collect(),
+            starts,
             blocks,
             homes,
             graphs: RefCell::default(),
@@ -68,6 +81,19 @@ impl<'m> Facts<'m> {
         let first = nodes.first().and_then(|node| node.as_stmt())?;
         let (block, at) = self.homes.get(&std::ptr::from_ref(first))?;
         self.blocks[*block].get(*at..*at + nodes.len())
+    }
+
+    /// The blocks of a definition, and the one that it stands in.
+    pub(super) fn blocks_of(&self, definition: &Stmt) -> Vec<&'m [Stmt]> {
+        let span = Node::Stmt(definition).span();
+        let from = self.starts.partition_point(|(start, _)| *start <= span.start);
+        let inside = self.starts[from..].iter().take_while(|(start, _)| *start < span.end);
+        let home = self.homes.get(&std::ptr::from_ref(definition));
+        let numbers = home.map(|(number, _)| *number).into_iter();
+        numbers
+            .chain(inside.map(|(_, number)| *number))
+            .map(|number| self.blocks[number])
+            .collect()
     }
 
     /// The flow graph of the function that holds `at`, or of the module.
@@ -175,6 +201,13 @@ impl<'m> Facts<'m> {
         values.peek().is_some()
             && values.all(|value| value.is_some_and(|value| self.instance_within(value, class, steps)))
     }
+}
+
+fn is_definition(statement: &Stmt) -> bool {
+    matches!(
+        statement,
+        Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_)
+    )
 }
 
 /// What is assigned to `self.attr` anywhere in a class body; `None` for an assignment that unpacks.

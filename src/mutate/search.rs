@@ -177,8 +177,12 @@ fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Option
         let found = exprs.filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?)));
         return Some(found.collect());
     }
+    let blocks: Vec<&'m [Stmt]> = match holder(hunk.scope, facts, anchor) {
+        Some(definition) => facts.blocks_of(definition),
+        None => facts.blocks.clone(),
+    };
     let mut found = Vec::new();
-    for block in &facts.blocks {
+    for block in blocks {
         for at in
             (0..block.len()).filter(|at| scope.contains(Node::Stmt(&block[*at]).span()) && may_start(hunk, &block[*at]))
         {
@@ -202,8 +206,8 @@ fn holder<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Option<&'m Stmt>
         Scope::Class => matches!(statement, Stmt::ClassDef(_)),
         Scope::Anchor | Scope::Module => false,
     };
-    let statements = facts.module.nodes().filter_map(Node::as_stmt);
-    let holders = statements.filter(|statement| wanted(statement) && Node::Stmt(statement).span().contains(anchor));
+    let definitions = facts.definitions.iter().copied();
+    let holders = definitions.filter(|statement| wanted(statement) && Node::Stmt(statement).span().contains(anchor));
     holders.min_by_key(|statement| Node::Stmt(statement).span().len())
 }
 
