@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tarfile
@@ -22,19 +21,11 @@ from contextlib import closing
 logger = logging.getLogger("vault")
 
 CHUNK = 1 << 16
+MARKS = ("vault-format-2", "digests-sha256")
 
 
 class VaultError(Exception):
     """Something in the vault is not as it must be."""
-
-    def __init__(self, message, path=None):
-        super().__init__(message if path is None else "%s: %s" % (path, message))
-        self.path = path
-
-
-def _vault_label(path):
-    with open(path, encoding="utf-8") as label:
-        return label.readline()
 
 
 def _hook_output(command):
@@ -48,23 +39,21 @@ def _hook_output(command):
 
 def digest_of(path):
     sha = hashlib.sha256()
-    with open(path, "rb") as stream:
+    stream = open(path, "rb")
+    try:
         for chunk in iter(lambda: stream.read(CHUNK), b""):
             sha.update(chunk)
+    finally:
+        stream.close()
     return sha.hexdigest()
 
 
-def read_member(archive, name):
-    """The content of a file in a run's tar file."""
-    with tarfile.open(archive) as tar, tar.extractfile(name) as member:
-        return member.read()
-
-
 def open_run(path):
-    """A new tar file; its first member says what made it."""
+    """A new tar file; its first members say what made it, and how."""
     tar = tarfile.open(path, "x:gz")
     try:
-        tar.addfile(tarfile.TarInfo("vault-format-2"))
+        for mark in MARKS:
+            tar.addfile(tarfile.TarInfo(mark))
     except BaseException:
         tar.close()
         os.unlink(path)
@@ -90,6 +79,8 @@ def catalogue(folder):
     conn = sqlite3.connect(os.path.join(folder, "catalogue.db"))
     try:
         conn.execute("CREATE TABLE IF NOT EXISTS stored (path TEXT PRIMARY KEY, digest TEXT, run TEXT)")
+        if conn.execute("PRAGMA user_version").fetchone()[0] > 2:
+            raise VaultError("%s was written by a newer version" % folder)
         yield conn
         conn.commit()
     finally:
@@ -135,6 +126,8 @@ class ObjectWriter:
         try:
             self._volume.seek(0, os.SEEK_END)
             self.offset = self._volume.tell()
+            if not self.offset:
+                self.offset = self._volume.write(b"VOLUME 1\n")
         except:
             self._volume.close()
             raise
@@ -157,8 +150,8 @@ class ObjectWriter:
             self.next_volume()
         start = self.offset
         with open(path, "rb") as source:
-            shutil.copyfileobj(source, self._volume, CHUNK)
-            self.offset = self._volume.tell()
+            while chunk := source.read(CHUNK):
+                self.offset += self._volume.write(chunk)
         return self.number, start, self.offset - start
 
 
@@ -168,10 +161,6 @@ class Vault:
     def __init__(self, folder, hook=None):
         self.folder = folder
         self.hook = hook
-
-    def label(self):
-        text = _vault_label(os.path.join(self.folder, "LABEL"))
-        return text.strip()
 
     def initialise(self, label):
         """Make the folder a vault; one that is there already keeps its label."""
@@ -223,15 +212,6 @@ class Vault:
                 count += 1
         return count
 
-    def history(self):
-        """What earlier runs did."""
-        with gzip.open(os.path.join(self.folder, "runs.log.gz"), "rt", encoding="utf-8") as log:
-            return [json.loads(line) for line in log]
-
-    def remark(self, text):
-        with RunLog(os.path.join(self.folder, "runs.log.gz")) as log:
-            log.note("remark", text)
-
     def restore(self, name, member, target):
         """Bring one file back; an incomplete one does not stay."""
         out = open(target, "wb")
@@ -249,17 +229,6 @@ class Vault:
                 out.close()
                 os.unlink(target)
 
-    def damaged(self, names):
-        """Runs that cannot be read to their end."""
-        bad = []
-        for name in names:
-            try:
-                with tarfile.open(os.path.join(self.folder, name + ".tar.gz")) as tar:
-                    tar.getmembers()
-            except (OSError, EOFError, tarfile.TarError):
-                bad.append(name)
-        return bad
-
     def find(self, names, wanted):
         """The youngest run in which a file is."""
         for name in reversed(names):
@@ -269,15 +238,6 @@ class Vault:
                         return name
         return None
 
-    def size(self, name):
-        with open(os.path.join(self.folder, name + ".tar.gz"), "rb") as run:
-            head = run.read(2)
-            if head != b"\x1f\x8b":
-                raise VaultError("no gzip file", name)
-            run.seek(0, os.SEEK_END)
-            size = run.tell()
-        return size
-
     def flush(self):
         """Make the names of the runs durable."""
         fd = os.open(self.folder, os.O_RDONLY)
@@ -285,15 +245,3 @@ class Vault:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-    def ship(self, name, address):
-        """Send a run to a second site."""
-        sock = socket.create_connection(address, timeout=10)
-        try:
-            with open(os.path.join(self.folder, name + ".tar.gz"), "rb") as run:
-                sock.sendfile(run)
-            sock.shutdown(socket.SHUT_WR)
-            reply = sock.recv(16)
-        finally:
-            sock.close()
-        return reply == b"stored"

@@ -12,16 +12,17 @@ import csv
 import fcntl
 import gzip
 import hashlib
-import json
+import io
 import logging
 import os
 import re
 import socket
 import sqlite3
+import subprocess
 import tempfile
 import zipfile
 from contextlib import closing
-from typing import IO, Any, Iterator, NamedTuple
+from typing import IO, Iterator, NamedTuple
 
 log = logging.getLogger("migrate")
 
@@ -44,7 +45,7 @@ class Step(NamedTuple):
 
 
 def _script_text(path: str) -> str:
-    with open(path, encoding="utf-8") as source:
+    with io.open(path, encoding="utf-8") as source:
         return source.read()
 
 
@@ -52,7 +53,8 @@ def connect_readonly(path: str) -> sqlite3.Connection:
     """A connection that can look, but not write."""
     conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        conn.execute("PRAGMA query_only = ON")
+        for pragma in ("query_only = ON", "cache_size = -2000"):
+            conn.execute(f"PRAGMA {pragma}")
         conn.row_factory = sqlite3.Row
     except BaseException:
         conn.close()
@@ -71,12 +73,6 @@ def exclusive_run(lock_path: str) -> Iterator[IO[str]]:
         yield holder
     finally:
         holder.close()
-
-
-def read_plan(path: str) -> dict[str, Any]:
-    """The plan of a release: which step it expects, and what may be skipped."""
-    with open(path, encoding="utf-8") as plan:
-        return json.load(plan)
 
 
 def script_in_archive(path: str, member: str) -> bytes:
@@ -117,8 +113,8 @@ class SchemaFile:
         self.path = path
         self._conn: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None)
         try:
-            self._conn.execute("PRAGMA foreign_keys = ON")
-            self._conn.execute(HISTORY)
+            for statement in ("PRAGMA foreign_keys = ON", HISTORY):
+                self._conn.execute(statement)
         except BaseException:
             self._conn.close()
             raise
@@ -187,9 +183,7 @@ class Migrator:
             with os.fdopen(fd, "r+b") as out:
                 with closing(sqlite3.connect(self.database)) as source, closing(sqlite3.connect(draft)) as copy:
                     source.backup(copy)
-                out.seek(0)
-                if out.read(6) not in (b"SQLite", b""):
-                    raise MigrationError(f"{target}: the copy is not a database")
+                os.fsync(out.fileno())
             os.replace(draft, target)
         except BaseException:
             os.unlink(draft)
@@ -234,10 +228,19 @@ class Migrator:
                 number, name, _ = line.split("\t")
                 yield int(number), name
 
-    def announce(self, address: tuple[str, int]) -> None:
-        """Tell the status board over UDP; nobody waits for it."""
+    def check_with(self, command: list[str]) -> str:
+        """Let a checker of the administrator's choice look at the database; gives what it says."""
+        proc = subprocess.Popen([*command, self.database], stdout=subprocess.PIPE)
+        out, _ = proc.communicate()
+        if proc.returncode:
+            raise MigrationError(f"{command[0]} ended with status {proc.returncode}")
+        return out.decode("utf-8", "replace")
+
+    def announce(self, addresses: list[tuple[str, int]]) -> None:
+        """Tell status boards over UDP; nobody waits for them."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            sock.sendto(f"migrated {os.path.basename(self.database)}\n".encode("utf-8"), address)
+            for address in addresses:
+                sock.sendto(f"migrated {os.path.basename(self.database)}\n".encode("utf-8"), address)
         finally:
             sock.close()

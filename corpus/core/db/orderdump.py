@@ -26,23 +26,9 @@ class DumpError(Exception):
     '''The dump is not complete, or cannot be used.'''
 
 
-class ReceiptError(DumpError):
-    '''A list of booked orders is damaged.'''
-
-
 def _watermark_text(folder):
     with open(os.path.join(folder, 'watermark'), encoding='ascii') as note:
         return note.read()
-
-
-def _head_line(path):
-    with gzip.open(path, 'rt', encoding='utf-8') as dump:
-        return dump.readline()
-
-
-def orders_total(dsn):
-    with psycopg.connect(dsn) as conn:
-        return conn.execute('SELECT count(*) FROM orders').fetchone()
 
 
 def open_session(dsn, read_only=True):
@@ -59,11 +45,13 @@ def open_session(dsn, read_only=True):
     return conn
 
 
-def reach_ledger(address, timeout=2.0):
+def reach_ledger(address, timeout=2.0, keep_alive=True):
     '''A socket to the ledger daemon of accounting.'''
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.settimeout(timeout)
+        if keep_alive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.connect(address)
     except BaseException:
         sock.close()
@@ -122,8 +110,8 @@ class ChangeFeed:
         self.since = since
         self._conn = psycopg.connect(dsn, autocommit=True)
         try:
-            self._conn.execute('SET statement_timeout = 5000')
-            self._conn.execute('LISTEN order_changed')
+            for command in ('SET statement_timeout = 5000', 'LISTEN order_changed'):
+                self._conn.execute(command)
         except BaseException:
             self._conn.close()
             raise
@@ -166,7 +154,9 @@ class OrderDump:
         '''Written through to the disk: without it, orders would be dumped twice.'''
         fd = os.open(os.path.join(self.folder, 'watermark'), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            os.write(fd, value.encode('ascii') + b'\n')
+            rest = value.encode('ascii') + b'\n'
+            while rest:
+                rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -185,22 +175,25 @@ class OrderDump:
             self.note_watermark(last)
         return count
 
-    def first_of(self, names):
-        '''The first order of each dump, or None for an empty one.'''
-        found = {}
+    def sizes(self, names):
+        '''The number of orders in each of some dumps.'''
+        counts = {}
         for name in names:
-            head = _head_line(os.path.join(self.folder, name))
-            found[name] = json.loads(head) if head else None
-        return found
+            with gzip.open(os.path.join(self.folder, name), 'rb') as dump:
+                counts[name] = sum(1 for line in dump if line.strip())
+        return counts
 
     def sums(self, names):
         '''Totals by customer over several dumps.'''
         totals = {}
         for name in names:
-            with gzip.open(os.path.join(self.folder, name), 'rt', encoding='utf-8') as dump:
+            dump = gzip.open(os.path.join(self.folder, name), 'rt', encoding='utf-8')
+            try:
                 for line in dump:
                     order = json.loads(line)
                     totals[order['customer']] = totals.get(order['customer'], 0) + order['total']
+            finally:
+                dump.close()
         return totals
 
     def as_csv(self, name, target):
@@ -226,7 +219,7 @@ class OrderDump:
             if not rows:
                 return 0
             if any(not row[0].isdigit() for row in rows):
-                raise ReceiptError('%s: not a number' % path)
+                raise DumpError('%s: not a number' % path)
         with staging(self.dsn) as cursor:
             cursor.executemany('INSERT INTO booked_staging VALUES (%s)', [(int(row[0]),) for row in rows])
         return len(rows)
@@ -245,7 +238,9 @@ class OrderDump:
 
     def unbooked(self):
         '''Order numbers that accounting has not booked yet.'''
+        numbers = []
         with psycopg.connect(self.dsn) as conn, conn.cursor() as cursor:
             cursor.execute('SELECT id FROM orders EXCEPT SELECT id FROM booked_staging')
-            numbers = sorted(row[0] for row in cursor)
-        return numbers
+            for row in cursor:
+                numbers.append(row[0])
+        return sorted(numbers)

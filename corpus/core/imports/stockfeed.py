@@ -1,19 +1,16 @@
 """Import of stock lists that suppliers leave in a drop folder.
 
-Every supplier has habits of his own: CSV with semicolons, tables packed in zip files, JSON lines with
-gzip around them, fixed-width lists from a mainframe. All end up in one SQLite file. What cannot be
+Every supplier has habits of his own: CSV with semicolons, tables packed in zip files, fixed-width
+lists from a mainframe. All end up in one SQLite file. What cannot be
 understood goes to a reject list, and a file that was taken is moved away.
 """
 from __future__ import annotations
 
-import bz2
 import contextlib
 import csv
 import datetime
 import fcntl
-import gzip
 import io
-import json
 import os
 import socket
 import sqlite3
@@ -48,17 +45,6 @@ def _first_bytes(path: Path) -> bytes:
         return delivery.read(4)
 
 
-def _supplier_profile(path: Path) -> dict:
-    with path.open(encoding="utf-8") as profile:
-        return json.load(profile)
-
-
-def inventory_document(path: Path) -> str:
-    """The inventory sheet that comes along with a delivery, as it is."""
-    with bz2.open(path, "rt", encoding="utf-8") as sheet:
-        return sheet.read()
-
-
 @contextlib.contextmanager
 def drop_folder_lock(folder: Path) -> Iterator[int]:
     """Keeps suppliers' uploads out while the folder is looked at."""
@@ -89,13 +75,6 @@ def fixed_width(path: Path, width: int = 16) -> Iterator[tuple[str, str]]:
             yield line[:width], line[width:]
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            yield record["sku"], str(record["amount"])
-
-
 def open_table(path: Path) -> TextIO:
     """A CSV table whose mark and headings were read already."""
     table = open(path, newline="", encoding="utf-8-sig")
@@ -109,11 +88,12 @@ def open_table(path: Path) -> TextIO:
     return table
 
 
-def price_channel(address: tuple[str, int]) -> socket.socket:
+def price_channel(address: tuple[str, int], broadcast: bool = True) -> socket.socket:
     """Where shops listen for changes of stock (datagrams)."""
     channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        channel.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if broadcast:
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         channel.connect(address)
     except BaseException as problem:
         channel.close()
@@ -154,7 +134,8 @@ class StockBook:
         self._db: Optional[sqlite3.Connection] = sqlite3.connect(path)
         try:
             self._db.executescript(TABLES)
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] > 1:
+                raise FeedError(f"{path} was written by a newer version")
         except BaseException:
             self._db.close()
             raise
@@ -196,8 +177,6 @@ class Importer:
         if magic.startswith(b"PK"):
             with ZippedTables(path) as tables:
                 return tables.rows()
-        if magic.startswith(b"\x1f\x8b"):
-            return list(json_lines(path))
         if path.suffix != ".csv":
             return list(fixed_width(path))
         with open_table(path) as table:
@@ -226,24 +205,12 @@ class Importer:
                 taken[entry.name] = book.take(self.supplier, entry.name, self.lines(Path(entry.path)))
         return taken
 
-    def touch_ready(self, names: Iterable[str]) -> None:
-        """Marks by which suppliers see that a file may be removed."""
-        for name in names:
-            with open(self.folder / f"{name}.done", "w"):
-                pass
-
     def totals(self, database: Path) -> dict[str, int]:
+        sums: dict[str, int] = {}
         with closing(sqlite3.connect(database)) as db:
-            cursor = db.execute("SELECT sku, sum(amount) FROM stock GROUP BY sku ORDER BY sku")
-            sums = dict(cursor.fetchall())
+            for sku, amount in db.execute("SELECT sku, amount FROM stock ORDER BY sku"):
+                sums[sku] = sums.get(sku, 0) + amount
         return sums
-
-    def delivered(self, database: Path) -> int:
-        """How many lines came from all deliveries; nothing if there is no book yet."""
-        if not database.exists():
-            return 0
-        with closing(sqlite3.connect(database)) as db:
-            return db.execute("SELECT coalesce(sum(lines), 0) FROM delivery").fetchone()[0]
 
     def merge(self, names: Iterable[str], target: Path) -> None:
         """One plain list out of many, in place when it is whole."""
@@ -251,8 +218,12 @@ class Importer:
         try:
             with os.fdopen(fd, "wb") as merged:
                 for name in names:
-                    with (self.folder / name).open("rb") as part:
-                        merged.write(part.read().rstrip(b"\r\n") + b"\n")
+                    part = (self.folder / name).open("rb")
+                    try:
+                        for line in part:
+                            merged.write(line.rstrip(b"\r\n") + b"\n")
+                    finally:
+                        part.close()
             os.replace(draft, target)
         except BaseException:
             os.unlink(draft)
@@ -273,8 +244,3 @@ class Importer:
         finally:
             channel.close()
         return sent
-
-    def settings(self) -> dict:
-        profile = _supplier_profile(self.folder.with_suffix(".json"))
-        profile.setdefault("supplier", self.supplier)
-        return profile

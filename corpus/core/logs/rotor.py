@@ -8,9 +8,8 @@ import bz2
 import contextlib
 import fcntl
 import gzip
-import json
+import io
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +18,10 @@ import time
 from contextlib import closing
 
 STAMP = "%Y-%m-%dT%H:%M:%S"
+INDEX = (
+    "CREATE TABLE IF NOT EXISTS packed (name TEXT PRIMARY KEY, first TEXT, last TEXT)",
+    "CREATE INDEX IF NOT EXISTS packed_first ON packed (first)",
+)
 
 
 class LogError(Exception):
@@ -29,33 +32,19 @@ class NotRotated(LogError):
     """Somebody else is rotating the same files."""
 
 
-def _last_line(path):
-    """The state that a rotation left behind: its last line counts."""
-    with open(path, "r") as state:
-        return state.readlines()[-1:]
-
-
-def _packed_text(path):
-    with bz2.open(path, "rt", encoding="utf-8", errors="replace") as packed:
-        return packed.read()
-
-
 def crash_report(path):
     """What a dying process managed to write."""
     with gzip.open(path, "rb") as report:
         return report.read()
 
 
-def filter_rules(path):
-    with open(path) as rules:
-        return json.load(rules)
-
-
-def syslog_socket(path):
-    """A datagram socket to the system's log daemon."""
+def syslog_socket(path, room=0):
+    """A datagram socket to the system's log daemon, with room for a burst of lines if wanted."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
+        if room:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         sock.connect(path)
     except BaseException:
         sock.close()
@@ -65,7 +54,7 @@ def syslog_socket(path):
 
 def append_mode(path, mode=0o640):
     """A log file to append to, which the group may read."""
-    stream = open(path, "a", encoding="utf-8", errors="backslashreplace")
+    stream = io.open(path, "a", encoding="utf-8", errors="backslashreplace")
     try:
         os.chmod(path, mode)
         if stream.tell() == 0:
@@ -91,24 +80,9 @@ def rotation_lock(folder):
         os.close(fd)
 
 
-@contextlib.contextmanager
-def muted_stderr(path):
-    """Send what children print to standard error to a file, during the block."""
-    saved = os.dup(2)
-    try:
-        try:
-            with open(path, "ab") as sink:
-                os.dup2(sink.fileno(), 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-    finally:
-        os.close(saved)
-
-
 def lines_with(path, word):
     """Matching lines of a log file, packed or not."""
-    with bz2.open(path, "rt") if path.endswith(".bz2") else open(path) as lines:
+    with bz2.open(path, "rt") if path.endswith(".bz2") else io.open(path) as lines:
         for line in lines:
             if word in line:
                 yield line.rstrip("\n")
@@ -120,7 +94,8 @@ class RotorIndex:
     def __init__(self, path):
         self._db = sqlite3.connect(path)
         try:
-            self._db.execute("CREATE TABLE IF NOT EXISTS packed (name TEXT PRIMARY KEY, first TEXT, last TEXT)")
+            for statement in INDEX:
+                self._db.execute(statement)
         except BaseException:
             self._db.close()
             raise
@@ -180,19 +155,19 @@ class Rotor:
         with rotation_lock(self.folder):
             os.replace(self.path, self.path + ".1")
             self.reopen()
-        with open(self.path + ".state", "a") as state:
+        with io.open(self.path + ".state", "a") as state:
             state.write("rotated %s\n" % time.strftime(STAMP))
 
     def reopen(self):
         if self._stream is not None:
             self._stream.close()
-        self._stream = open(self.path, "a", encoding="utf-8", errors="backslashreplace")
+        self._stream = io.open(self.path, "a", encoding="utf-8", errors="backslashreplace")
 
     def pack(self, number):
         """Pack ``.1`` away under a number; gives the name, or None if there is nothing."""
         target = "%s.%03d.bz2" % (self.path, number)
         try:
-            source = open(self.path + ".1", encoding="utf-8")
+            source = io.open(self.path + ".1", encoding="utf-8")
         except FileNotFoundError:
             return None
         with source, PackedWriter(target) as packed:
@@ -207,15 +182,12 @@ class Rotor:
 
     def covering(self, stamp):
         """Packed files in which a moment may be found."""
-        path = os.path.join(self.folder, "index.db")
-        with closing(sqlite3.connect(path)) as db:
+        paths = []
+        with closing(sqlite3.connect(os.path.join(self.folder, "index.db"))) as db:
             query = "SELECT name FROM packed WHERE first <= ? AND last >= ? ORDER BY name"
-            names = [name for (name,) in db.execute(query, (stamp, stamp))]
-        return [os.path.join(self.folder, name) for name in names]
-
-    def last_rotation(self):
-        state = _last_line(self.path + ".state")
-        return state[0].partition(" ")[2].strip() if state else None
+            for (name,) in db.execute(query, (stamp, stamp)):
+                paths.append(os.path.join(self.folder, name))
+        return paths
 
     def search(self, paths, word, most=10):
         """The first lines with a word, over all of some files."""
@@ -228,22 +200,11 @@ class Rotor:
                         return hits
         return hits
 
-    def line_counts(self, paths):
-        counts = {}
-        for path in paths:
-            text = _packed_text(path)
-            counts[os.path.basename(path)] = text.count("\n")
-        return counts
-
     def empty_all(self, paths):
         """Cut files to nothing, but leave them where they are."""
         for path in paths:
-            with open(path, "w"):
+            with io.open(path, "w"):
                 pass
-
-    def sizes(self):
-        with os.scandir(self.folder) as entries:
-            return sum(entry.stat().st_size for entry in entries if entry.is_file())
 
     def merge(self, paths, target):
         """Put several logs in order of time into one file."""
@@ -252,7 +213,7 @@ class Rotor:
             with os.fdopen(fd, "w", encoding="utf-8") as merged, contextlib.ExitStack() as stack:
                 lines = []
                 for path in paths:
-                    log = stack.enter_context(open(path, encoding="utf-8"))
+                    log = stack.enter_context(io.open(path, encoding="utf-8"))
                     lines += [line for line in log if not line.startswith("#")]
                 merged.writelines(sorted(lines))
             os.replace(draft, target)
@@ -262,9 +223,11 @@ class Rotor:
 
     def through(self, command, path):
         """What a filter command makes of a log file."""
-        with muted_stderr(self.path + ".errors"), open(path, "rb") as source:
+        with io.open(path, "rb") as source:
             proc = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE)
             out, _ = proc.communicate()
+            if proc.returncode:
+                raise LogError("%s ended with status %d" % (command[0], proc.returncode))
         return out
 
     def forward(self, path, server, urgent=False):
@@ -275,7 +238,7 @@ class Rotor:
             raise LogError("no such log: %s" % path)
         sent = 0
         try:
-            with open(path, "rb") as log:
+            with io.open(path, "rb") as log:
                 for line in log:
                     if urgent and b"ERROR" not in line:
                         continue

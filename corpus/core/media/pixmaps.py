@@ -1,11 +1,9 @@
 """Greyscale pictures for the label printer: PGM in, packed bitmaps out.
 
-The printer takes one bit a pixel, packed and deflated.  Fonts are sheets of glyphs, mapped into memory; a
-print run is spooled to a file, from which a child process of the driver reads.
+The printer takes one bit a pixel, deflated.  Fonts are sheets of glyphs, mapped into memory.
 """
 
 import contextlib
-import json
 import mmap
 import os
 import socket
@@ -13,7 +11,6 @@ import sqlite3
 import struct
 import subprocess
 import tempfile
-import zipfile
 import zlib
 from collections import namedtuple
 
@@ -21,6 +18,7 @@ Picture = namedtuple("Picture", "width height pixels")
 
 SHEET = struct.Struct("<4sHH")
 SPOOL_HEAD = b"LBL2"
+THUMBS = "CREATE TABLE IF NOT EXISTS thumb (name TEXT PRIMARY KEY, pixels BLOB)"
 
 
 class PictureError(ValueError):
@@ -37,23 +35,12 @@ def _comment_free(path):
         return picture.readline()
 
 
-def _palette(path):
-    with open(path) as palette:
-        return json.load(palette)
-
-
-def sheet_bytes(archive, name):
-    "A sheet of glyphs, as it lies in a font package."
-    with zipfile.ZipFile(archive) as package:
-        return package.read(name)
-
-
 def thumbnail_cache(path):
     "The table of pictures that were scaled before."
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS thumb (name TEXT PRIMARY KEY, pixels BLOB)")
-        db.execute("PRAGMA journal_mode = MEMORY")
+        for statement in ("PRAGMA journal_mode = MEMORY", THUMBS):
+            db.execute(statement)
     except BaseException:
         db.close()
         raise
@@ -166,7 +153,6 @@ class GlyphSheet:
         if self._file:
             self._file.close()
         self._file = open(path, "rb")
-        self.path = path
 
     def glyph(self, number):
         size = self.width * self.height
@@ -183,11 +169,6 @@ class LabelPrinter:
     def __init__(self, folder, address=None):
         self.folder = folder
         self.address = address
-
-    def threshold(self, name):
-        path = os.path.join(self.folder, "palette.json")
-        table = _palette(path)
-        return table.get(name, 128)
 
     def is_printable(self, path):
         head = _comment_free(path)
@@ -211,13 +192,6 @@ class LabelPrinter:
                 shares[path] = sum(value < 128 for value in pixels) / max(len(pixels), 1)
         return shares
 
-    def sizes(self, paths):
-        found = []
-        for path in paths:
-            with open(path, "rb") as picture:
-                found.append(read_head(picture))
-        return found
-
     def crop(self, path, target, height):
         "The upper part of a picture as a picture of its own."
         fd, draft = tempfile.mkstemp(dir=self.folder, suffix=".pgm")
@@ -225,7 +199,8 @@ class LabelPrinter:
             with os.fdopen(fd, "wb") as out:
                 picture = self.load(path)
                 out.write(b"P5\n%d %d\n255\n" % (picture.width, min(height, picture.height)))
-                out.write(picture.pixels[: picture.width * height])
+                for y in range(min(height, picture.height)):
+                    out.write(picture.pixels[y * picture.width : (y + 1) * picture.width])
             os.replace(draft, target)
         except BaseException:
             os.unlink(draft)
@@ -242,8 +217,8 @@ class LabelPrinter:
             if known is not None:
                 return known[0]
             picture = self.load(path)
-            starts = range(0, len(picture.pixels), picture.width * step)
-            small = b"".join(picture.pixels[at : at + picture.width : step] for at in starts)
+            rows = range(0, picture.height, step)
+            small = b"".join(picture.pixels[y * picture.width : (y + 1) * picture.width : step] for y in rows)
             cache.execute("INSERT INTO thumb VALUES (?, ?)", (path, small))
             cache.commit()
         return small
@@ -257,8 +232,8 @@ class LabelPrinter:
         with open(path, "rb") as source:
             proc = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE)
             out, _ = proc.communicate()
-        if proc.returncode:
-            raise PrinterGone("%s ended with status %d" % (command[0], proc.returncode))
+            if proc.returncode:
+                raise PrinterGone("%s ended with status %d" % (command[0], proc.returncode))
         return out
 
     def print_spooled(self, path, copies=1):
@@ -275,11 +250,3 @@ class LabelPrinter:
                 job.seek(0)
                 sent += sock.sendfile(job)
         return sent
-
-    def feed(self, device, rows):
-        "Raw rows to the device file, without any buffer in between."
-        fd = os.open(device, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            return sum(os.write(fd, to_bits(row)) for row in rows)
-        finally:
-            os.close(fd)

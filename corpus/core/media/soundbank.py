@@ -31,17 +31,6 @@ def _sidecar_text(path: str) -> str:
         return text.read()
 
 
-def bank_index(path: str) -> bytes:
-    """The index of a bank, undecoded."""
-    with zipfile.ZipFile(path) as bank:
-        return bank.read("index.json")
-
-
-def frames_in(path: str) -> int:
-    with wave.open(path, "rb") as sound:
-        return sound.getnframes()
-
-
 def create_sound(path: str, rate: int = RATE) -> wave.Wave_write:
     """A wave file for 16 bit mono, ready to take frames."""
     sound = wave.open(path, "wb")
@@ -61,7 +50,6 @@ def open_sound(path: str) -> wave.Wave_read:
     try:
         if (sound.getnchannels(), sound.getsampwidth()) != (1, 2):
             raise SoundError(f"{path} is not 16 bit mono")
-        sound.rewind()
     except:
         sound.close()
         raise
@@ -83,10 +71,7 @@ def sample_memory(path: str) -> Iterator[memoryview]:
 def blocks(path: str, size: int = 1024) -> Iterator[bytes]:
     """The frames of a wave file in blocks, as players want them."""
     with wave.open(path, "rb") as sound:
-        while True:
-            block = sound.readframes(size)
-            if not block:
-                break
+        while block := sound.readframes(size):
             yield block
 
 
@@ -122,8 +107,8 @@ class PlayLog:
         self.path = path
         self._db = sqlite3.connect(path)
         try:
-            self._db.execute("CREATE TABLE IF NOT EXISTS played (stop TEXT, words TEXT)")
-            self._db.execute("PRAGMA synchronous = OFF")
+            for statement in ("PRAGMA synchronous = OFF", "CREATE TABLE IF NOT EXISTS played (stop TEXT, words TEXT)"):
+                self._db.execute(statement)
         except BaseException:
             self._db.close()
             raise
@@ -149,9 +134,12 @@ class Announcer:
         self.folder = folder
 
     def stops_played(self) -> list[str]:
+        stops: list[str] = []
         with closing(sqlite3.connect(os.path.join(self.folder, "played.db"))) as db:
-            rows = db.execute("SELECT DISTINCT stop FROM played ORDER BY stop").fetchall()
-        return [stop for (stop,) in rows]
+            for (stop,) in db.execute("SELECT stop FROM played ORDER BY rowid"):
+                if stop not in stops:
+                    stops.append(stop)
+        return stops
 
     def spoken(self, paths: Iterable[str]) -> str:
         words = []
@@ -203,7 +191,8 @@ class Announcer:
         try:
             with os.fdopen(fd, "wb") as raw:
                 with open_sound(path) as sound:
-                    raw.write(sound.readframes(sound.getnframes()))
+                    while block := sound.readframes(4096):
+                        raw.write(block)
             os.replace(draft, path + ".raw")
         except BaseException:
             os.unlink(draft)

@@ -1,7 +1,7 @@
 """Runs the steps of a build: commands with their output in logs, pipes between them, results kept by digest.
 
 A step is skipped if the digest of its inputs is that of its last run. Several builds on one machine share
-a table of free slots; a supervisor may listen on a socket.
+slots; a supervisor may listen on a socket.
 """
 
 from __future__ import annotations
@@ -45,11 +45,6 @@ def _noted_digest(path: str) -> str:
         return note.read()
 
 
-def _step_table(path: str) -> list[dict[str, object]]:
-    with open(path, encoding="utf-8") as table:
-        return json.load(table)
-
-
 def tool_version(command: Sequence[str]) -> str:
     """The first line that a tool prints about itself."""
     proc = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -79,12 +74,13 @@ def take_slot(folder: str, slots: int) -> int:
     raise NoSlot(f"{slots} builds are running")
 
 
-def listen_for_supervisor(path: str) -> socket.socket:
-    """The control socket of a build, a file only for its owner."""
+def listen_for_supervisor(path: str, private: bool = True) -> socket.socket:
+    """The control socket of a build, as a rule a file only for its owner."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(path)
-        os.chmod(path, 0o600)
+        if private:
+            os.chmod(path, 0o600)
         listener.listen(1)
     except BaseException as error:
         listener.close()
@@ -98,6 +94,8 @@ def begin_log(folder: str, step: BuildStep) -> TextIO:
     try:
         json.dump(list(step.command), stream)
         stream.write("\n")
+        for name in step.inputs:
+            stream.write(f"# needs {name}\n")
         stream.flush()
     except BaseException:
         stream.close()
@@ -131,19 +129,10 @@ def job_pipe(tokens: bytes) -> Iterator[int]:
         os.close(reader)
 
 
-def warnings_in(path: str) -> Iterator[tuple[int, str]]:
-    """Lines of a log in which a compiler warns."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if "warning:" in line:
-                yield number, line.strip()
-
-
 class ArtifactFile:
     """Collects what a build leaves behind."""
 
     def __init__(self, path: str) -> None:
-        self.members: list[str] = []
         self._tar = tarfile.open(path, "w:gz", compresslevel=3)
 
     def __enter__(self) -> ArtifactFile:
@@ -157,52 +146,22 @@ class ArtifactFile:
 
     def add(self, path: str) -> None:
         self._tar.add(path, os.path.basename(path))
-        self.members.append(path)
-
-
-class Supervised:
-    """A line of progress for each step to the supervisor, who may come and go."""
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.address = address
-        self._sock = socket.create_connection(address, timeout=2)
-        try:
-            self._sock.sendall(b"hello\n")
-        except BaseException:
-            self._sock.close()
-            raise
-
-    def close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
-
-    def restart(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-        self._sock = socket.create_connection(self.address, timeout=2)
-
-    def tell(self, text: str) -> None:
-        try:
-            self._sock.sendall(text.encode("utf-8") + b"\n")
-        except BrokenPipeError:
-            self.restart()
 
 
 class StepRunner:
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
-    def steps(self) -> list[BuildStep]:
-        table = _step_table(os.path.join(self.folder, "steps.json"))
-        return [BuildStep(row["name"], row["command"], tuple(row.get("inputs", ()))) for row in table]
-
     def digest(self, step: BuildStep) -> str:
         """Of the command and of all inputs."""
         sha = hashlib.sha256(repr(list(step.command)).encode("utf-8"))
         for name in step.inputs:
-            with open(os.path.join(self.folder, name), "rb") as source:
-                sha.update(source.read())
+            source = open(os.path.join(self.folder, name), "rb")
+            try:
+                while chunk := source.read(1 << 16):
+                    sha.update(chunk)
+            finally:
+                source.close()
         return sha.hexdigest()
 
     def is_fresh(self, step: BuildStep, digest: str) -> bool:
@@ -254,22 +213,21 @@ class StepRunner:
         with closing(sqlite3.connect(os.path.join(self.folder, "results.db"))) as db:
             return db.execute("SELECT count(*) FROM result WHERE status != 0").fetchone()[0]
 
-    def first_warning(self, steps: Iterable[BuildStep]) -> str | None:
-        for step in steps:
-            with closing(warnings_in(os.path.join(self.folder, f"{step.name}.log"))) as found:
-                for number, text in found:
-                    return f"{step.name}:{number}: {text}"
-        return None
+    def expanded(self, step: BuildStep, shell: Sequence[str]) -> BuildStep:
+        """The step with its command as a shell would expand it."""
+        proc = subprocess.Popen([*shell, *step.command], cwd=self.folder, stdout=subprocess.PIPE)
+        out, _ = proc.communicate()
+        if proc.returncode:
+            raise StepFailed(step.name, proc.returncode)
+        return dataclasses.replace(step, command=out.decode("utf-8").split())
 
-    def collect(self, names: Iterable[str]) -> int:
+    def collect(self, names: Iterable[str]) -> None:
         """Pack files into the artifact; it appears when it is whole."""
         target = os.path.join(self.folder, "artifact.tar.gz")
         with ArtifactFile(target + ".part") as artifact:
             for name in names:
                 artifact.add(os.path.join(self.folder, name))
-            count = len(artifact.members)
         os.replace(target + ".part", target)
-        return count
 
     def tokens(self, count: int) -> int:
         with job_pipe(b"+" * count) as reader:
@@ -291,26 +249,3 @@ class StepRunner:
         finally:
             listener.close()
         return order.strip()
-
-    def reserve(self, slots: int) -> None:
-        """Look whether a build could start, without starting it."""
-        fd = take_slot(self.folder, slots)
-        try:
-            os.ftruncate(fd, 0)
-            os.write(fd, b"%d\n" % os.getpid())
-        finally:
-            os.close(fd)
-
-    def save_table(self, steps: Iterable[BuildStep]) -> None:
-        out = open(os.path.join(self.folder, "steps.json.new"), "w", encoding="utf-8")
-        complete = False
-        try:
-            json.dump([dataclasses.asdict(step) for step in steps], out)
-            complete = True
-        finally:
-            if complete:
-                out.close()
-                os.replace(out.name, os.path.join(self.folder, "steps.json"))
-            else:
-                out.close()
-                os.unlink(out.name)

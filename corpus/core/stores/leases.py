@@ -1,12 +1,9 @@
 """Leases: who may work on what, over several machines.
 
-The truth is in Redis.  A machine that cannot reach it goes on with what its own lock files say, for as
-long as the last snapshot is young enough.  All that happens is written to a binary trail.
+The truth is in Redis; lock files keep the processes of one machine apart.  What happens goes to a trail.
 """
 import errno
 import fcntl
-import gzip
-import json
 import mmap
 import os
 import pickle
@@ -16,8 +13,7 @@ import struct
 import subprocess
 import tempfile
 import time
-import zipfile
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 
 import redis
 
@@ -46,30 +42,14 @@ def _shared_value(host, name):
         return client.get(PREFIX + name)
 
 
-def exported_leases(path):
-    """An export as it was written, for the archive."""
-    with gzip.open(path, "rt", encoding="utf-8") as export:
-        return export.read()
-
-
-def connect(host, port=6379):
-    """A client that has answered once."""
-    client = redis.Redis(host, port)
-    try:
-        client.ping()
-    except BaseException:
-        client.close()
-        raise
-    return client
-
-
 def open_trail(path):
     """The trail, positioned behind its last whole entry."""
     trail = open(path, "ab", buffering=0)
     try:
-        whole = trail.tell() // ENTRY.size * ENTRY.size
-        trail.truncate(whole)
-        trail.seek(whole)
+        cut = trail.tell() % ENTRY.size
+        if cut:
+            trail.truncate(trail.tell() - cut)
+            trail.seek(0, os.SEEK_END)
     except BaseException as error:
         trail.close()
         raise LeaseError("trail %s is unusable" % path) from error
@@ -80,7 +60,8 @@ def announce_socket(port):
     """A datagram socket on which other processes of this machine hear of freed leases."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", port))
         sock.settimeout(2)
     except:
@@ -234,11 +215,6 @@ class Leases:
             os.unlink(draft)
             raise
 
-    def remembered(self):
-        with open(os.path.join(self.folder, "snapshot"), "rb") as snapshot:
-            known = pickle.load(snapshot)
-        return known
-
     def run_alone(self, name, command):
         """Run a command while nobody else on this machine may; gives its output."""
         with local_lock(os.path.join(self.folder, name + ".lock"), self.holder):
@@ -256,41 +232,10 @@ class Leases:
                 kinds = view[8 :: ENTRY.size]
         return kinds.count(what)
 
-    def export(self, target):
-        """All leases, those of the history too, in one text file."""
-        with ExitStack() as stack:
-            out = stack.enter_context(gzip.open(target, "wt", encoding="utf-8"))
-            db = stack.enter_context(closing(sqlite3.connect(os.path.join(self.folder, "history.db"))))
-            for row in db.execute("SELECT at, what, name FROM entry ORDER BY at"):
-                out.write("%f %d %s\n" % row)
-            json.dump(self.holders(), out, sort_keys=True)
-
-    def archive(self, names, target):
-        """Pack files of the folder, but leave none of a broken archive behind."""
-        packed = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED)
-        whole = False
-        try:
-            for name in names:
-                packed.write(os.path.join(self.folder, name), name)
-            whole = True
-        finally:
-            if whole:
-                packed.close()
-            else:
-                packed.close()
-                os.unlink(target)
-
     def clear_notes(self, names):
         for name in names:
             with open(os.path.join(self.folder, name + ".lock"), "w"):
                 pass
-
-    def flush(self):
-        fd = os.dup(self._trail.fileno())
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def hear(self, wanted, subscribe):
         """Whether the next datagram names a lease that is wanted; ``subscribe`` is told where we listen."""

@@ -1,8 +1,7 @@
 """An append-only store of small records in segment files.
 
-A record is ``length, crc, payload``; a segment begins with a magic word. Writers append to the youngest
-segment; readers map whole segments into memory. Sealed segments can be packed with LZMA, and compaction
-leaves out what was superseded. One process at a time may write.
+A record is ``length, crc, payload``. Writers append to the youngest segment; readers map whole segments
+into memory. Sealed segments can be packed with LZMA. One process at a time may write.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import lzma
 import mmap
@@ -31,15 +31,9 @@ class Busy(RuntimeError):
     """Another process writes to the store."""
 
 
-def _magic_of(path: str) -> bytes:
-    with open(path, "rb") as segment:
-        return segment.read(len(MAGIC))
-
-
-def packed_size(path: str) -> bytes:
-    """The trailer of a packed segment, in which LZMA keeps the sizes."""
-    with open(path, "rb") as packed:
-        packed.seek(-12, os.SEEK_END)
+def unpacked(path: str) -> bytes:
+    """A packed segment as it was when it was written."""
+    with lzma.open(path) as packed:
         return packed.read()
 
 
@@ -61,12 +55,13 @@ def decode(data: bytes, start: int = 0) -> Iterator[bytes]:
         start += length
 
 
-def create_segment(path: str) -> BinaryIO:
+def create_segment(path: str, durable: bool = True) -> BinaryIO:
     """A new segment, open for appending."""
-    segment = open(path, "xb", buffering=0)
+    segment = io.FileIO(path, "x")
     try:
         segment.write(MAGIC)
-        os.fsync(segment.fileno())
+        if durable:
+            os.fsync(segment.fileno())
     except BaseException:
         segment.close()
         os.unlink(path)
@@ -165,7 +160,7 @@ class SegmentStore:
         if self._active is not None:
             self._active.close()
         self.number += 1
-        self._active = open(self.segment_path(self.number), "xb", buffering=0)
+        self._active = io.FileIO(self.segment_path(self.number), "x")
         self._active.write(MAGIC)
 
     def append(self, payload: bytes) -> tuple[int, int]:
@@ -189,20 +184,6 @@ class SegmentStore:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-    def foreign_files(self) -> list[str]:
-        """Files of the folder that look like segments, but are none."""
-        names = []
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(".seg") and entry.is_file():
-                    names.append(entry.name)
-        foreign = []
-        for name in sorted(names):
-            magic = _magic_of(os.path.join(self.folder, name))
-            if magic != MAGIC:
-                foreign.append(name)
-        return foreign
 
     def find(self, word: bytes) -> bytes | None:
         """The first record with a word in it, youngest segment first."""
@@ -252,15 +233,6 @@ class SegmentStore:
             os.unlink(draft)
             raise
         return target
-
-    def counts(self, paths: Iterable[str]) -> dict[str, int]:
-        """How many records there are in each of some segments."""
-        found: dict[str, int] = {}
-        for path in paths:
-            with open(path, "rb") as segment:
-                data = segment.read()
-                found[os.path.basename(path)] = sum(1 for _ in decode(data, len(MAGIC)))
-        return found
 
     def load_hints(self) -> dict[str, list[int]]:
         """The places of keys as noted at the last shutdown; without a note there are none."""

@@ -1,6 +1,8 @@
 """Calls into backup/vault.py."""
 
+import contextlib
 import os
+import sqlite3
 
 from backup import vault
 
@@ -17,18 +19,13 @@ def _vault(box, hook=None):
 def stores_and_restores(box):
     stored = _vault(box)
     stored.initialise("another")
-    stored.label()
     stored.run(str(box.path("data")), "monday")
     box.write("data/letter.txt", "Dear customers")
     stored.run(str(box.path("data")), "tuesday")
-    stored.remark("the disk was changed")
-    stored.history()
     stored.restore("monday", "letter.txt", str(box.path("letter.txt")))
     stored.find(["monday", "tuesday"], "old/letter.txt")
     stored.find(["monday", "tuesday"], "nowhere.txt")
-    stored.size("monday")
     stored.flush()
-    vault.read_member(str(box.path("vault", "monday.tar.gz")), "letter.txt")
 
 
 def keeps_large_files_apart(box):
@@ -66,9 +63,6 @@ def refuses_damaged_runs(box):
     stored = _vault(box)
     stored.run(str(box.path("data")), "monday")
     box.write("vault/tuesday.tar.gz", "no archive")
-    stored.damaged(["monday", "tuesday"])
-    with box.raises(vault.VaultError):
-        stored.size("tuesday")
     with box.raises(Exception):
         stored.restore("tuesday", "letter.txt", str(box.path("letter.txt")))
 
@@ -86,14 +80,9 @@ def catalogue_fails_in_the_block(box):
         box.fail()
 
 
-def ships_to_a_second_site(box):
+def vault_is_newer(box):
     stored = _vault(box)
-    stored.run(str(box.path("data")), "monday")
-
-    def site(connection):
-        while connection.recv(4096):
-            pass
-        connection.sendall(b"stored")
-
-    with box.serve(site) as address:
-        stored.ship("monday", address)
+    with contextlib.closing(sqlite3.connect(box.path("vault", "catalogue.db"))) as table:
+        table.execute("PRAGMA user_version = 3")
+    with box.raises(vault.VaultError):
+        stored.run(str(box.path("data")), "monday")

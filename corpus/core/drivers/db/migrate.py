@@ -1,7 +1,6 @@
 """Calls into db/migrate.py."""
 
 import contextlib
-import json
 import zipfile
 
 from db import migrate
@@ -67,17 +66,23 @@ def history_without_a_table(box):
         migrator.export_history(str(box.path("history.csv")))
 
 
-def refuses_a_copy_that_is_none(box):
+def refuses_to_copy_rubbish(box):
     migrator = migrate.Migrator(str(box.write("app.db", b"rubbish" * 200)), str(box.path("steps")))
     with box.raises(Exception):
         migrator.backup(str(box.path("copy.db")))
 
 
-def reads_plans_and_members(box):
+def reads_a_member(box):
     _steps(box)
-    migrate.read_plan(str(box.write("plan.json", json.dumps({"expects": 2}))))
     migrate.script_in_archive(str(box.path("steps", "old.zip")), "0002_city.sql")
 
 
 def announces(box):
-    migrate.Migrator(str(box.path("app.db")), "steps").announce(("127.0.0.1", 9))
+    migrate.Migrator(str(box.path("app.db")), "steps").announce([("127.0.0.1", 9)])
+
+
+def is_checked(box):
+    migrator = migrate.Migrator(str(box.path("app.db")), "steps")
+    migrator.check_with(["/bin/echo", "checked"])
+    with box.raises(migrate.MigrationError):
+        migrator.check_with(["/bin/false"])

@@ -1,9 +1,9 @@
 """Calls into imports/stockfeed.py."""
 
-import bz2
-import gzip
+import contextlib
 import os
 import socket
+import sqlite3
 import zipfile
 from pathlib import Path
 
@@ -19,19 +19,12 @@ def takes_every_format(box):
     importer = _importer(box)
     box.write("drop/a.csv", "SKU;amount\napple;3\npear;-1\n\nplum\nfig;many\n")
     box.write("drop/b.lst", "* list of 1 May\n" + "APPLE".ljust(16) + "7\n\n")
-    box.write("drop/c.gz", gzip.compress(b'{"sku": "fig", "amount": 4}\n'))
     with zipfile.ZipFile(box.path("drop", "d.zip"), "w") as packed:
         packed.writestr("x/d.csv", "plum;9\nempty\n")
         packed.writestr("readme.txt", "thanks")
     importer.run(Path(box.path("stock.db")))
     importer.run(Path(box.path("stock.db")))
     importer.totals(Path(box.path("stock.db")))
-    importer.delivered(Path(box.path("stock.db")))
-    importer.touch_ready(["a.csv", "b.lst"])
-
-
-def nothing_taken_yet(box):
-    _importer(box).delivered(Path(box.path("stock.db")))
 
 
 def refuses_a_wrong_heading(box):
@@ -47,16 +40,8 @@ def folder_is_locked(box):
         importer.run(Path(box.path("stock.db")))
 
 
-def refuses_a_broken_line(box):
-    importer = _importer(box)
-    box.write("drop/c.gz", gzip.compress(b"{}\n"))
-    with box.raises(KeyError):
-        importer.run(Path(box.path("stock.db")))
-
-
 def consumers_stop_early(box):
     box.take(stockfeed.fixed_width(Path(box.write("b.lst", "APPLE".ljust(16) + "7\nPLUM\n"))))
-    box.take(stockfeed.json_lines(Path(box.write("c.gz", gzip.compress(b'{"sku": "fig", "amount": 4}\n' * 2)))))
 
 
 def switches_books(box):
@@ -95,14 +80,14 @@ def has_no_channel(box):
         stockfeed.price_channel(("127.0.0.1", "no port"))
 
 
-def reads_profile_and_sheet(box):
-    importer = _importer(box)
-    box.write("drop.json", '{"currency": "EUR"}')
-    importer.settings()
-    stockfeed.inventory_document(Path(box.write("sheet.bz2", bz2.compress(b"12 boxes"))))
-
-
 def rejects_fail_in_the_block(box):
     with box.raises(RuntimeError), stockfeed.reject_list(Path(box.path("rejects.txt"))) as reject:
         reject("apple;x", "not a number")
         box.fail()
+
+
+def book_is_newer(box):
+    with contextlib.closing(sqlite3.connect(box.path("stock.db"))) as book:
+        book.execute("PRAGMA user_version = 2")
+    with box.raises(stockfeed.FeedError):
+        stockfeed.StockBook(Path(box.path("stock.db")))

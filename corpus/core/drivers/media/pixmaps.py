@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import zipfile
 
 from media import pixmaps
 
@@ -17,14 +16,10 @@ def _printer(box, address=None):
 def converts_a_picture(box):
     path = str(box.write("small.pgm", SMALL))
     printer = _printer(box)
-    box.write("palette.json", '{"draft": 90}')
-    printer.threshold("draft")
     printer.is_printable(path)
     printer.spool_file(path, str(box.path("job.spool")))
     printer.crop(path, str(box.path("top.pgm")), 2)
     printer.darkness([path])
-    printer.sizes([path, str(box.path("top.pgm"))])
-    printer.feed(str(box.path("device")), [b"\0\xff", b"\xff\0"])
 
 
 def remembers_thumbnails(box):
@@ -49,9 +44,9 @@ def refuses_cut_off_pictures(box):
     with box.raises(pixmaps.PictureError):
         printer.crop(path, str(box.path("top.pgm")), 2)
     with box.raises(pixmaps.PictureError):
-        printer.sizes([str(box.write("text.pgm", "P2\n"))])
+        printer.darkness([str(box.write("text.pgm", "P2\n"))])
     with box.raises(pixmaps.PictureError):
-        printer.sizes([str(box.write("head.pgm", "P5\n4"))])
+        printer.darkness([str(box.write("head.pgm", "P5\n4"))])
 
 
 def stops_after_a_row(box):
@@ -61,9 +56,6 @@ def stops_after_a_row(box):
 def reads_glyphs(box):
     sheet = b"GLYF\2\0\2\0" + bytes(range(16))
     first = str(box.write("a.sheet", sheet))
-    with zipfile.ZipFile(box.path("font.zip"), "w") as package:
-        package.writestr("a.sheet", sheet)
-    pixmaps.sheet_bytes(str(box.path("font.zip")), "a.sheet")
     with box.using(pixmaps.GlyphSheet(first)) as glyphs:
         glyphs.glyph(1)
         glyphs.replace(str(box.write("b.sheet", sheet)))

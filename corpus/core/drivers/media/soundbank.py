@@ -44,8 +44,6 @@ def measures_sounds(box):
     announcer.loudest(paths)
     announcer.mix(paths, box.path("both.wav"))
     announcer.seconds(paths[0])
-    soundbank.frames_in(paths[0])
-    soundbank.bank_index(box.path("bank.zip"))
     announcer.mute()
 
 

@@ -18,9 +18,8 @@ def _runner(box):
 
 def runs_and_skips(box):
     runner = _runner(box)
-    runner.save_table([_step()])
-    for step in runner.steps() * 2:
-        runner.run(step)
+    for _ in range(2):
+        runner.run(_step())
     runner.failures()
     runner.tail(_step())
     runner.collect(["hello.log", "a.txt"])
@@ -30,24 +29,13 @@ def runs_and_skips(box):
 def step_fails(box):
     with box.raises(steprunner.StepFailed):
         _runner(box).run(_step(command=("/bin/false",)))
-
-
-def table_cannot_be_saved(box):
-    with box.raises(TypeError):
-        _runner(box).save_table([_step(command=(b"bytes",))])
+    with box.raises(steprunner.StepFailed):
+        _runner(box).run(_step(command=("/bin/false",), inputs=()))
 
 
 def command_is_missing(box):
     with box.raises(FileNotFoundError):
         _runner(box).run(_step(command=("./nowhere",)))
-
-
-def finds_warnings(box):
-    runner = _runner(box)
-    box.write("one.log", "[]\nfine\n")
-    box.write("two.log", "[]\na.c: warning: unused\nb.c: warning: unused\n")
-    runner.first_warning([_step("one"), _step("two")])
-    runner.first_warning([_step("one")])
 
 
 def asks_a_tool(box):
@@ -61,13 +49,11 @@ def passes_tokens(box):
 
 
 def takes_slots(box):
-    runner = _runner(box)
-    runner.reserve(1)
     first = steprunner.take_slot(box.path(), 1)
     try:
-        runner.reserve(2)
+        os.close(steprunner.take_slot(box.path(), 2))
         with box.raises(steprunner.NoSlot):
-            runner.reserve(1)
+            steprunner.take_slot(box.path(), 1)
     finally:
         os.close(first)
 
@@ -90,19 +76,6 @@ def control_socket_is_there(box):
         _runner(box).await_supervisor("control")
 
 
-def tells_a_supervisor(box):
-    def supervisor(connection):
-        while connection.recv(100):
-            pass
-
-    with box.serve(supervisor) as address, box.using(steprunner.Supervised(address)) as supervised:
-        supervised.tell("step 1")
-        supervised.restart()
-        supervised.tell("step 2")
-        supervised.close()
-        supervised.restart()
-
-
 def table_fails_in_the_block(box):
     with box.raises(RuntimeError), steprunner.results(box.path("results.db")) as cursor:
         cursor.execute("SELECT 1")
@@ -113,3 +86,10 @@ def artifacts_are_readable(box):
     with tarfile.open(box.path("other.tar"), "w") as other:
         other.add(box.write("a.txt", "text"), "a.txt")
     steprunner.artifact_text(box.path("other.tar"), "a.txt")
+
+
+def expands_a_command(box):
+    runner = _runner(box)
+    runner.expanded(_step(), ["/bin/echo"])
+    with box.raises(steprunner.StepFailed):
+        runner.expanded(_step(), ["/bin/false"])

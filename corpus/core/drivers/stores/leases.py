@@ -20,9 +20,7 @@ def takes_and_frees(box):
             held.take("ink")
         held.holders()
         held.snapshot()
-        held.remembered()
         held.free(["plate", "ink"])
-        held.flush()
         held.count_of(leases.FREED)
 
 
@@ -33,26 +31,15 @@ def begins_a_new_trail(box):
         held.rotate_trail()
         held.count_of(leases.TAKEN)
         held.take("paper")
-        held.export(box.path("export.gz"))
-        held.archive(["trail", "history.db"], box.path("all.zip"))
-    leases.exported_leases(box.path("export.gz"))
 
 
 def stops_reading_the_trail(box):
     box.take(leases.trail_entries(box.write("trail", leases.ENTRY.pack(1.0, leases.TAKEN, b"ink") * 2)))
 
 
-def archives_nothing_that_is_missing(box):
-    with box.using(_leases(box)) as held:
-        with box.raises(FileNotFoundError):
-            held.archive(["trail", "nothing"], box.path("all.zip"))
-
-
 def server_is_down(box):
     with box.raises(redis.ConnectionError):
         leases.Leases("down", box.path(), "press-1")
-    with box.raises(redis.ConnectionError):
-        leases.connect("down")
 
 
 def trail_is_a_folder(box):
@@ -81,11 +68,6 @@ def runs_alone(box):
                 held.run_alone("press", ["/bin/echo", "printed"])
         with box.raises(OSError):
             held.run_alone("no/such", ["/bin/echo"])
-
-
-def hands_out_a_client(box):
-    with box.using(leases.connect("shared")) as client:
-        client.ping()
 
 
 def hears_of_leases(box):

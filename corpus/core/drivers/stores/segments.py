@@ -19,8 +19,6 @@ def writes_and_finds(box):
         store.find(b"pears")
         store.find(b"cherries")
         store.sync()
-        store.foreign_files()
-        store.counts([store.segment_path(1), store.segment_path(2)])
 
 
 def finds_a_word_over_a_boundary(box):
@@ -39,7 +37,7 @@ def packs_and_compacts(box):
         path = store.pack(1)
         list(segments.records(path))
         box.take(segments.records(path))
-        segments.packed_size(path)
+        segments.unpacked(path)
 
 
 def opens_again(box):
@@ -65,7 +63,6 @@ def refuses_damaged_segments(box):
         box.write("000001.seg", b"rubbish" + data)
         with box.raises(segments.SegmentError):
             store.find(b"one")
-        store.foreign_files()
 
 
 def refuses_a_cut_off_segment(box):
@@ -73,7 +70,6 @@ def refuses_a_cut_off_segment(box):
     with box.using(_filled(box)) as store:
         with box.raises(segments.SegmentError):
             store.pack(1)
-        store.counts([store.segment_path(1)])
 
 
 def cuts_off_a_record(box):
@@ -90,6 +86,7 @@ def creates_a_segment(box):
     path = str(box.path("new.seg"))
     with box.using(segments.create_segment(path)) as segment:
         segment.write(segments.encode(b"one"))
+    segments.create_segment(box.path("other.seg"), durable=False).close()
     with box.raises(FileExistsError):
         segments.create_segment(path)
 
