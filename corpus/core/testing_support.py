@@ -88,16 +88,25 @@ class CannedServer:
         self.close()
 
     def close(self) -> None:
-        if self._thread.is_alive():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as wake:
-                wake.sendall(b"STOP / HTTP/1.0\r\n\r\n")
-            self._thread.join(10)
-        self._listener.close()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._listener.close)
+            if self._thread.is_alive():
+                stack.callback(self._thread.join, 10)
+                stack.callback(self._refuse)
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as wake:
+                    wake.sendall(b"STOP / HTTP/1.0\r\n\r\n")
+
+    def _refuse(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         line = ""
         while not line.startswith("STOP"):
-            conn, _ = self._listener.accept()
+            try:
+                conn, _ = self._listener.accept()
+            except OSError:
+                return
             with conn, contextlib.suppress(OSError), conn.makefile("rb") as stream:
                 conn.settimeout(5)
                 line = stream.readline().decode("latin-1").strip()
