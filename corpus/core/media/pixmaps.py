@@ -61,7 +61,7 @@ def printer_socket(address):
 
 
 @contextlib.contextmanager
-def spool(path):
+def spooled_rows(path):
     "A function that appends deflated rows to a spool file."
     out = open(path, "wb")
     try:
@@ -133,7 +133,6 @@ class GlyphSheet:
     "Glyphs of one size, side by side in a file that is mapped."
 
     def __init__(self, path):
-        self.path = path
         self._file = open(path, "rb")
         try:
             magic, self.width, self.height = SHEET.unpack(self._file.read(SHEET.size))
@@ -176,7 +175,7 @@ class LabelPrinter:
 
     def spool_file(self, path, target):
         "Convert a picture row by row; gives the number of rows."
-        with spool(target) as add, contextlib.closing(rows_of(path)) as rows:
+        with spooled_rows(target) as add, contextlib.closing(rows_of(path)) as rows:
             count = 0
             for row in rows:
                 add(to_bits(row))
@@ -211,7 +210,6 @@ class LabelPrinter:
             return picture.load()
 
     def thumbnail(self, path, step=2):
-        "Every second pixel of every second row, remembered by name."
         with contextlib.closing(thumbnail_cache(os.path.join(self.folder, "thumbs.db"))) as cache:
             known = cache.execute("SELECT pixels FROM thumb WHERE name = ?", (path,)).fetchone()
             if known is not None:

@@ -68,7 +68,7 @@ def sample_memory(path: str) -> Iterator[memoryview]:
             area.close()
 
 
-def blocks(path: str, size: int = 1024) -> Iterator[bytes]:
+def sound_blocks(path: str, size: int = 1024) -> Iterator[bytes]:
     """The frames of a wave file in blocks, as players want them."""
     with wave.open(path, "rb") as sound:
         while block := sound.readframes(size):
@@ -229,7 +229,7 @@ class Announcer:
         taken = 0
         fd = os.open(device, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600)
         try:
-            with closing(blocks(path)) as pieces:
+            with closing(sound_blocks(path)) as pieces:
                 for piece in pieces:
                     taken += os.write(fd, piece)
         finally:

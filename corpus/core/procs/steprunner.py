@@ -26,7 +26,6 @@ class StepFailed(Exception):
 
     def __init__(self, name: str, status: int, tail: str = "") -> None:
         super().__init__(f"{name} failed with status {status}" + (f":\n{tail}" if tail else ""))
-        self.status = status
 
 
 class NoSlot(Exception):
@@ -104,7 +103,7 @@ def begin_log(folder: str, step: BuildStep) -> TextIO:
 
 
 @contextmanager
-def results(path: str) -> Iterator[sqlite3.Cursor]:
+def result_table(path: str) -> Iterator[sqlite3.Cursor]:
     """The table of results of all builds."""
     db = sqlite3.connect(path)
     try:
@@ -180,7 +179,7 @@ class StepRunner:
             log = stack.enter_context(begin_log(self.folder, step))
             proc = stack.enter_context(subprocess.Popen(step.command, cwd=self.folder, stdout=log, stderr=log))
             status = proc.wait()
-        with results(os.path.join(self.folder, "results.db")) as cursor:
+        with result_table(os.path.join(self.folder, "results.db")) as cursor:
             cursor.execute("INSERT INTO result VALUES (?, ?, ?)", (step.name, status, f"{step.name}.log"))
         if status:
             raise StepFailed(step.name, status, self.tail(step))

@@ -178,7 +178,6 @@ class Leases:
         self._note(TAKEN, name)
 
     def free(self, names):
-        """Give leases back, all at once."""
         with self._client.pipeline() as batch:
             for name in names:
                 batch.delete(PREFIX + name)

@@ -31,7 +31,7 @@ class Busy(RuntimeError):
     """Another process writes to the store."""
 
 
-def unpacked(path: str) -> bytes:
+def unpacked_segment(path: str) -> bytes:
     """A packed segment as it was when it was written."""
     with lzma.open(path) as packed:
         return packed.read()
@@ -84,7 +84,7 @@ def lock_store(folder: str) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def mapped(path: str) -> Iterator[mmap.mmap]:
+def mapped_segment(path: str) -> Iterator[mmap.mmap]:
     """A segment as read-only memory."""
     with open(path, "rb") as segment:
         view = mmap.mmap(segment.fileno(), 0, access=mmap.ACCESS_READ)
@@ -96,7 +96,7 @@ def mapped(path: str) -> Iterator[mmap.mmap]:
             view.close()
 
 
-def records(path: str) -> Iterator[bytes]:
+def sealed_records(path: str) -> Iterator[bytes]:
     """The records of a sealed segment, packed or not."""
     with lzma.open(path) if path.endswith(".xz") else open(path, "rb") as segment:
         segment.seek(len(MAGIC))
@@ -188,7 +188,7 @@ class SegmentStore:
     def find(self, word: bytes) -> bytes | None:
         """The first record with a word in it, youngest segment first."""
         for number in range(self.number, 0, -1):
-            with mapped(self.segment_path(number)) as view:
+            with mapped_segment(self.segment_path(number)) as view:
                 if view.find(word) < 0:
                     continue
                 hits = [payload for payload in decode(view[:], len(MAGIC)) if word in payload]
@@ -203,7 +203,7 @@ class SegmentStore:
         good = False
         try:
             packed.write(MAGIC)
-            with contextlib.closing(records(source)) as sealed:
+            with contextlib.closing(sealed_records(source)) as sealed:
                 for payload in sealed:
                     packed.write(encode(payload))
             good = True
@@ -223,7 +223,7 @@ class SegmentStore:
             with os.fdopen(fd, "wb") as merged, contextlib.ExitStack() as stack:
                 merged.write(MAGIC)
                 for number in numbers:
-                    reader = stack.enter_context(mapped(self.segment_path(number)))
+                    reader = stack.enter_context(mapped_segment(self.segment_path(number)))
                     for payload in decode(reader[:], len(MAGIC)):
                         if hashlib.sha1(payload).hexdigest() in keep:
                             merged.write(encode(payload))

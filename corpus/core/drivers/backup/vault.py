@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import tarfile
 
 from backup import vault
 
@@ -61,21 +62,20 @@ def run_is_there_already(box):
 
 def refuses_damaged_runs(box):
     stored = _vault(box)
-    stored.run(str(box.path("data")), "monday")
     box.write("vault/tuesday.tar.gz", "no archive")
     with box.raises(Exception):
         stored.restore("tuesday", "letter.txt", str(box.path("letter.txt")))
 
 
 def listing_stops_early(box):
-    stored = _vault(box)
-    stored.run(str(box.path("data")), "monday")
-    box.take(vault.members(str(box.path("vault", "monday.tar.gz"))))
+    with tarfile.open(box.path("run.tar.gz"), "w:gz") as run:
+        run.add(box.write("letter.txt", "Dear customer"), "letter.txt")
+    box.take(vault.run_members(box.path("run.tar.gz")))
 
 
 def catalogue_fails_in_the_block(box):
     _vault(box)
-    with box.raises(RuntimeError), vault.catalogue(str(box.path("vault"))) as known:
+    with box.raises(RuntimeError), vault.vault_catalogue(str(box.path("vault"))) as known:
         known.execute("SELECT count(*) FROM stored").fetchone()
         box.fail()
 

@@ -46,16 +46,16 @@ def cannot_reach_the_database(box):
 
 def opens_sessions(box):
     _dump(box)
-    with contextlib.closing(orderdump.open_session("dbname=shop")) as conn:
+    with contextlib.closing(orderdump.order_session("dbname=shop")) as conn:
         conn.execute("SELECT 1")
-    with contextlib.closing(orderdump.open_session("dbname=shop", read_only=False)) as conn:
+    with contextlib.closing(orderdump.order_session("dbname=shop", read_only=False)) as conn:
         conn.execute("SELECT 1")
 
 
 def refuses_a_session(box):
     _dump(box, **{"TIME ZONE": psycopg.Error("no such zone")})
     with box.raises(psycopg.Error):
-        orderdump.open_session("dbname=shop")
+        orderdump.order_session("dbname=shop")
 
 
 def polls_for_changes(box):
@@ -82,7 +82,7 @@ def refuses_damaged_receipts(box):
 
 def staging_fails_in_the_block(box):
     _dump(box)
-    with box.raises(Exception), orderdump.staging("dbname=shop") as cursor:
+    with box.raises(Exception), orderdump.staging_table("dbname=shop") as cursor:
         cursor.execute("INSERT INTO booked_staging VALUES (1)")
         box.fail()
 

@@ -100,7 +100,7 @@ def printer_is_busy(box):
 
 
 def spool_fails_in_the_block(box):
-    with box.raises(RuntimeError), pixmaps.spool(str(box.path("job.spool"))) as add:
+    with box.raises(RuntimeError), pixmaps.spooled_rows(str(box.path("job.spool"))) as add:
         add(b"\0")
         box.fail()
 

@@ -72,7 +72,7 @@ def finds_silence(box):
 def streams_to_the_device(box):
     announcer = _announcer(box)
     announcer.stream(box.path("next.wav"), box.path("device"))
-    box.take(soundbank.blocks(box.path("next.wav"), 1))
+    box.take(soundbank.sound_blocks(box.path("next.wav"), 1))
 
 
 def keeps_a_log(box):

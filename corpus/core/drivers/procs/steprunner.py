@@ -77,7 +77,7 @@ def control_socket_is_there(box):
 
 
 def table_fails_in_the_block(box):
-    with box.raises(RuntimeError), steprunner.results(box.path("results.db")) as cursor:
+    with box.raises(RuntimeError), steprunner.result_table(box.path("results.db")) as cursor:
         cursor.execute("SELECT 1")
         box.fail()
 

@@ -35,9 +35,9 @@ def packs_and_compacts(box):
         store.append(b"three")
         store.compact([1, 2], {hashlib.sha1(b"two").hexdigest()})
         path = store.pack(1)
-        list(segments.records(path))
-        box.take(segments.records(path))
-        segments.unpacked(path)
+        list(segments.sealed_records(path))
+        box.take(segments.sealed_records(path))
+        segments.unpacked_segment(path)
 
 
 def opens_again(box):
@@ -93,11 +93,11 @@ def creates_a_segment(box):
 
 def cannot_map_an_empty_file(box):
     path = str(box.write("empty.seg", b""))
-    with box.raises(ValueError), segments.mapped(path):
+    with box.raises(ValueError), segments.mapped_segment(path):
         pass
 
 
 def fails_in_a_mapping(box):
     path = str(box.write("one.seg", segments.MAGIC + segments.encode(b"one")))
-    with box.raises(RuntimeError), segments.mapped(path):
+    with box.raises(RuntimeError), segments.mapped_segment(path):
         box.fail()
