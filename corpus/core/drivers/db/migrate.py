@@ -1,6 +1,5 @@
 """Calls into db/migrate.py."""
 
-import contextlib
 import zipfile
 
 from db import migrate
@@ -26,7 +25,7 @@ def applies_loose_and_packed_steps(box):
     migrator.run()
     list(migrator.protocol())
     migrator.export_history(str(box.path("history.csv")))
-    with contextlib.closing(migrate.connect_readonly(str(box.path("app.db")))) as conn:
+    with box.using(migrate.connect_readonly(str(box.path("app.db")))) as conn:
         conn.execute("SELECT count(*) FROM schema_step").fetchone()
 
 
@@ -35,7 +34,7 @@ def stops_at_a_step(box):
     migrator.collect()
     migrator.run(upto=1)
     box.take(migrator.protocol())
-    with contextlib.closing(migrate.SchemaFile(str(box.path("app.db")))) as schema:
+    with box.using(migrate.SchemaFile(str(box.path("app.db")))) as schema:
         schema.applied()
         schema.reopen()
         schema.close()

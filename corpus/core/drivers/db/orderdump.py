@@ -1,7 +1,5 @@
 """Calls into db/orderdump.py."""
 
-import contextlib
-
 import psycopg
 from db import orderdump
 
@@ -46,9 +44,9 @@ def cannot_reach_the_database(box):
 
 def opens_sessions(box):
     _dump(box)
-    with contextlib.closing(orderdump.order_session("dbname=shop")) as conn:
+    with box.using(orderdump.order_session("dbname=shop")) as conn:
         conn.execute("SELECT 1")
-    with contextlib.closing(orderdump.order_session("dbname=shop", read_only=False)) as conn:
+    with box.using(orderdump.order_session("dbname=shop", read_only=False)) as conn:
         conn.execute("SELECT 1")
 
 

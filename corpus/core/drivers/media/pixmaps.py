@@ -1,6 +1,5 @@
 """Calls into media/pixmaps.py."""
 
-import contextlib
 import os
 import sqlite3
 
@@ -106,5 +105,5 @@ def spool_fails_in_the_block(box):
 
 
 def hands_out_the_table(box):
-    with contextlib.closing(pixmaps.thumbnail_cache(os.path.join(str(box.path()), "thumbs.db"))) as cache:
+    with box.using(pixmaps.thumbnail_cache(os.path.join(str(box.path()), "thumbs.db"))) as cache:
         cache.execute("SELECT count(*) FROM thumb").fetchone()
