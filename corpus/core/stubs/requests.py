@@ -1,7 +1,8 @@
 """A stand-in for requests: sessions and responses that answer from a table.
 
-``answers`` maps a piece of an address to (status, body), or to the exception that the request raises; what no
-piece fits is not found. A session is held until ``close()``; a response only if it is streamed, as in the real library.
+``answers`` maps a piece of an address to (status, body), to a function that gives them for what was sent, or to the
+exception that the request raises; what no piece fits is not found. A session is held until ``close()``; a response
+only if it is streamed, as in the real library.
 """
 
 import json as _json
@@ -87,6 +88,8 @@ class Session:
         found = next((answer for piece, answer in answers.items() if piece in url), (404, b""))
         if isinstance(found, Exception):
             raise found
+        if callable(found):
+            found = found(data if json is None else json)
         return Response(url, *found, stream)
 
     def get(self, url, **options):
