@@ -15,9 +15,15 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, closing, contextmanager
+from urllib.request import urlopen
 
 log = logging.getLogger("hostagent")
 
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS level (at REAL, volume TEXT, free INTEGER)",
+    "CREATE INDEX IF NOT EXISTS level_volume ON level (volume, at)",
+)
+KEEPALIVE = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY))
 LOAD_NAMES = ("load.1", "load.5", "load.15")
 
 
@@ -50,7 +56,9 @@ def claim(path):
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(fd, 0)
+        if os.fstat(fd).st_size:
+            log.info("an agent was here before")
+            os.ftruncate(fd, 0)
         os.write(fd, b"%d\n" % os.getpid())
     except BlockingIOError:
         os.close(fd)
@@ -65,6 +73,8 @@ def order_socket(path):
     """Where ``hostagent flush`` sends its orders to."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
+        if os.path.exists(path):
+            os.unlink(path)
         sock.bind(path)
         sock.setblocking(False)
     except BaseException:
@@ -78,7 +88,8 @@ def volume_history(path):
     """A cursor on the table of fill levels, in one transaction."""
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS level (at REAL, volume TEXT, free INTEGER)")
+        for statement in SCHEMA:
+            db.execute(statement)
         with db:
             yield db.cursor()
     finally:
@@ -124,7 +135,8 @@ class CarbonLink:
         self.prefix = prefix
         self._sock = socket.create_connection(address, timeout=3)
         try:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for level, option in KEEPALIVE:
+                self._sock.setsockopt(level, option, 1)
         except BaseException:
             self._sock.close()
             raise
@@ -179,6 +191,18 @@ class HostAgent:
                 if received:
                     found.append((f"net.{name.strip()}", received))
         return found
+
+    def learn(self, url):
+        """Take the table of plug-ins from the configuration server."""
+        with urlopen(url, timeout=3) as reply:
+            table = reply.read()
+        out = open(self._path("plugins.json"), "wb")
+        try:
+            out.write(table)
+            out.flush()
+            os.fsync(out.fileno())
+        finally:
+            out.close()
 
     def plugins(self):
         """The numbers of all plug-ins; one that fails is left out."""

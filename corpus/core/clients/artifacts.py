@@ -11,7 +11,6 @@ import configparser
 import hashlib
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -23,6 +22,11 @@ from typing import Any, BinaryIO, Iterable, Iterator, Optional
 
 import httpx
 import requests
+
+INDEX_SETUP = (
+    "CREATE TABLE IF NOT EXISTS cached (name TEXT PRIMARY KEY, digest TEXT)",
+    "CREATE INDEX IF NOT EXISTS cached_digest ON cached (digest)",
+)
 
 
 class ArtifactError(Exception):
@@ -79,7 +83,10 @@ def wake_socket(port: int = 0) -> socket.socket:
     """The server sends a datagram here when something new has come."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        sock.bind(("127.0.0.1", port))
+        if port:
+            sock.bind(("127.0.0.1", port))
+        else:
+            sock.bind(("localhost", 0))
         sock.settimeout(0.1)
     except BaseException:
         sock.close()
@@ -132,7 +139,8 @@ class ArtifactIndex:
         self.path = path
         self._db: Optional[sqlite3.Connection] = sqlite3.connect(path)
         try:
-            self._db.execute("CREATE TABLE IF NOT EXISTS cached (name TEXT PRIMARY KEY, digest TEXT)")
+            for statement in INDEX_SETUP:
+                self._db.execute(statement)
         except BaseException:
             self._db.close()
             raise
@@ -273,14 +281,33 @@ class ArtifactClient:
         """Hand an artifact to a command; what the command prints."""
         fd = os.open(self.cache / name, os.O_RDONLY)
         try:
+            if os.fstat(fd).st_size == 0:
+                raise ArtifactError(f"{name} is empty")
             proc = subprocess.Popen(command, stdin=fd, stdout=subprocess.PIPE)
             out, _ = proc.communicate()
         finally:
             os.close(fd)
         return out.decode("utf-8", "replace")
 
+    def damaged(self) -> list[str]:
+        """Names of cached artifacts that are not what the index says."""
+        found = []
+        with closing(ArtifactIndex(self.cache / "index.db")) as index:
+            for name in self.cached():
+                sha = hashlib.sha256()
+                source = open(self.cache / name, "rb")
+                try:
+                    while block := source.read(1 << 16):
+                        sha.update(block)
+                finally:
+                    source.close()
+                if sha.hexdigest() != index.digest(name):
+                    found.append(name)
+        return found
+
     def export(self, names: Iterable[str], target: Path) -> None:
         """Copy artifacts out of the cache."""
         for name in names:
             with open(self.cache / name, "rb") as source, open(target / name, "wb") as out:
-                shutil.copyfileobj(source, out)
+                while block := source.read(1 << 16):
+                    out.write(block)

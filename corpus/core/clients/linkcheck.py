@@ -20,6 +20,11 @@ from urllib.parse import urldefrag, urljoin
 import aiohttp
 import httpx
 
+SETUP = (
+    "CREATE TABLE IF NOT EXISTS finding (url TEXT PRIMARY KEY, status INTEGER, page TEXT)",
+    "PRAGMA synchronous = OFF",
+)
+
 
 class LinkCheckError(Exception):
     pass
@@ -71,8 +76,8 @@ def snapshot_page(path, name):
 def open_findings(path):
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS finding (url TEXT PRIMARY KEY, status INTEGER, page TEXT)")
-        db.execute("PRAGMA synchronous = OFF")
+        for statement in SETUP:
+            db.execute(statement)
     except BaseException:
         db.close()
         raise
@@ -184,7 +189,7 @@ class LinkChecker:
         self.folder = folder
         self.settings = _site_settings(os.path.join(folder, "site.json"))
         prefixes = _ignored_prefixes(os.path.join(folder, "ignore"))
-        self.ignored = tuple(prefixes.split())
+        self.ignored = ("mailto:", *prefixes.split())
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -198,18 +203,18 @@ class LinkChecker:
             await fetcher.start()
             stack.push_async_callback(fetcher.aclose)
             outside = await stack.enter_async_context(outside_client(5))
-            trace = stack.enter_context(CheckTrace(self.path("trace.gz")))
-            while pending and len(seen) < limit:
-                url, page = pending.pop()
-                if url.startswith(start):
-                    status, text = await fetcher.page(url)
-                else:
-                    status, text = await self.head(outside, url), ""
-                trace.note(status, url)
-                self.keep(url, status, page)
-                fresh = [link for link in links_of(text, url) if link not in seen and not link.startswith(self.ignored or "#")]
-                seen.update(fresh)
-                pending += [(link, url) for link in fresh]
+            with CheckTrace(self.path("trace.gz")) as trace:
+                while pending and len(seen) < limit:
+                    url, page = pending.pop()
+                    if url.startswith(start):
+                        status, text = await fetcher.page(url)
+                    else:
+                        status, text = await self.head(outside, url), ""
+                    trace.note(status, url)
+                    self.keep(url, status, page)
+                    fresh = [link for link in links_of(text, url) if link not in seen and not link.startswith(self.ignored)]
+                    seen.update(fresh)
+                    pending += [(link, url) for link in fresh]
         return len(seen)
 
     async def head(self, client, url):
@@ -235,8 +240,12 @@ class LinkChecker:
             db.execute("INSERT OR REPLACE INTO finding VALUES (?, ?, ?)", (url, status, page))
 
     def broken(self):
+        found = []
         with closing(sqlite3.connect(self.path("findings.db"))) as db:
-            return db.execute("SELECT status, page, url FROM finding WHERE status != 200 ORDER BY url").fetchall()
+            for status, page, url in db.execute("SELECT status, page, url FROM finding ORDER BY url"):
+                if status != 200:
+                    found.append((status, page, url))
+        return found
 
     def summary(self, wanted=()):
         """Numbers of the findings for each status, or of those that are wanted."""
@@ -274,12 +283,15 @@ class LinkChecker:
     def merge(self, names):
         """Broken addresses of several reports in one list."""
         count = 0
-        with open(self.path("broken.txt"), "w", encoding="utf-8") as out:
+        out = open(self.path("broken.txt"), "w", encoding="utf-8")
+        try:
             for name in names:
                 with closing(broken_in(self.path(name))) as urls:
                     for url in urls:
                         out.write(url + "\n")
                         count += 1
+        finally:
+            out.close()
         return count
 
     def lock(self):

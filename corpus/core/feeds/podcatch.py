@@ -27,6 +27,10 @@ import wave
 import zipfile
 from xml.etree import ElementTree
 
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS episode (url TEXT PRIMARY KEY, file TEXT, digest TEXT)",
+    "CREATE INDEX IF NOT EXISTS episode_digest ON episode (digest)",
+)
 PIECE = 1 << 15
 
 
@@ -68,7 +72,8 @@ def reach(parts, timeout=5):
     try:
         server.connect(parts.hostname, parts.port or 21)
         server.login()
-        server.cwd(posixpath.dirname(parts.path) or "/")
+        for folder in parts.path.split("/")[1:-1]:
+            server.cwd(folder)
     except BaseException:
         server.close()
         raise
@@ -79,6 +84,8 @@ def open_part(path, offset):
     """The unfinished file of an episode, set to where it goes on."""
     part = open(path, "r+b" if offset else "w+b")
     try:
+        if part.seek(0, os.SEEK_END) < offset:
+            raise PodcastError(f"{path} is too short")
         part.seek(offset)
         part.truncate()
     except:
@@ -92,7 +99,8 @@ def catalogue(path):
     """A cursor on the table of episodes."""
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS episode (url TEXT PRIMARY KEY, file TEXT, digest TEXT)")
+        for statement in TABLES:
+            db.execute(statement)
         with db:
             yield db.cursor()
     finally:
@@ -146,7 +154,8 @@ class PlayerLink:
     def __enter__(self):
         self._sock = socket.create_connection(self.address, timeout=2)
         try:
-            self._sock.sendall(b"hello podcatch\n")
+            for line in (b"hello podcatch\n", b"clear\n"):
+                self._sock.sendall(line)
         except BaseException:
             self._sock.close()
             raise
@@ -260,14 +269,20 @@ class Catcher:
 
     def doubles(self):
         """Digests that more than one episode has."""
+        seen, found = set(), []
         with contextlib.closing(sqlite3.connect(self.path("episodes.db"))) as db:
-            rows = db.execute("SELECT digest FROM episode GROUP BY digest HAVING count(*) > 1").fetchall()
-        return [row[0] for row in rows]
+            for (digest,) in db.execute("SELECT digest FROM episode ORDER BY url"):
+                if digest in seen:
+                    found.append(digest)
+                seen.add(digest)
+        return found
 
     def tag(self, name, command):
         """What a tag reader prints about an episode."""
         fd = os.open(self.path(name), os.O_RDONLY)
         try:
+            if os.fstat(fd).st_size == 0:
+                return ""
             proc = subprocess.Popen(command, stdin=fd, stdout=subprocess.PIPE)
             out, _ = proc.communicate()
         finally:

@@ -22,6 +22,10 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
 
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS fetched (mailbox TEXT PRIMARY KEY, uid INTEGER)",
+    "CREATE TABLE IF NOT EXISTS expunged (mailbox TEXT, uid INTEGER)",
+)
 UID_LINE = re.compile(rb"UID (\d+)")
 
 
@@ -76,7 +80,8 @@ def state_db(path: Path) -> sqlite3.Connection:
     """The table of UIDs, made if it is not there."""
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS fetched (mailbox TEXT PRIMARY KEY, uid INTEGER)")
+        for statement in TABLES:
+            db.execute(statement)
         db.commit()
     except BaseException:
         db.close()
@@ -135,6 +140,8 @@ class SubjectIndex:
         self._out = path.open("a", encoding="utf-8")
         try:
             self.size = os.fstat(self._out.fileno()).st_size
+            if self.size == 0:
+                self._out.write("# file, subject\n")
         except BaseException:
             self._out.close()
             raise
@@ -244,7 +251,8 @@ class MailFetcher:
         with seen.open(encoding="utf-8") as marks, open(self.folder / "subjects", encoding="utf-8") as subjects:
             known = set(marks.read().split())
             for line in subjects:
-                count += line.partition("\t")[0] not in known
+                if not line.startswith("#"):
+                    count += line.partition("\t")[0] not in known
         return count
 
     def pack_attachments(self, day: str) -> int:

@@ -19,6 +19,10 @@ import tempfile
 import time
 
 LIMIT = 1 << 20
+TABLES = (
+    'CREATE TABLE IF NOT EXISTS bounce (recipient TEXT PRIMARY KEY, times INTEGER)',
+    'CREATE INDEX IF NOT EXISTS bounce_times ON bounce (times)',
+)
 
 
 class OutboxError(Exception):
@@ -73,6 +77,8 @@ def notify_socket(path):
     '''Programs send a datagram here when they have dropped a message.'''
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
+        if os.path.exists(path):
+            os.unlink(path)
         sock.bind(path)
         sock.settimeout(0.0)
     except:
@@ -123,7 +129,8 @@ class BounceTable(object):
         self.path = path
         self._db = sqlite3.connect(path)
         try:
-            self._db.execute('CREATE TABLE IF NOT EXISTS bounce (recipient TEXT PRIMARY KEY, times INTEGER)')
+            for statement in TABLES:
+                self._db.execute(statement)
             self._db.commit()
         except BaseException:
             self._db.close()
@@ -254,8 +261,19 @@ class Outbox(object):
             if name.endswith('.bz2'):
                 continue
             with open(self.path('sent', name), 'rb') as plain, bz2.open(self.path('sent', name + '.bz2'), 'wb') as packed:
-                packed.write(plain.read())
+                for line in plain:
+                    packed.write(line)
             os.unlink(self.path('sent', name))
+
+    def requeue(self, names):
+        '''Try failed messages again.'''
+        retries = open(self.path('retries'), 'a')
+        try:
+            for name in names:
+                os.rename(self.path('failed', name), self.path('new', name))
+                retries.write('%d %s\n' % (time.time(), name))
+        finally:
+            retries.close()
 
     def summary(self):
         '''Number of messages in each state.'''
@@ -267,8 +285,12 @@ class Outbox(object):
         return counts
 
     def worst(self):
+        '''The recipient that bounces most, those of this machine aside.'''
         with contextlib.closing(sqlite3.connect(self.path('bounces.db'))) as db:
-            return db.execute('SELECT recipient, times FROM bounce ORDER BY times DESC LIMIT 1').fetchone()
+            for recipient, times in db.execute('SELECT recipient, times FROM bounce ORDER BY times DESC'):
+                if not recipient.endswith('@localhost'):
+                    return recipient, times
+        return None
 
     def notified(self, path, wanted=True):
         '''Whether a program has said that there is mail.'''

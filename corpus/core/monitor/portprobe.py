@@ -25,6 +25,11 @@ from urllib.request import urlopen
 log = logging.getLogger("portprobe")
 
 Target = namedtuple("Target", "kind host port")
+HEADERS = (("User-Agent", "portprobe"), ("Connection", "close"))
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS state (target TEXT PRIMARY KEY, up INTEGER, since REAL)",
+    "CREATE INDEX IF NOT EXISTS state_since ON state (since)",
+)
 Sample = struct.Struct("<dHf")
 DNS_QUERY = struct.pack(">HHHHHH", 4711, 0x0100, 1, 0, 0, 0) + b"\x07example\x03org\x00\x00\x01\x00\x01"
 
@@ -77,7 +82,10 @@ def web_connection(target):
     """A connection on which a request is on its way."""
     conn = http.client.HTTPConnection(target.host, target.port, timeout=2)
     try:
-        conn.request("HEAD", "/", headers={"User-Agent": "portprobe"})
+        conn.putrequest("HEAD", "/")
+        for name, value in HEADERS:
+            conn.putheader(name, value)
+        conn.endheaders()
     except:
         conn.close()
         raise
@@ -89,7 +97,8 @@ def state_table(path):
     """A cursor on the table of states; what was written is committed in the end."""
     db = sqlite3.connect(path)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS state (target TEXT PRIMARY KEY, up INTEGER, since REAL)")
+        for statement in TABLES:
+            db.execute(statement)
         with db:
             yield db.cursor()
     finally:
@@ -141,8 +150,10 @@ class SampleLog:
     def open(self):
         self._out = open(self.path(), "ab")
         try:
-            # Half a record is left behind by a power failure.
-            self._out.truncate(self._out.seek(0, os.SEEK_END) // Sample.size * Sample.size)
+            size = self._out.seek(0, os.SEEK_END)
+            if size % Sample.size:
+                # Half a record is left behind by a power failure.
+                self._out.truncate(size - size % Sample.size)
         except BaseException:
             self._out.close()
             raise
@@ -213,11 +224,10 @@ class Prober:
         try:
             sock.settimeout(2)
             sock.sendto(DNS_QUERY, (target.host, target.port))
-            answer = sock.recv(512)
+            if sock.recv(512)[:2] != DNS_QUERY[:2]:
+                raise ProbeError(target, "foreign answer")
         finally:
             sock.close()
-        if answer[:2] != DNS_QUERY[:2]:
-            raise ProbeError(target, "foreign answer")
 
     def open_ports(self, host, ports):
         """Which of these ports somebody listens on."""
@@ -270,9 +280,12 @@ class Prober:
             log.error("the pager says %r", out)
 
     def down(self):
+        found = []
         with closing(sqlite3.connect(self.path("states.db"))) as db:
-            rows = db.execute("SELECT target FROM state WHERE NOT up ORDER BY since").fetchall()
-        return [row[0] for row in rows]
+            for name, up in db.execute("SELECT target, up FROM state ORDER BY since"):
+                if not up:
+                    found.append(name)
+        return found
 
     def slowest(self, day):
         with LatencyMap(self.path(day + ".samples")) as latencies:
@@ -282,7 +295,8 @@ class Prober:
     def pack(self, days):
         for day in days:
             with open(self.path(day + ".samples"), "rb") as plain, lzma.open(self.path(day + ".xz"), "wb") as packed:
-                packed.write(plain.read())
+                while record := plain.read(Sample.size * 512):
+                    packed.write(record)
 
     def share(self, url):
         """Leave what another prober sees in a file of our own; whether it sees anything."""

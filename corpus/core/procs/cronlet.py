@@ -79,6 +79,8 @@ def take_folder(path):
 def control_socket(path):
     listener = socket.socket(socket.AF_UNIX)
     try:
+        if os.path.exists(path):
+            os.unlink(path)
         listener.bind(path)
         listener.listen(4)
         listener.settimeout(0.5)
@@ -91,10 +93,12 @@ def control_socket(path):
 @contextlib.contextmanager
 def borrowed_stdin(text):
     """A descriptor from which a child reads this text."""
+    data = text.encode()
     reader, writer = os.pipe()
     try:
         try:
-            os.write(writer, text.encode())
+            while data:
+                data = data[os.write(writer, data):]
         finally:
             os.close(writer)
         yield reader
@@ -108,6 +112,8 @@ def results_of(folder):
     db = sqlite3.connect(os.path.join(folder, "results.db"))
     try:
         db.row_factory = sqlite3.Row
+        for pragma in ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY"):
+            db.execute(pragma)
         yield db
     finally:
         db.close()
@@ -154,8 +160,9 @@ class EventLog:
     def open(self):
         self._out = open(self.path, "a", encoding="utf-8")
         try:
-            self._out.write("# opened %d\n" % time.time())
-            self._out.flush()
+            if self._out.tell() == 0:
+                self._out.write("# begun %d\n" % time.time())
+                self._out.flush()
         except BaseException:
             self._out.close()
             raise
@@ -306,7 +313,10 @@ def ask(path, question):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(path)
         sock.sendall(question.encode() + b"\n")
-        return sock.recv(64)
+        answer = b""
+        while data := sock.recv(64):
+            answer += data
+    return answer
 
 
 def copy_jobs(names, source, target):

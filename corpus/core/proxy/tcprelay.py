@@ -20,6 +20,10 @@ from contextlib import ExitStack, closing, contextmanager
 log = logging.getLogger('tcprelay')
 
 BLOCK = 8192
+TABLES = (
+    'CREATE TABLE IF NOT EXISTS traffic (host TEXT, sent INTEGER, received INTEGER)',
+    'CREATE INDEX IF NOT EXISTS traffic_host ON traffic (host)',
+)
 RECORD = struct.Struct('>BdI')
 
 
@@ -57,7 +61,8 @@ def listen(address, backlog=8):
     '''A listening socket that a restarted relay can bind again.'''
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in (socket.SO_REUSEADDR, socket.SO_KEEPALIVE):
+            sock.setsockopt(socket.SOL_SOCKET, option, 1)
         sock.bind(address)
         sock.listen(backlog)
     except OSError as error:
@@ -98,7 +103,8 @@ def counters(path):
     '''The table of bytes per host; commits if all goes well.'''
     db = sqlite3.connect(path)
     try:
-        db.execute('CREATE TABLE IF NOT EXISTS traffic (host TEXT, sent INTEGER, received INTEGER)')
+        for statement in TABLES:
+            db.execute(statement)
         yield db
         db.commit()
     finally:
@@ -141,6 +147,8 @@ class AccessLog:
         self.path = path
         self._out = open(path, 'a', encoding='ascii')
         try:
+            if self._out.tell() == 0:
+                self._out.write('# time host rule sent received\n')
             self._inode = os.fstat(self._out.fileno()).st_ino
         except BaseException:
             self._out.close()
@@ -265,9 +273,11 @@ class Relay:
 
     def traffic(self):
         '''Bytes sent and received by each host.'''
+        total = {}
         with closing(sqlite3.connect(self.path('traffic.db'))) as db:
-            rows = db.execute('SELECT host, sum(sent), sum(received) FROM traffic GROUP BY host').fetchall()
-        return {host: (sent, received) for host, sent, received in rows}
+            for host, sent, received in db.execute('SELECT host, sum(sent), sum(received) FROM traffic GROUP BY host'):
+                total[host] = (sent, received)
+        return total
 
     def pack(self, numbers):
         '''Pack recordings; the plain ones go.'''

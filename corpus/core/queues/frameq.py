@@ -20,6 +20,11 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 Address = tuple[str, int]
 
+SPOOL_SETUP = (
+    "PRAGMA journal_mode = MEMORY",
+    "CREATE TABLE IF NOT EXISTS spool (number INTEGER PRIMARY KEY, queue TEXT, body BLOB)",
+)
+
 
 class QueueTrouble(Exception):
     """The broker, or what it sends, is not as it should be."""
@@ -94,7 +99,8 @@ def connect(address: Address, login: str) -> socket.socket:
 def open_spool(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=2)
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS spool (number INTEGER PRIMARY KEY, queue TEXT, body BLOB)")
+        for statement in SPOOL_SETUP:
+            db.execute(statement)
         db.commit()
     except BaseException as error:
         db.close()
@@ -286,7 +292,8 @@ class Publisher:
         count = 0
         for path in paths:
             with open(path, "rb") as source, lzma.open(path + ".xz", "wb") as packed:
-                packed.write(source.read())
+                while block := source.read(1 << 16):
+                    packed.write(block)
             with suppress(FileNotFoundError):
                 os.unlink(path)
             count += 1

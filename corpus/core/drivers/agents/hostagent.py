@@ -33,6 +33,17 @@ def asks_plugins(box):
     _agent(box).plugins()
 
 
+def learns(box):
+    def web(connection):
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with box.serve(web) as (host, port):
+        agent = _agent(box)
+        agent.learn(f"http://{host}:{port}/plugins")
+        agent.plugins()
+
+
 def notes_volumes(box):
     agent = _agent(box)
     agent.note_volume("/", 1000)
@@ -80,14 +91,17 @@ def claims(box):
             hostagent.claim(box.path("pid"))
     finally:
         os.close(fd)
+    os.close(hostagent.claim(box.path("pid")))
 
 
 def takes_orders(box):
     agent = _agent(box)
     agent.orders("one.sock")
     agent.orders("two.sock", wanted=False)
+    agent.orders("two.sock")
+    os.makedirs(box.path("three.sock"))
     with box.raises(OSError):
-        hostagent.order_socket("one.sock")
+        hostagent.order_socket("three.sock")
 
 
 def history_block_fails(box):

@@ -58,11 +58,17 @@ def downloads(box):
         client.download("tool.zip")
         path = client.download("tool.zip")
         artifacts.manifest_of(path)
-        client.cached()
+        client.damaged()
+        box.write("cache/tool.zip", "rubbish")
+        client.damaged()
+        client.download("tool.zip")
         client.unpack("tool.zip", ["/bin/cat"])
         os.makedirs(box.path("out"))
         client.export(["tool.zip"], pathlib.Path(box.path("out")))
         client.renew("other")
+        box.write("cache/tool.zip", "")
+        with box.raises(artifacts.ArtifactError):
+            client.unpack("tool.zip", ["/bin/cat"])
 
 
 def artifact_is_missing(box):

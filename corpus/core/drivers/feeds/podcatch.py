@@ -19,7 +19,7 @@ def _web(connection):
         path = lines.readline().split()[1]
         while lines.readline().strip():
             pass
-    body = FEED.format(host, port).encode() if path == b"/feed" else b"sound of " + path
+    body = FEED.format(host, port).encode() if path == b"/feed" else b"sound"
     state = b"404 Not Found" if path == b"/nothing" else b"200 OK"
     connection.sendall(b"HTTP/1.0 %s\r\nContent-Length: %d\r\n\r\n%s" % (state, len(body), body))
 
@@ -69,6 +69,11 @@ def fetches_over_ftp(box):
         catcher.fetch(f"ftp://{host}:{port}/pub/two.mp3")
 
 
+def part_is_too_short(box):
+    with box.raises(podcatch.PodcastError):
+        podcatch.open_part(box.write("one.mp3.part", "so"), 9)
+
+
 def feed_is_gone(box):
     with box.serve(_web) as (host, port):
         with box.raises(podcatch.PodcastError):
@@ -92,6 +97,8 @@ def reads_what_came_along(box):
 def asks_a_tag_reader(box):
     box.write("one.mp3", "title")
     podcatch.Catcher(box.path()).tag("one.mp3", ["/bin/cat"])
+    box.write("two.mp3", "")
+    podcatch.Catcher(box.path()).tag("two.mp3", ["/bin/cat"])
 
 
 def queues(box):
@@ -107,6 +114,7 @@ def queues(box):
         with box.using(podcatch.PlayerLink(address)) as link:
             link.again()
             link.queue("one.mp3")
+            link.again()
             link.close()
             link.again()
             link.queue("two.mp3")

@@ -1,6 +1,7 @@
 """Calls into mail/outbox.py."""
 
 import json
+import os
 
 from mail import outbox
 
@@ -42,7 +43,14 @@ def sends(box):
         mails.flush()
         mails.summary()
         mails.worst()
-        mails.pack()
+    with box.using(outbox.BounceTable(box.path("bounces.db"))) as bounces:
+        for _ in range(2):
+            bounces.refuse("root@localhost")
+        mails.worst()
+    os.unlink(box.path("bounces.db"))
+    with box.using(outbox.BounceTable(box.path("bounces.db"))):
+        mails.worst()
+    mails.pack()
 
 
 def sends_nothing_large(box):
@@ -59,6 +67,8 @@ def packs(box):
     mails.pack()
     outbox.archived_message(box.path("sent", "one.bz2"))
     mails.touch()
+    box.write("failed/three", "To: nobody@example.org\n\nhello\n")
+    mails.requeue(["three"])
 
 
 def signs(box):
@@ -100,9 +110,11 @@ def turns_the_month(box):
 def is_notified(box):
     mails = _box(box)
     mails.notified("one.sock")
+    mails.notified("one.sock")
     mails.notified("two.sock", wanted=False)
+    os.makedirs(box.path("three.sock"))
     with box.raises(OSError):
-        outbox.notify_socket("one.sock")
+        outbox.notify_socket("three.sock")
 
 
 def head_is_read(box):
