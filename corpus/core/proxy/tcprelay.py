@@ -119,7 +119,7 @@ def replayed(path):
             yield side, recording.read(length)
 
 
-class Recording:
+class WireRecording:
     '''Blocks of one connection, each with its side and time.'''
 
     def __init__(self, path):
@@ -251,7 +251,7 @@ class Relay:
         rule, address = self.choose(first)
         self.number += 1
         total = [len(first), 0]
-        with reach_upstream(address, self.context) as upstream, Recording(self.path('%04d.rec' % self.number)) as recording:
+        with reach_upstream(address, self.context) as upstream, WireRecording(self.path('%04d.rec' % self.number)) as recording:
             upstream.sendall(first)
             recording.block(0, first)
             ends = [client, upstream]

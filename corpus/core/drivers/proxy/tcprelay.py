@@ -61,7 +61,7 @@ def checks(box):
 
 
 def keeps_strangers_out(box):
-    _serve(_relay(box, allow="192.0.2.1"))
+    _serve(_relay(box, allow="localhost"))
 
 
 def no_rule_fits(box):
@@ -122,7 +122,7 @@ def log_is_moved(box):
 
 
 def stops_replaying(box):
-    with box.using(tcprelay.Recording(box.path("one"))) as recording:
+    with box.using(tcprelay.WireRecording(box.path("one"))) as recording:
         recording.block(0, b"text")
         recording.block(1, b"text")
     box.take(tcprelay.replayed(box.path("one")))
