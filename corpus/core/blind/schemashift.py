@@ -165,6 +165,7 @@ class Shifter:
         with tempfile.TemporaryDirectory(prefix="shift-", dir=self.database.parent) as folder:
             copy = sqlite3.connect(os.path.join(folder, "copy.db"), isolation_level=None)
             try:
+                copy.execute("PRAGMA synchronous = OFF")
                 self._conn.backup(copy)
                 for script in self.pending():
                     self._apply(copy, script)

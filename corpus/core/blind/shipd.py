@@ -145,7 +145,7 @@ def segment_lines(path):
 
 def pack_segment(path):
     """The lines of a segment, gzipped and ready to be sent, as a file."""
-    body = tempfile.SpooledTemporaryFile(1 << 20)
+    body = tempfile.TemporaryFile()
     try:
         with gzip.GzipFile('', 'wb', 6, body) as packed, closing(segment_lines(path)) as lines:
             for line in lines:

@@ -238,7 +238,7 @@ class VaultIndex:
         path = os.path.join(self.root, record.archive)
         if not record.archive.endswith((".zip", *TAR_SUFFIXES)):
             return open(path, "rb")
-        copy = tempfile.SpooledTemporaryFile(1 << 22)
+        copy = tempfile.TemporaryFile()
         try:
             with stored_member(path, record.name) as member:
                 while block := member.read(1 << 16):
