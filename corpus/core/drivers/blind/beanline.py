@@ -3,6 +3,7 @@
 import base64
 import socket
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from blind import beanline
 
@@ -69,7 +70,7 @@ def works_through_a_queue(box):
 
 def drains_into_a_file(box):
     with box.serve(_daemon([b"one", b"two"])) as address, _client(box, address) as client:
-        client.drain_to(box.path("drained.jsonl"))
+        client.drain_to(Path(box.path("drained.jsonl")))
 
 
 def is_told_something_unexpected(box):
@@ -79,7 +80,7 @@ def is_told_something_unexpected(box):
 
 
 def parks_jobs_while_the_daemon_is_down(box):
-    spool = box.path("spool")
+    spool = Path(box.path("spool"))
     with _client(box, ("127.0.0.1", _closed_port(box)), spool=spool) as client:
         client.put_or_spool(b"one")
         client.put_or_spool(b"two")
@@ -94,7 +95,7 @@ def does_not_park_without_a_spool(box):
 
 
 def replays_everything(box):
-    spool = box.path("spool")
+    spool = Path(box.path("spool"))
     spool.write_bytes(base64.b64encode(b"one") + b"\n" + base64.b64encode(b"two") + b"\n")
     with box.serve(_daemon()) as address, _client(box, address, spool=spool) as client:
         client.put_or_spool(b"zero")
@@ -103,7 +104,7 @@ def replays_everything(box):
 
 
 def replays_until_the_daemon_hangs_up(box):
-    spool = box.path("spool")
+    spool = Path(box.path("spool"))
     spool.write_bytes(b"".join(base64.b64encode(b"job %d" % n) + b"\n" for n in range(4)))
     with box.serve(_daemon(drop_after=0)) as address, _client(box, address, spool=spool) as client:
         client.replay_spool()

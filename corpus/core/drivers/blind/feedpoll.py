@@ -134,6 +134,14 @@ def polls_a_feed_that_is_gone(box):
         _poll(box, _http("410 Gone", b"<html/>"))
 
 
+def polls_a_feed_whose_server_is_down(box):
+    with box.serve(_http("200 OK")) as address:
+        pass
+    source = feedpoll.FeedSource(_url(address), feedpoll.State(box.path("state.json")))
+    with box.raises(feedpoll.FetchError):
+        list(source.poll())
+
+
 def polls_a_feed_that_is_no_xml(box):
     with box.raises(feedpoll.FetchError):
         _poll(box, _http("200 OK", b"<rss>"))

@@ -2,13 +2,18 @@
 
 import sqlite3
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from blind import jobstore
 
 
+def _path(box, *parts):
+    return Path(box.path(*parts))
+
+
 @contextmanager
 def _store(box, **options):
-    with box.using(jobstore.JobStore(box.path("jobs.db"), **options)) as store:
+    with box.using(jobstore.JobStore(_path(box, "jobs.db"), **options)) as store:
         yield store
 
 
@@ -30,28 +35,28 @@ def exports_and_loads(box):
     with _store(box) as store:
         store.enqueue("mail", {"n": 1})
         store.enqueue("mail", {"n": 2})
-        store.export(box.path("jobs.jsonl"))
-    with box.using(jobstore.JobStore(box.path("other.db"))) as other:
-        other.load(box.path("jobs.jsonl"))
+        store.export(_path(box, "jobs.jsonl"))
+    with box.using(jobstore.JobStore(_path(box, "other.db"))) as other:
+        other.load(_path(box, "jobs.jsonl"))
         with box.raises(ValueError):
-            other.load(box.write("bad.jsonl", '{"kind": "mail"}\n\nrubbish\n'))
+            other.load(Path(box.write("bad.jsonl", '{"kind": "mail"}\n\nrubbish\n')))
 
 
 def exports_what_cannot_be_read(box):
     with _store(box) as store:
         store.enqueue("mail", {})
-        with closing(sqlite3.connect(box.path("jobs.db"), isolation_level=None)) as conn:
+        with closing(sqlite3.connect(_path(box, "jobs.db"), isolation_level=None)) as conn:
             conn.execute("UPDATE jobs SET payload = 'rubbish'")
         with box.raises(ValueError):
-            store.export(box.path("jobs.jsonl"))
+            store.export(_path(box, "jobs.jsonl"))
 
 
 def archives_what_is_done(box):
     with _store(box) as store:
-        store.archive_done(box.path("done.gz"))
+        store.archive_done(_path(box, "done.gz"))
         store.enqueue("mail", {"n": 1})
         store.finish(store.claim(), ok=True)
-        store.archive_done(box.path("done.gz"))
+        store.archive_done(_path(box, "done.gz"))
 
 
 def archives_where_it_cannot(box):
@@ -59,34 +64,34 @@ def archives_where_it_cannot(box):
         store.enqueue("mail", {"n": 1})
         store.finish(store.claim(), ok=True)
         with box.raises(OSError):
-            store.archive_done(box.path("missing", "done.gz"))
+            store.archive_done(_path(box, "missing", "done.gz"))
 
 
 def backs_up(box):
     with _store(box) as store:
         store.enqueue("mail", {"n": 1})
-        store.backup(box.path("copy.db"))
-    jobstore.summarize(box.path("copy.db"))
-    jobstore.dump_sql(box.path("copy.db"), box.path("copy.sql"))
+        store.backup(_path(box, "copy.db"))
+    jobstore.summarize(_path(box, "copy.db"))
+    jobstore.dump_sql(_path(box, "copy.db"), _path(box, "copy.sql"))
 
 
 def backs_up_over_a_folder(box):
     box.write("copy/file", "in the way")
     with _store(box) as store, box.raises(OSError):
-        store.backup(box.path("copy"))
+        store.backup(_path(box, "copy"))
 
 
 def refuses_a_newer_schema(box):
-    with closing(sqlite3.connect(box.path("jobs.db"))) as conn:
+    with closing(sqlite3.connect(_path(box, "jobs.db"))) as conn:
         conn.execute("PRAGMA user_version = 99")
     with box.raises(jobstore.SchemaError):
-        jobstore.JobStore(box.path("jobs.db"))
+        jobstore.JobStore(_path(box, "jobs.db"))
 
 
 def refuses_what_is_no_database(box):
     box.write("jobs.db", "x" * 2000)
     with box.raises(sqlite3.DatabaseError):
-        jobstore.JobStore(box.path("jobs.db"))
+        jobstore.JobStore(_path(box, "jobs.db"))
 
 
 def is_used_after_it_was_closed(box):
@@ -96,4 +101,4 @@ def is_used_after_it_was_closed(box):
             store.claim()
         store.close()
     with box.raises(sqlite3.OperationalError):
-        jobstore.summarize(box.path("missing.db"))
+        jobstore.summarize(_path(box, "missing.db"))

@@ -2,8 +2,13 @@
 
 import gzip
 import zipfile
+from pathlib import Path
 
 from blind import ledger_import
+
+
+def _path(box, *parts):
+    return Path(box.path(*parts))
 
 
 def _detail(account="4711", day="20240131", amount="1250", memo="rent"):
@@ -19,17 +24,21 @@ GOOD = _extract(_detail(), _detail(amount="-99", memo=""))
 
 
 def _importer(box):
-    return ledger_import.LedgerImporter(ledger_import.StagingGateway(box.path("staging.db")), box.path())
+    return ledger_import.LedgerImporter(ledger_import.StagingGateway(_path(box, "staging.db")), _path(box))
+
+
+def _run(box, name, content):
+    return _importer(box).run(Path(box.write(name, content)))
 
 
 def _fails(box, content):
     with box.raises(ledger_import.ExtractError):
-        _importer(box).run(box.write("march.txt", content))
+        _run(box, "march.txt", content)
 
 
 def imports_a_plain_extract(box):
     importer = _importer(box)
-    source = box.write("march.txt", GOOD)
+    source = Path(box.write("march.txt", GOOD))
     importer.run(source)
     with box.raises(ledger_import.ExtractError):
         importer.run(source)
@@ -38,25 +47,25 @@ def imports_a_plain_extract(box):
 
 def imports_with_rejects(box):
     lines = _detail(amount="x"), _detail(day="20241399"), _detail(account=""), "?what\r\n", _detail()
-    _importer(box).run(box.write("march.txt", _extract(*lines)))
+    _run(box, "march.txt", _extract(*lines))
 
 
 def imports_a_gzipped_extract(box):
-    _importer(box).run(box.write("march.gz", gzip.compress(GOOD.encode("latin-1"))))
+    _run(box, "march.gz", gzip.compress(GOOD.encode("latin-1")))
 
 
 def imports_a_zipped_extract(box):
-    with zipfile.ZipFile(box.path("march.zip"), "w") as archive:
+    with zipfile.ZipFile(_path(box, "march.zip"), "w") as archive:
         archive.writestr("march.txt", GOOD)
-    _importer(box).run(box.path("march.zip"))
+    _importer(box).run(_path(box, "march.zip"))
 
 
 def finds_two_members(box):
-    with zipfile.ZipFile(box.path("march.zip"), "w") as archive:
+    with zipfile.ZipFile(_path(box, "march.zip"), "w") as archive:
         archive.writestr("march.txt", GOOD)
         archive.writestr("april.txt", GOOD)
     with box.raises(ledger_import.ExtractError):
-        _importer(box).run(box.path("march.zip"))
+        _importer(box).run(_path(box, "march.zip"))
 
 
 def finds_no_header(box):

@@ -16,13 +16,13 @@ def _filled(box):
 
 def rotates_a_folder(box):
     _filled(box)
-    logcompact.Rotator(str(box.path()), keep=3).run()
-    logcompact.Rotator(str(box.path()), keep=3).run()
+    logcompact.Rotator(box.path(), keep=3).run()
+    logcompact.Rotator(box.path(), keep=3).run()
 
 
 def archives_what_falls_off(box):
     _filled(box)
-    rotator = logcompact.Rotator(str(box.path()), keep=2, archive=True)
+    rotator = logcompact.Rotator(box.path(), keep=2, archive=True)
     rotator.run()
     box.write("app.log", "three\n")
     rotator.run()
@@ -32,21 +32,21 @@ def goes_on_after_a_log_that_cannot_be_rotated(box):
     _filled(box)
     box.write("broken.log", "text\n")
     box.write("broken.log.1/file", "a folder in the way")
-    logcompact.Rotator(str(box.path())).run()
+    logcompact.Rotator(box.path()).run()
 
 
 def finds_the_folder_taken(box):
-    with box.using(logcompact.DirectoryLock(str(box.path()))) as lock:
+    with box.using(logcompact.DirectoryLock(box.path())) as lock:
         lock.acquire()
         with box.raises(logcompact.LockedError):
-            logcompact.Rotator(str(box.path())).run()
+            logcompact.Rotator(box.path()).run()
 
 
 def verifies(box):
     _filled(box)
     box.write("app.log.4.gz", "no gzip")
     box.write("app.log.5.gz", gzip.compress(b"cut off" * 100)[:-12])
-    logcompact.Rotator(str(box.path())).verify()
+    logcompact.Rotator(box.path()).verify()
 
 
 def finds_last_lines(box):
@@ -57,5 +57,5 @@ def finds_last_lines(box):
 
 def runs_from_the_command_line(box):
     _filled(box)
-    logcompact.main(["--verify", str(box.path())])
-    logcompact.main(["-k", "2", "-a", str(box.path()), str(box.path("missing"))])
+    logcompact.main(["--verify", box.path()])
+    logcompact.main(["-k", "2", "-a", box.path(), box.path("missing")])

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from blind import meterbus
 from blind.meterbus import Kind
@@ -68,7 +69,7 @@ def reads_meters(box):
 def traces_what_it_reads(box):
     values = _frame(Kind.VALUES, VALUES)
     with box.serve(_gateway(*WELCOME, values, values)) as address:
-        with box.using(meterbus.FrameTrace(box.path("frames.txt"), limit=150)) as trace:
+        with box.using(meterbus.FrameTrace(Path(box.path("frames.txt")), limit=150)) as trace:
             with _client(box, address, trace=trace) as client:
                 client.read(17)
                 client.read(18)

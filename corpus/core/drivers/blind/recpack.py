@@ -1,5 +1,7 @@
 """Calls into blind/recpack.py."""
 
+from pathlib import Path
+
 from blind import recpack
 
 
@@ -54,23 +56,23 @@ def writes_where_no_folder_is(box):
 def packs_a_tree(box):
     box.write("tree/one", "1")
     box.write("tree/deep/two", "2")
-    recpack.pack_tree(str(box.path("tree")), box.path("tree.rpk"))
+    recpack.pack_tree(box.path("tree"), box.path("tree.rpk"))
 
 
 def packs_a_tree_that_is_not_there(box):
     with box.raises(OSError):
-        recpack.pack_tree(str(box.path("missing")), box.path("tree.rpk"))
+        recpack.pack_tree(box.path("missing"), box.path("tree.rpk"))
 
 
 def refuses_damaged_packs(box):
-    content = _pack(box).read_bytes()
+    content = Path(_pack(box)).read_bytes()
     for damaged in (b"", b"NOPE" + content[4:], content[:-3]):
         with box.raises(recpack.PackError):
             recpack.Reader(box.write("b.rpk", damaged))
 
 
 def finds_damaged_records(box):
-    content = _pack(box).read_bytes()
+    content = Path(_pack(box)).read_bytes()
     with box.using(recpack.Reader(box.write("b.rpk", content.replace(b"twotwo", b"twoTWO", 1)))) as reader:
         reader.verify()
         with box.raises(recpack.PackError):

@@ -1,5 +1,6 @@
 """Calls into blind/shipd.py."""
 
+import os
 from contextlib import contextmanager, suppress
 
 from blind import shipd
@@ -28,7 +29,7 @@ def _collector(*statuses, answers_per_connection=100):
 @contextmanager
 def _shipper(box, address, **options):
     box.write("spool/lock", "")
-    shipper = shipd.Shipper(str(box.path("app.log")), str(box.path("spool")), *address, **options)
+    shipper = shipd.Shipper(box.path("app.log"), box.path("spool"), *address, **options)
     with box.using(shipper):
         yield shipper
 
@@ -54,7 +55,7 @@ def follows_a_rotation(box):
     path = box.write("app.log", "one\n")
     with box.serve(_collector(200)) as address, _shipper(box, address) as shipper:
         shipper.run_once()
-        path.rename(box.path("app.log.1"))
+        os.rename(path, box.path("app.log.1"))
         shipper.run_once()
         box.write("app.log", "two\n")
         shipper.run_once()
@@ -98,7 +99,7 @@ def finds_the_collector_down(box):
 
 def finds_the_spool_in_use(box):
     with _shipper(box, ("127.0.0.1", 9)), box.raises(shipd.ShipError):
-        shipd.Shipper(str(box.path("app.log")), str(box.path("spool")), "127.0.0.1", 9)
+        shipd.Shipper(box.path("app.log"), box.path("spool"), "127.0.0.1", 9)
 
 
 def closes_an_open_segment(box):

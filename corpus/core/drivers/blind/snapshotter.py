@@ -3,8 +3,13 @@
 import json
 import tarfile
 import zipfile
+from pathlib import Path
 
 from blind import snapshotter
+
+
+def _path(box, *parts):
+    return Path(box.path(*parts))
 
 
 def _tree(box):
@@ -12,11 +17,11 @@ def _tree(box):
     box.write("tree/deep/two.txt", "2")
     box.write("tree/deep/skip.tmp", "3")
     box.write("store/unrelated.txt", "")
-    return snapshotter.SnapshotWriter(box.path("tree"), box.path("store"), "tree", ("*.tmp",))
+    return snapshotter.SnapshotWriter(_path(box, "tree"), _path(box, "store"), "tree", ("*.tmp",))
 
 
 def _zip_with(box, name, manifest, **members):
-    path = box.path(name)
+    path = _path(box, name)
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in members.items():
             archive.writestr(member, content)
@@ -28,43 +33,43 @@ def makes_and_restores_a_tar(box):
     path = _tree(box).write()
     with box.using(snapshotter.Snapshot(path)) as snapshot:
         snapshot.verify()
-        snapshot.restore(box.path("restored"))
-        snapshot.to_zip(box.path("converted.zip"))
+        snapshot.restore(_path(box, "restored"))
+        snapshot.to_zip(_path(box, "converted.zip"))
 
 
 def makes_and_restores_a_zip(box):
     path = _tree(box).write("zip")
     with box.using(snapshotter.Snapshot(path)) as snapshot:
         snapshot.verify()
-        snapshot.restore(box.path("restored"))
+        snapshot.restore(_path(box, "restored"))
 
 
 def snapshots_what_is_not_there(box):
     box.write("store/unrelated.txt", "")
-    writer = snapshotter.SnapshotWriter(box.path("missing"), box.path("store"), "tree")
+    writer = snapshotter.SnapshotWriter(_path(box, "missing"), _path(box, "store"), "tree")
     with box.raises(OSError):
         writer.write()
 
 
 def refuses_what_is_no_snapshot(box):
-    with zipfile.ZipFile(box.path("empty.zip"), "w"):
+    with zipfile.ZipFile(_path(box, "empty.zip"), "w"):
         pass
-    with tarfile.open(box.path("empty.tar.gz"), "w:gz"):
+    with tarfile.open(_path(box, "empty.tar.gz"), "w:gz"):
         pass
-    wrong = (box.path("empty.zip"), box.path("empty.tar.gz"), box.write("text.zip", "text"),
-             box.write("text.tar.gz", "text"), _zip_with(box, "bad.zip", "no json"))
+    wrong = (_path(box, "empty.zip"), _path(box, "empty.tar.gz"), Path(box.write("text.zip", "text")),
+             Path(box.write("text.tar.gz", "text")), _zip_with(box, "bad.zip", "no json"))
     for path in wrong:
         with box.raises(snapshotter.SnapshotError):
             snapshotter.Snapshot(path)
 
 
 def refuses_a_manifest_that_is_a_folder(box):
-    with tarfile.open(box.path("odd.tar.gz"), "w:gz") as archive:
+    with tarfile.open(_path(box, "odd.tar.gz"), "w:gz") as archive:
         info = tarfile.TarInfo(snapshotter.MANIFEST)
         info.type = tarfile.DIRTYPE
         archive.addfile(info)
     with box.raises(snapshotter.SnapshotError):
-        snapshotter.Snapshot(box.path("odd.tar.gz"))
+        snapshotter.Snapshot(_path(box, "odd.tar.gz"))
 
 
 def finds_wrong_and_missing_files(box):
@@ -72,22 +77,22 @@ def finds_wrong_and_missing_files(box):
     with box.using(snapshotter.Snapshot(path)) as snapshot:
         snapshot.verify()
         with box.raises(KeyError):
-            snapshot.to_zip(box.path("converted.zip"))
+            snapshot.to_zip(_path(box, "converted.zip"))
 
 
 def does_not_unpack_outside(box):
     path = _zip_with(box, "bad.zip", json.dumps({"../a": "0"}), **{"../a": "content"})
     with box.using(snapshotter.Snapshot(path)) as snapshot:
         with box.raises(snapshotter.SnapshotError):
-            snapshot.restore(box.path("restored"))
+            snapshot.restore(_path(box, "restored"))
 
 
 def prunes(box):
     for day in range(3):
         box.write(f"store/tree-2024010{day}T000000.zip", "")
     box.write("store/other.zip", "")
-    snapshotter.prune(box.path("store"), "tree", keep=1)
-    snapshotter.prune(box.path("store"), "tree", keep=0)
+    snapshotter.prune(_path(box, "store"), "tree", keep=1)
+    snapshotter.prune(_path(box, "store"), "tree", keep=0)
 
 
 def runs_from_the_command_line(box):
