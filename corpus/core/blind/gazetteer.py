@@ -12,6 +12,7 @@ import heapq
 import json
 import mmap
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -23,6 +24,7 @@ HEAD = struct.Struct("<4sIQ")
 ENTRY = struct.Struct("<IQI")
 MAGIC = b"GAZ1"
 RUN_LENGTH = 50_000
+MARKS = re.compile("[\u0300-\u036f]+")
 FIELDS = ("name", "lat", "lon")
 
 Place = Dict[str, object]
@@ -38,8 +40,7 @@ class StaleIndex(GazetteerError):
 
 
 def fold(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name)
-    return "".join(c for c in plain if not unicodedata.combining(c)).casefold().strip()
+    return MARKS.sub("", unicodedata.normalize("NFKD", name)).casefold().strip()
 
 
 def hash_of(name: str) -> int:
