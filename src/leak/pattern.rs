@@ -9,17 +9,29 @@ pub enum Pattern {
     NeverReleased,
     InlineAcquisition,
     ReleaseSkippedOnException,
+    ReleaseSkippedOnPath,
+    PartialAcquisition,
+    ReboundWhileOpen,
+    NonClosingContext,
+    DescriptorNotAdopted,
     HandleReturned,
+    GeneratorScope,
     OwnerWithoutRelease,
 }
 
 impl Pattern {
     /// In the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 11] = [
         Self::NeverReleased,
         Self::InlineAcquisition,
         Self::ReleaseSkippedOnException,
+        Self::ReleaseSkippedOnPath,
+        Self::PartialAcquisition,
+        Self::ReboundWhileOpen,
+        Self::NonClosingContext,
+        Self::DescriptorNotAdopted,
         Self::HandleReturned,
+        Self::GeneratorScope,
         Self::OwnerWithoutRelease,
     ];
 
@@ -50,10 +62,40 @@ impl Pattern {
                 &[772, 460],
                 "released, but not when something in between raises",
             ),
+            Self::ReleaseSkippedOnPath => (
+                "release-skipped-on-path",
+                &[772],
+                "released, but not on every way out that the code itself takes",
+            ),
+            Self::PartialAcquisition => (
+                "partial-acquisition",
+                &[772],
+                "left open when a later step of the same set-up fails",
+            ),
+            Self::ReboundWhileOpen => (
+                "rebound-while-open",
+                &[772],
+                "its only name or attribute is given something else while it is open",
+            ),
+            Self::NonClosingContext => (
+                "non-closing-context",
+                &[772],
+                "used in a `with` whose end does not close it",
+            ),
+            Self::DescriptorNotAdopted => (
+                "descriptor-not-adopted",
+                &[775],
+                "a raw descriptor that no object takes over and nothing closes",
+            ),
             Self::HandleReturned => (
                 "handle-returned",
                 &[772],
                 "a function returns it open, and its callers do not release it",
+            ),
+            Self::GeneratorScope => (
+                "generator-scope",
+                &[772],
+                "held by a generator that is not sure to be run to its end",
             ),
             Self::OwnerWithoutRelease => (
                 "owner-without-release",
