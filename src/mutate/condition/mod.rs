@@ -3,6 +3,7 @@
 //! "Unknown" declines, also under `not`. Some conditions bind a new metavariable on the way. What
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
+mod around;
 mod bind;
 mod callee;
 mod class;
@@ -82,11 +83,16 @@ words! {
     "call-in" => bind::call_in, binds;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
+    "decorated" => around::decorated;
     "enters-itself" => class::enters_itself;
+    "exit" => usage::exit;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
     "has-yield" => flow::has_yield;
+    "in-testcase" => around::in_testcase;
+    "input" => around::input, binds;
+    "instance" => name::instance;
     "is" => name::is;
     "leaves-early" => flow::leaves_early;
     "literal" => syntax::literal;
@@ -98,13 +104,16 @@ words! {
     "only-calls" => class::only_calls;
     "only-reads" => usage::only_reads;
     "owns-resource" => class::owns_resource;
+    "parameter" => around::parameter;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
+    "reads-all" => usage::reads_all;
     "reads-back" => file::reads_back;
     "rebound" => usage::rebound;
     "release" => usage::release;
     "released" => usage::released;
     "resource" => usage::resource;
+    "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
     "simple" => syntax::simple;
     "spelled" => bind::spelled, binds;
@@ -214,8 +223,11 @@ impl<'m> Scene<'_, '_, 'm> {
         }
     }
 
-    /// The identifier of argument `at`.
+    /// The identifier of argument `at`, or the text that stands there.
     fn word(&self, arguments: &[Argument], at: usize) -> Option<String> {
+        if let Argument::Text(text) = arguments.get(at)? {
+            return Some(text.clone());
+        }
         self.value(arguments, at)?.word().map(str::to_owned)
     }
 

@@ -16,6 +16,19 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
     }
 }
 
+/// `instance($x, "pkg.Class", …)`: sure to be one of these.
+pub(super) fn instance(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(expr) = scene.expr(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let sure = |class: &&str| scene.facts.is_instance(expr, class);
+    if texts(arguments, 1).iter().any(sure) {
+        Truth::Yes
+    } else {
+        Truth::Unknown
+    }
+}
+
 /// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
 /// every such hunk holds one: the same word may mean something else there.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
