@@ -95,8 +95,15 @@ impl<'m> Renderer<'_, '_, 'm> {
 
     /// The pieces of a line that is one metavariable for statements.
     fn block_line(&mut self, part: &SitePart<'m>, hunk: &Hunk, line: &Line, indent: &str) -> Option<Content> {
-        let [token] = &line.tokens[..] else {
-            return Some(Content::Tokens);
+        let token = match &line.tokens[..] {
+            [token] => token,
+            // `except $$handlers: ...`
+            [Token::Text(before), token @ Token::Many(_), Token::Text(after)]
+                if before == "except " && after == ": ..." =>
+            {
+                token
+            }
+            _ => return Some(Content::Tokens),
         };
         let (name, substitution) = match token {
             Token::One(name) | Token::Many(name) => (name, None),
@@ -105,7 +112,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         };
         let nodes = self.site.value(part, name)?.nodes().to_vec();
         match nodes.first() {
-            Some(Node::Stmt(_)) => {}
+            Some(Node::Stmt(_) | Node::Handler(_)) => {}
             None if matches!(token, Token::Many(_)) => return Some(Content::Statements(Vec::new())),
             _ => return Some(Content::Tokens),
         }
@@ -225,11 +232,11 @@ impl<'m> Renderer<'_, '_, 'm> {
                 Some((start.min(header.start), whole.end))
             }
             Place::Block(nodes) => {
-                let first = nodes
-                    .first()?
+                let first = nodes.first()?;
+                let start = first
                     .as_stmt()
-                    .map(|statement| self.module.statement_start(statement))?;
-                Some((first, nodes.last()?.span().end))
+                    .map_or(first.span().start, |statement| self.module.statement_start(statement));
+                Some((start, nodes.last()?.span().end))
             }
         }
     }
