@@ -10,6 +10,7 @@ mod deletion;
 mod digest;
 mod draft;
 mod facts;
+mod fate;
 mod index;
 mod layout;
 mod mutant;

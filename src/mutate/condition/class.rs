@@ -1,5 +1,6 @@
 //! Conditions on classes.
 
+use super::guard::is_quiet;
 use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::is_self;
 use crate::mutate::resources::{IN_MEMORY, Resource, nested_acquisitions, resource_of};
@@ -121,27 +122,6 @@ fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'sta
             .iter()
             .all(|later| is_quiet(Node::Stmt(later)))
             .then_some((target.attr.as_str(), found))
-    })
-}
-
-/// Whether the node does nothing that may go wrong: it reads names and attributes, and stores them.
-fn is_quiet(node: Node<'_>) -> bool {
-    node.descendants().all(|node| match node {
-        Node::Expr(expr) => !matches!(
-            expr,
-            Expr::Call(_)
-                | Expr::Await(_)
-                | Expr::Yield(_)
-                | Expr::YieldFrom(_)
-                | Expr::Subscript(_)
-                | Expr::BinOp(_)
-                | Expr::JoinedStr(_)
-        ),
-        Node::Stmt(statement) => matches!(
-            statement,
-            Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::If(_) | Stmt::Pass(_) | Stmt::Return(_)
-        ),
-        _ => true,
     })
 }
 

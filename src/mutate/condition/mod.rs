@@ -6,13 +6,18 @@
 mod bind;
 mod callee;
 mod class;
+mod fate;
 mod file;
 mod flow;
+mod guard;
 mod name;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod usage;
+
+pub(super) use callee::taken_by_callee;
+pub(super) use usage::{hands_on, holds_handle, is_name, releases};
 
 use super::facts::Facts;
 use super::site::{Site, SitePart};
@@ -88,6 +93,7 @@ words! {
     "handed-on" => usage::handed_on;
     "has-yield" => flow::has_yield;
     "is" => name::is;
+    "left-open" => fate::left_open, last;
     "leaves-early" => flow::leaves_early;
     "literal" => syntax::literal;
     "may-raise" => flow::may_raise;
@@ -96,16 +102,21 @@ words! {
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
     "only-calls" => class::only_calls;
+    "only-guards" => guard::only_guards;
     "only-reads" => usage::only_reads;
     "owns-resource" => class::owns_resource;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
+    "quiet" => guard::quiet;
+    "raises-beyond" => guard::raises_beyond;
     "reads-back" => file::reads_back;
     "rebound" => usage::rebound;
     "release" => usage::release;
+    "release-of" => bind::release_of, binds;
     "released" => usage::released;
     "resource" => usage::resource;
     "safe-before" => usage::safe_before;
+    "settled" => fate::settled;
     "simple" => syntax::simple;
     "spelled" => bind::spelled, binds;
     "used-after" => flow::used_after;
