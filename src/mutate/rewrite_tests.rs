@@ -153,3 +153,12 @@ fn the_last_statement_of_a_def_can_go() {
         &["def work():\n    x = start()\n\nprint(1)\n"],
     );
 }
+
+#[test]
+fn later_hunks_see_what_one_has_bound() {
+    check(
+        " $n = start()\n $$rest\n@@ function @@\n-$n.$stop()\n+end($n)\n@@ module @@\n+def end(it):\n+    it.$stop()",
+        "def work():\n    x = start()\n    x.halt()\n    return 1\n",
+        &["def end(it):\n    it.halt()\n\n\ndef work():\n    x = start()\n    end(x)\n    return 1\n"],
+    );
+}

@@ -125,10 +125,18 @@ fn complete<'t, 'm>(
         match hunk.count {
             Count::One if taken != 1 => return None,
             Count::Some if taken == 0 => return None,
+            Count::One => share(&mut site),
             _ => {}
         }
     }
     stages.hold(rewrite.hunks.len(), facts, &mut site).then_some(site)
+}
+
+/// What a hunk that matches once has bound, the next ones see.
+fn share(site: &mut Site<'_, '_>) {
+    if let Some(part) = site.parts.last() {
+        site.values.extend(part.found.values.clone());
+    }
 }
 
 /// Where a further hunk matches inside its scope; `None` where the anchor stands in no such scope.
