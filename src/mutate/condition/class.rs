@@ -15,7 +15,7 @@ fn anchor_class<'m>(scene: &Scene<'_, '_, 'm>) -> Option<&'m StmtClassDef> {
     }
 }
 
-fn method<'m>(class: &'m StmtClassDef, name: &str) -> Option<&'m Stmt> {
+pub(super) fn method<'m>(class: &'m StmtClassDef, name: &str) -> Option<&'m Stmt> {
     class.body.iter().find(|statement| match statement {
         Stmt::FunctionDef(node) => node.name.as_str() == name,
         Stmt::AsyncFunctionDef(node) => node.name.as_str() == name,
@@ -98,7 +98,7 @@ pub(super) fn owns_resource(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argumen
     Truth::Yes
 }
 
-fn first_block(statement: &Stmt) -> &[Stmt] {
+pub(super) fn first_block(statement: &Stmt) -> &[Stmt] {
     Node::Stmt(statement).blocks().into_iter().next().unwrap_or_default()
 }
 
@@ -126,7 +126,7 @@ fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'sta
 }
 
 /// Whether the block releases `self.attr` before it does anything that may go wrong.
-fn releases_first(block: &[Stmt], attr: &str, release: &str) -> bool {
+pub(super) fn releases_first(block: &[Stmt], attr: &str, release: &str) -> bool {
     let mut names: Vec<&str> = Vec::new();
     releases_first_as(block, attr, release, &mut names)
 }
@@ -182,7 +182,7 @@ fn name_for<'a>(target: &'a Expr, value: &Expr, attr: &str) -> Option<&'a str> {
     }
 }
 
-fn is_own(expr: &Expr, attr: &str) -> bool {
+pub(super) fn is_own(expr: &Expr, attr: &str) -> bool {
     matches!(expr, Expr::Attribute(node) if node.attr.as_str() == attr && is_self(&node.value))
 }
 

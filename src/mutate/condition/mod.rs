@@ -3,6 +3,7 @@
 //! "Unknown" declines, also under `not`. Some conditions bind a new metavariable on the way. What
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
+mod attribute;
 mod bind;
 mod callee;
 mod class;
@@ -84,14 +85,18 @@ macro_rules! words {
 }
 
 words! {
+    "broad" => attribute::broad;
     "call-in" => bind::call_in, binds;
+    "calls" => name::calls;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
     "enters-itself" => class::enters_itself;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
+    "hands-self-on" => attribute::hands_self_on;
     "has-yield" => flow::has_yield;
+    "in-methods" => attribute::in_methods;
     "is" => name::is;
     "left-open" => fate::left_open, last;
     "leaves-early" => flow::leaves_early;
@@ -99,12 +104,15 @@ words! {
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
+    "method-releases" => attribute::method_releases;
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
     "only-calls" => class::only_calls;
     "only-guards" => guard::only_guards;
     "only-reads" => usage::only_reads;
+    "owns-attribute" => attribute::owns_attribute;
     "owns-resource" => class::owns_resource;
+    "pipes-only" => name::pipes_only;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
     "quiet" => guard::quiet;
