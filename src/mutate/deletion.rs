@@ -172,7 +172,10 @@ fn clause(module: &Module, home: &Home<'_>) -> Option<Region> {
         .max()?;
     let between = module.tokens_in(Span::new(before, code.start));
     let keyword = between.iter().find(|token| token.kind == TokenKind::Other)?;
-    deletion(module, Span::new(keyword.span.start, code.end))
+    let mut region = deletion(module, Span::new(keyword.span.start, code.end))?;
+    // The blank lines below belong to what the statement has kept.
+    region.span.end = region.span.end.min(module.lines.next_line(code.end, module.text()));
+    Some(region)
 }
 
 /// The body of a `try` in the place of the statement.

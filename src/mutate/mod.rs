@@ -2,7 +2,7 @@
 //!
 //! Prints nothing, reads no files, starts no threads, and knows no detector. The way of a mutant:
 //! `page` (with `template`) → `search` (with `unify` and `condition`) → `render` (with `output`, `layout`, `deletion`) →
-//! `check` (with `digest`) → `draft` (label, id, twins) → `sample`.
+//! `check` (with `digest`) → `draft` (label, id, twins) → `modifier` → `sample`.
 
 mod check;
 mod condition;
@@ -13,6 +13,9 @@ mod facts;
 mod fate;
 mod index;
 mod layout;
+mod modifier;
+#[cfg(test)]
+mod modifier_tests;
 mod mutant;
 mod output;
 mod page;

@@ -13,7 +13,7 @@ use crate::leak::Effect;
 use crate::python::{LineIndex, Module, Source, Span};
 
 /// The pages as they stand in the folder: what is embedded may be older than what its author just wrote.
-fn pages_in_folder() -> Pages {
+pub(super) fn pages_in_folder() -> Pages {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/mutators");
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let names = entries.map(|entry| {

@@ -1,6 +1,6 @@
 //! Conditions on resources that an object keeps: which method releases them, and whether others do.
 
-use super::class::{first_block, is_own, method, releases_first};
+use super::class::{first_block, is_own, is_plain, method, releases_first};
 use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::{Facts, attribute_values, is_self};
 use crate::mutate::resources::{Resource, resource_of};
@@ -60,7 +60,7 @@ pub(super) fn owns_attribute(scene: &mut Scene<'_, '_, '_>, arguments: &[Argumen
     let Some((class, own)) = home(scene.facts, scene.at()) else {
         return Truth::Unknown;
     };
-    if !class.bases.is_empty() || !class.keywords.is_empty() {
+    if !is_plain(class) {
         return Truth::Unknown;
     }
     let acquired = attribute_values(&class.body, &attr).all(|value| {

@@ -38,7 +38,7 @@ pub(super) fn plain_class(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]
     (top_level && is_plain(class)).into()
 }
 
-fn is_plain(class: &StmtClassDef) -> bool {
+pub(super) fn is_plain(class: &StmtClassDef) -> bool {
     let bare = class.keywords.is_empty() && class.decorator_list.is_empty();
     bare && class
         .bases
