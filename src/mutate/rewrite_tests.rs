@@ -162,3 +162,37 @@ fn later_hunks_see_what_one_has_bound() {
         &["def end(it):\n    it.halt()\n\n\ndef work():\n    x = start()\n    end(x)\n    return 1\n"],
     );
 }
+
+#[test]
+fn keywords_come_and_go() {
+    let gone = " $n = start()\n-use($$a, size=$s)\n+use($$a)";
+    check(
+        gone,
+        "x = start()\nuse(1, size=2, b=3)\n",
+        &["x = start()\nuse(1, b=3)\n"],
+    );
+    check(gone, "x = start()\nuse((1), size=2)\n", &["x = start()\nuse(1)\n"]);
+    check(gone, "x = start()\nuse(size=2)\n", &["x = start()\nuse()\n"]);
+    let more = " $n = start()\n-use($$a)\n+use($$a, size=2)";
+    check(
+        more,
+        "x = start()\nuse(\n    1, b=3)\n",
+        &["x = start()\nuse(1, b=3, size=2)\n"],
+    );
+    check(more, "x = start()\nuse()\n", &["x = start()\nuse(size=2)\n"]);
+}
+
+#[test]
+fn aligned_lines_follow_their_expression() {
+    let unwrap = "-with $a as $n:\n-    $$b\n+$n = $a\n+$$b";
+    check(
+        unwrap,
+        "with start(1,\n           2) as x:\n    x.run(3,\n          4)\n",
+        &["x = start(1,\n          2)\nx.run(3,\n      4)\n"],
+    );
+    check(
+        unwrap,
+        "if 1:\n    with start(\n        1,\n        2,\n    ) as x:\n        x.run()\n",
+        &["if 1:\n    x = start(\n        1,\n        2,\n    )\n    x.run()\n"],
+    );
+}

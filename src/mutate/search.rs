@@ -78,9 +78,11 @@ impl<'t> Stages<'t> {
     }
 
     fn hold<'m>(&self, stage: usize, facts: &Facts<'m>, site: &mut Site<'_, 'm>) -> bool {
-        self.by_hunk[stage]
-            .iter()
-            .all(|condition| condition.holds(&mut Scene { facts, site }))
+        let fails = |condition: &&&Condition| !condition.holds(&mut Scene { facts, site });
+        let failing = self.by_hunk[stage].iter().find(fails);
+        #[cfg(test)]
+        facts.note_decline(failing.map(|condition| condition.text.as_str()));
+        failing.is_none()
     }
 }
 
