@@ -2,6 +2,7 @@
 //!
 //! Only the smallest definitions that hold all edits are parsed again and compared, by digests.
 
+use super::deletion::blocks_of;
 use super::digest::{digest_of, plain_digest};
 use super::render::Rendered;
 use super::scope_rules::breaks_scope_rules;
@@ -107,16 +108,19 @@ fn unwrap_if(body: Vec<Stmt>) -> Option<Vec<Stmt>> {
     }
 }
 
-/// Where a stretch of the original that is edited inside, not at its ends, stands in the mutant.
+/// Where a stretch of the original stands in the mutant; an edit that reaches past its end belongs to it.
 fn moved(rendered: &Rendered, old: Span) -> Span {
-    let shift = |until: u32| -> i64 {
-        let before = rendered.edits.list().iter().filter(|edit| edit.span.end <= until);
-        before
+    let edits = rendered.edits.list();
+    let at = |old: u32| {
+        let past = edits.iter().find(|edit| edit.span.start < old && old < edit.span.end);
+        let place = past.map_or(old, |edit| edit.span.end);
+        let before = edits.iter().filter(|edit| edit.span.end <= place);
+        let shift: i64 = before
             .map(|edit| i64::from(offset(edit.text.len())) - i64::from(edit.span.len()))
-            .sum()
+            .sum();
+        u32::try_from(i64::from(place) + shift).expect("a mutant holds its units")
     };
-    let at = |old: u32, shift: i64| u32::try_from(i64::from(old) + shift).expect("a mutant holds its units");
-    Span::new(at(old.start, shift(old.start)), at(old.end, shift(old.end)))
+    Span::new(at(old.start), at(old.end))
 }
 
 /// The innermost definitions that hold the parts of a site, none inside another; `None` stands for
@@ -157,7 +161,7 @@ fn owner<'m>(module: &'m Module, part: &SitePart<'m>) -> Option<&'m Stmt> {
         ) {
             found = Some(next);
         }
-        let inner = all_blocks(next)
+        let inner = blocks_of(next)
             .into_iter()
             .find(|block| block.iter().any(|inner| Node::Stmt(inner).span().contains(at.span())));
         match inner {
@@ -166,14 +170,4 @@ fn owner<'m>(module: &'m Module, part: &SitePart<'m>) -> Option<&'m Stmt> {
         }
     }
     found
-}
-
-fn all_blocks(statement: &Stmt) -> Vec<&[Stmt]> {
-    let mut blocks = Node::Stmt(statement).blocks();
-    for child in Node::Stmt(statement).children() {
-        if matches!(child, Node::Handler(_) | Node::Case(_)) {
-            blocks.extend(child.blocks());
-        }
-    }
-    blocks
 }

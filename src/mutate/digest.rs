@@ -1,4 +1,7 @@
 //! Digests of code, places left out: of a tree as it is, or with the hunks of a site substituted.
+//!
+//! A block that a rewrite empties is no Python. What it becomes is decided here for the check, and in
+//! `emptied` for the text; both must come to the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,23 +18,37 @@ use crate::python::{Module, Node, Part, Sink, Span};
 pub(super) fn digest_of(site: &Site<'_, '_>, feed: impl FnOnce(&mut Digest<'_, '_, '_>)) -> u64 {
     let mut digest = Digest::new(Some(site));
     feed(&mut digest);
-    digest.hasher.finish()
+    hash_of(&digest.items)
 }
 
 /// The digest of code as it stands.
 pub(super) fn plain_digest(body: &[Stmt]) -> u64 {
     let mut digest = Digest::new(None);
     digest.list(&statements(body));
-    digest.hasher.finish()
+    hash_of(&digest.items)
 }
 
 fn statements(body: &[Stmt]) -> Vec<Node<'_>> {
     body.iter().map(Node::Stmt).collect()
 }
 
-/// Feeds code to a hasher: plainly, or with the hunks of a site substituted.
+/// The digest of a node or a field of one, or of a list of nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Item {
+    One(u64),
+    List(Vec<Item>),
+}
+
+fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Digests code: plainly, or with the hunks of a site substituted.
 pub(super) struct Digest<'s, 't, 'm> {
-    hasher: DefaultHasher,
+    /// What the node or list that is being fed consists of so far.
+    items: Vec<Item>,
     site: Option<&'s Site<'t, 'm>>,
     /// Parts whose after side is being fed: their own values may start where they do.
     open_parts: Vec<usize>,
@@ -40,7 +57,7 @@ pub(super) struct Digest<'s, 't, 'm> {
 impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn new(site: Option<&'s Site<'t, 'm>>) -> Self {
         Self {
-            hasher: DefaultHasher::new(),
+            items: Vec::new(),
             site,
             open_parts: Vec::new(),
         }
@@ -123,23 +140,48 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     }
 
     fn plain(&mut self, node: Node<'_>) {
-        node.kind().hash(&mut self.hasher);
+        let start = self.items.len();
         node.parts(&mut Plain(self));
+        self.close_node(start, node.kind());
+    }
+
+    /// All items from `start` on become one node; what a rewrite has emptied becomes less.
+    fn close_node(&mut self, start: usize, kind: &str) {
+        let fields = self.items.split_off(start);
+        let is_empty = |at: usize| fields.get(at).is_some_and(|field| *field == Item::List(Vec::new()));
+        match (kind, &fields[..]) {
+            ("If", [_, ..]) if is_empty(1) && is_empty(2) => {}
+            ("Try", [Item::List(body), ..]) if is_empty(1) && is_empty(2) && is_empty(3) => {
+                self.items.extend(body.iter().cloned());
+            }
+            ("FunctionDef" | "AsyncFunctionDef", _) if fields.last() == Some(&Item::List(Vec::new())) => {
+                self.items.push(Item::One(hash_of(&(kind, with_pass(fields)))));
+            }
+            _ => self.items.push(Item::One(hash_of(&(kind, fields)))),
+        }
+    }
+
+    fn word(&mut self, word: Option<&str>) {
+        self.items.push(Item::One(hash_of(&word)));
+    }
+
+    fn constant(&mut self, constant: &Constant) {
+        let mut hasher = DefaultHasher::new();
+        hash_constant(constant, &mut hasher);
+        self.items.push(Item::One(hasher.finish()));
     }
 
     fn child(&mut self, child: Option<Node<'_>>) {
         match child {
             Some(node) => self.list(&[node]),
-            None => 0_u8.hash(&mut self.hasher),
+            None => self.items.push(Item::One(0)),
         }
     }
 
-    fn open(&mut self) {
-        1_u8.hash(&mut self.hasher);
-    }
-
-    fn close(&mut self) {
-        2_u8.hash(&mut self.hasher);
+    /// All items from `start` on become one list.
+    fn close_list(&mut self, start: usize) {
+        let list = self.items.split_off(start);
+        self.items.push(Item::List(list));
     }
 
     fn template_list(&mut self, template: &[Node<'t>], part: &SitePart<'m>) {
@@ -159,11 +201,12 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         if let (Node::Stmt(_) | Node::Handler(_), Some(source)) = (template, context_of(hunk, template, part)) {
             return self.context(template, source, part);
         }
-        template.kind().hash(&mut self.hasher);
+        let start = self.items.len();
         match template {
             Node::Expr(Expr::Call(call)) => self.template_call(call, part),
             _ => template.parts(&mut Templated { digest: self, part }),
         }
+        self.close_node(start, template.kind());
     }
 
     fn value(&mut self, value: Option<&Value<'m>>) {
@@ -174,11 +217,12 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
                 }
             }
             Some(Value::Word(word)) => {
-                "Name".hash(&mut self.hasher);
-                Some(*word).hash(&mut self.hasher);
+                let start = self.items.len();
+                self.word(Some(word));
+                self.close_node(start, "Name");
             }
             Some(value) => self.list(value.nodes()),
-            None => 3_u8.hash(&mut self.hasher),
+            None => self.items.push(Item::One(1)),
         }
     }
 
@@ -187,44 +231,30 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         let (mut wanted, mut given): (Vec<Part<'t>>, Vec<Part<'m>>) = (Vec::new(), Vec::new());
         template.parts(&mut wanted);
         source.parts(&mut given);
-        source.kind().hash(&mut self.hasher);
-        let blocks = wanted.iter().filter_map(|part| match part {
-            Part::Children(nodes)
-                if nodes
-                    .first()
-                    .is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) =>
-            {
-                Some(nodes)
-            }
-            _ => None,
-        });
-        let mut blocks = blocks.cloned().collect::<Vec<_>>().into_iter();
-        for part_of_source in given {
-            match part_of_source {
-                Part::Children(nodes)
-                    if nodes
-                        .first()
-                        .is_some_and(|node| matches!(node, Node::Stmt(_) | Node::Handler(_))) =>
-                {
-                    self.open();
-                    self.template_list(&blocks.next().unwrap_or_default(), part);
-                    self.close();
+        let start = self.items.len();
+        for (at, given) in given.iter().enumerate() {
+            match wanted.get(at) {
+                Some(Part::Children(nodes)) if matches!(nodes.first(), Some(Node::Stmt(_) | Node::Handler(_))) => {
+                    let start = self.items.len();
+                    self.template_list(nodes, part);
+                    self.close_list(start);
                 }
-                other => self.part(&other),
+                _ => self.part(given),
             }
         }
+        self.close_node(start, source.kind());
     }
 
     fn part(&mut self, part: &Part<'_>) {
         match part {
-            Part::Word(word) => word.hash(&mut self.hasher),
-            Part::Constant(constant) => hash_constant(constant, &mut self.hasher),
-            Part::Op(op) => op.hash(&mut self.hasher),
+            Part::Word(word) => self.word(*word),
+            Part::Constant(constant) => self.constant(constant),
+            Part::Op(op) => self.word(Some(op)),
             Part::Child(child) => self.child(*child),
             Part::Children(nodes) => {
-                self.open();
+                let start = self.items.len();
                 self.list(nodes);
-                self.close();
+                self.close_list(start);
             }
         }
     }
@@ -234,7 +264,7 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         let Some(site) = self.site else { return };
         self.template(Node::Expr(&call.func), part);
         let mut keywords: Vec<Node<'m>> = Vec::new();
-        self.open();
+        let start = self.items.len();
         for arg in &call.args {
             match meta_of(Node::Expr(arg)) {
                 Some(Meta::Many(name)) => {
@@ -247,13 +277,13 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
                 _ => self.template(Node::Expr(arg), part),
             }
         }
-        self.close();
-        self.open();
+        self.close_list(start);
+        let start = self.items.len();
         self.list(&keywords);
         for keyword in &call.keywords {
             self.template(Node::Keyword(keyword), part);
         }
-        self.close();
+        self.close_list(start);
     }
 
     fn substitution(&mut self, hunk: &'t Hunk, index: usize, part: &SitePart<'m>) {
@@ -279,22 +309,23 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         if matches!(node, Node::Expr(_)) && inner.places.contains(&node.span()) {
             return self.template(Node::Expr(inner.with), part);
         }
-        node.kind().hash(&mut self.hasher);
         let mut parts: Vec<Part<'m>> = Vec::new();
         node.parts(&mut parts);
+        let start = self.items.len();
         for field in &parts {
             match field {
                 Part::Child(Some(child)) => self.substituted_node(*child, inner, part),
                 Part::Children(children) => {
-                    self.open();
+                    let start = self.items.len();
                     for child in children {
                         self.substituted_node(*child, inner, part);
                     }
-                    self.close();
+                    self.close_list(start);
                 }
                 other => self.part(other),
             }
         }
+        self.close_node(start, node.kind());
     }
 }
 
@@ -307,21 +338,21 @@ struct Plain<'d, 's, 't, 'm>(&'d mut Digest<'s, 't, 'm>);
 
 impl<'a> Sink<'a> for Plain<'_, '_, '_, '_> {
     fn word(&mut self, word: Option<&'a str>) {
-        word.hash(&mut self.0.hasher);
+        self.0.word(word);
     }
     fn constant(&mut self, constant: &'a Constant) {
-        hash_constant(constant, &mut self.0.hasher);
+        self.0.constant(constant);
     }
     fn op(&mut self, op: &'static str) {
-        op.hash(&mut self.0.hasher);
+        self.0.word(Some(op));
     }
     fn child(&mut self, child: Option<Node<'a>>) {
         self.0.child(child);
     }
     fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>) {
-        self.0.open();
+        let start = self.0.items.len();
         self.0.list(&children.collect::<Vec<_>>());
-        self.0.close();
+        self.0.close_list(start);
     }
 }
 
@@ -336,13 +367,13 @@ impl<'t> Sink<'t> for Templated<'_, '_, '_, 't, '_> {
             Meta::One(name) => self.digest.site?.value(self.part, name)?.word(),
             _ => None,
         });
-        value.or(word).hash(&mut self.digest.hasher);
+        self.digest.word(value.or(word));
     }
     fn constant(&mut self, constant: &'t Constant) {
-        hash_constant(constant, &mut self.digest.hasher);
+        self.digest.constant(constant);
     }
     fn op(&mut self, op: &'static str) {
-        op.hash(&mut self.digest.hasher);
+        self.digest.word(Some(op));
     }
     fn child(&mut self, child: Option<Node<'t>>) {
         match child {
@@ -351,10 +382,18 @@ impl<'t> Sink<'t> for Templated<'_, '_, '_, 't, '_> {
         }
     }
     fn children(&mut self, children: &mut dyn Iterator<Item = Node<'t>>) {
-        self.digest.open();
+        let start = self.digest.items.len();
         self.digest.template_list(&children.collect::<Vec<_>>(), self.part);
-        self.digest.close();
+        self.digest.close_list(start);
     }
+}
+
+/// A definition whose body is empty gets the only statement that does nothing.
+fn with_pass(mut fields: Vec<Item>) -> Vec<Item> {
+    let pass = Item::One(hash_of(&("Pass", Vec::<Item>::new())));
+    fields.pop();
+    fields.push(Item::List(vec![pass]));
+    fields
 }
 
 /// The source node of a template node that stands on a line of context.

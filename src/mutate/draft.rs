@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::check::{Checked, check};
 use super::facts::Facts;
 use super::index::Index;
+use super::modifier::modified;
 use super::mutant::{Mutant, Twin};
 use super::page::{Page, Pages};
 use super::render::{Rendered, render};
@@ -21,6 +22,7 @@ use crate::python::{Edit, Edits, Module, Node, Source, Span};
 /// A mutant without id and relations.
 pub(super) struct Draft {
     pub(super) mutator: String,
+    pub(super) modifier: Option<&'static str>,
     pub(super) label_site: Span,
     pub(super) qualname: String,
     pub(super) edits: Edits,
@@ -58,6 +60,7 @@ fn draft(page: &Page, facts: &Facts<'_>, site: &Site<'_, '_>) -> Option<Draft> {
         };
         Some(Draft {
             mutator: page.id.clone(),
+            modifier: None,
             label_site,
             qualname,
             edits: rendered.edits,
@@ -147,6 +150,8 @@ pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> 
     for split in split_withs(module) {
         drafts.extend(drafts_of_split(&split, pages, module, index));
     }
+    let more: Vec<Draft> = drafts.iter().flat_map(|draft| modified(draft, module, index)).collect();
+    drafts.extend(more);
     let mut mutants = finish(pages, module, drafts);
     mutants.retain(|mutant| {
         let is_twin = pages.get(&mutant.mutator).is_some_and(|page| !page.twin_of.is_empty());
@@ -187,7 +192,7 @@ pub(super) fn drafts_of_split(split: &Split, pages: &Pages, original: &Module, i
 pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<Mutant> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut drafts = drafts;
-    drafts.sort_by(|a, b| (a.edits.hull(), &a.mutator).cmp(&(b.edits.hull(), &b.mutator)));
+    drafts.sort_by(|a, b| (a.edits.hull(), &a.mutator, a.modifier).cmp(&(b.edits.hull(), &b.mutator, b.modifier)));
     let mutants = drafts.into_iter().map(|draft| {
         let key = identity(module, &draft);
         let ordinal = seen.entry(key.clone()).or_insert(0);
@@ -196,7 +201,7 @@ pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<
         Mutant {
             id,
             mutator: draft.mutator,
-            modifier: None,
+            modifier: draft.modifier.map(str::to_owned),
             module: module.path.clone(),
             qualname: draft.qualname,
             site: draft.edits.hull(),
@@ -216,7 +221,13 @@ pub(super) fn finish(pages: &Pages, module: &Module, drafts: Vec<Draft>) -> Vec<
 /// What an id is made of: everything but the place, the ordinal and added imports. Whether those are
 /// needed depends on the rest of the module.
 fn identity(module: &Module, draft: &Draft) -> String {
-    let mut key = format!("{}\0\0{}\0{}", draft.mutator, module.path, draft.qualname);
+    let mut key = format!(
+        "{}\0{}\0{}\0{}",
+        draft.mutator,
+        draft.modifier.unwrap_or_default(),
+        module.path,
+        draft.qualname
+    );
     for edit in draft.edits.list().iter().filter(|edit| !adds_imports(edit)) {
         let _ = write!(key, "\0{}\0{}", edit.span.of(module.text()), edit.text);
     }

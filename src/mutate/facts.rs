@@ -22,6 +22,9 @@ pub(super) struct Facts<'m> {
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
     /// Where the only `with` item of interest starts.
     only: Option<u32>,
+    /// How often each condition was the first to decline, for the page at work.
+    #[cfg(test)]
+    pub(super) declines: RefCell<std::collections::BTreeMap<String, u32>>,
 }
 
 /// How far a value is followed through names.
@@ -48,6 +51,15 @@ impl<'m> Facts<'m> {
             homes,
             graphs: RefCell::default(),
             only: None,
+            #[cfg(test)]
+            declines: RefCell::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn note_decline(&self, condition: Option<&str>) {
+        if let Some(condition) = condition {
+            *self.declines.borrow_mut().entry(condition.to_owned()).or_default() += 1;
         }
     }
 

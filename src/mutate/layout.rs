@@ -118,11 +118,23 @@ pub(super) fn block_pieces(module: &Module, span: Span, indent: &str, replacemen
     pieces
 }
 
-/// An expression, its continuation lines moved as far as its own line is.
-pub(super) fn expression_pieces(module: &Module, expr: &Expr, indent: &str, brackets: bool) -> Vec<Piece> {
+/// An expression that will stand at `column`. Its continuation lines move as far as its own line does, and
+/// those that are aligned with something in it as far as the expression.
+pub(super) fn expression_pieces(
+    module: &Module,
+    expr: &Expr,
+    indent: &str,
+    brackets: bool,
+    column: Option<usize>,
+) -> Vec<Piece> {
     let span = Node::Expr(expr).span();
     let mut pieces = Vec::new();
     let brackets = brackets || breaks_outside_brackets(module, span);
+    let old = Span::new(module.lines.line_start(span.start), span.start).of(module.text());
+    if let Some(column) = column.filter(|_| !brackets && !old.contains('\t')) {
+        copy_aligned(module, span, (old.chars().count(), column), indent, &mut pieces);
+        return pieces;
+    }
     if brackets {
         pieces.push(Piece::Text("(".to_owned()));
     }
@@ -131,6 +143,30 @@ pub(super) fn expression_pieces(module: &Module, expr: &Expr, indent: &str, brac
         pieces.push(Piece::Text(")".to_owned()));
     }
     pieces
+}
+
+/// Copies an expression from one column to another.
+fn copy_aligned(module: &Module, span: Span, (old, new): (usize, usize), indent: &str, pieces: &mut Vec<Piece>) {
+    let mut at = span.start;
+    let own_line = indent_at(module, span.start);
+    while at < span.end {
+        let next = module.lines.next_line(at, module.text()).min(span.end);
+        let own = indent_at(module, at);
+        let is_aligned = at > span.start && own.len() >= old && own.bytes().all(|byte| byte == b' ');
+        if is_aligned && !module.in_string(at) {
+            pieces.push(Piece::Text(" ".repeat(own.len() - old + new)));
+            pieces.push(Piece::Copy(Span::new(
+                at + crate::python::span::offset(own.len()),
+                next,
+            )));
+        } else if at == span.start {
+            pieces.push(Piece::Copy(Span::new(at, next)));
+        } else {
+            let from = shifted(module, at, own_line, indent, pieces);
+            pieces.push(Piece::Copy(Span::new(from, next)));
+        }
+        at = next;
+    }
 }
 
 /// Whether a line ends inside the span where no bracket of the span is open.
@@ -168,19 +204,22 @@ fn copy_lines(
         let next = module.lines.next_line(at, module.text()).min(span.end);
         copy_replacing(Span::new(at, next), replacements, pieces);
         at = next;
-        if at >= span.end || module.in_string(at) || old == new {
-            continue;
-        }
-        let own = indent_at(module, at);
-        let code = &module.text()[at as usize + own.len()..];
-        if code.starts_with(['\n', '\r']) {
-            continue;
-        }
-        if own.starts_with(old) || code.starts_with('#') {
-            pieces.push(Piece::Text(new.to_owned()));
-            at += strip(module, at, old);
+        if at < span.end {
+            at = shifted(module, at, old, new, pieces);
         }
     }
+}
+
+/// Writes the new indentation of the line at `at`, and says where its copy begins.
+fn shifted(module: &Module, at: u32, old: &str, new: &str, pieces: &mut Vec<Piece>) -> u32 {
+    let own = indent_at(module, at);
+    let code = &module.text()[at as usize + own.len()..];
+    let stays = module.in_string(at) || old == new || code.starts_with(['\n', '\r']);
+    if stays || !(own.starts_with(old) || code.starts_with('#')) {
+        return at;
+    }
+    pieces.push(Piece::Text(new.to_owned()));
+    at + strip(module, at, old)
 }
 
 /// Copies one stretch; a replacement that reaches past it takes the whole of its span.

@@ -5,7 +5,7 @@ use super::site::{Site, SitePart};
 use super::template::{Hunk, Line, Mark, Substitution, Token};
 use super::unify::{Place, Value};
 use crate::python::ast::{Expr, ExprContext};
-use crate::python::{Module, Node, Piece, Span};
+use crate::python::{Module, Node, Piece, Span, TokenKind};
 
 /// Puts `+` lines together for one site.
 pub(super) struct Renderer<'r, 't, 'm> {
@@ -99,8 +99,15 @@ impl<'m> Renderer<'_, '_, 'm> {
 
     /// The pieces of a line that is one metavariable for statements.
     fn block_line(&mut self, part: &SitePart<'m>, hunk: &Hunk, line: &Line, indent: &str) -> Option<Content> {
-        let [token] = &line.tokens[..] else {
-            return Some(Content::Tokens);
+        let token = match &line.tokens[..] {
+            [token] => token,
+            // `except $$handlers: ...`
+            [Token::Text(before), token @ Token::Many(_), Token::Text(after)]
+                if before == "except " && after == ": ..." =>
+            {
+                token
+            }
+            _ => return Some(Content::Tokens),
         };
         let (name, substitution) = match token {
             Token::One(name) | Token::Many(name) => (name, None),
@@ -109,7 +116,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         };
         let nodes = self.site.value(part, name)?.nodes().to_vec();
         match nodes.first() {
-            Some(Node::Stmt(_)) => {}
+            Some(Node::Stmt(_) | Node::Handler(_)) => {}
             None if matches!(token, Token::Many(_)) => return Some(Content::Statements(Vec::new())),
             _ => return Some(Content::Tokens),
         }
@@ -160,20 +167,59 @@ impl<'m> Renderer<'_, '_, 'm> {
                     pieces.push(Piece::Text(text.to_owned()));
                 }
                 Token::One(name) => {
-                    let value = self.value(part, name, indent)?;
+                    let value = self.value(part, name, indent, self.column(indent, &pieces))?;
                     pieces.extend(self.marked(name, value));
                 }
                 Token::Many(name) => {
                     let nodes = self.site.value(part, name)?.nodes();
-                    match (nodes.first(), nodes.last()) {
-                        (Some(first), Some(last)) => pieces.push(Piece::Copy(first.span().cover(last.span()))),
-                        _ => skip_comma = !drop_comma(&mut pieces),
+                    if nodes.is_empty() {
+                        skip_comma = !drop_comma(&mut pieces);
                     }
+                    pieces.extend(self.arguments(nodes));
                 }
                 Token::Substitution(index) => pieces.extend(self.substituted_expression(part, hunk, *index, indent)?),
             }
         }
         Some(pieces)
+    }
+
+    /// Arguments as they stand, in one piece unless a keyword between them is left out.
+    fn arguments(&self, nodes: &[Node<'m>]) -> Vec<Piece> {
+        let mut spans: Vec<Span> = Vec::new();
+        for node in nodes {
+            match spans.last_mut() {
+                Some(last) if !self.holds_code(Span::new(last.end, node.span().start)) => {
+                    *last = last.cover(node.span())
+                }
+                _ => spans.push(node.span()),
+            }
+        }
+        let mut pieces = Vec::new();
+        for (number, span) in spans.into_iter().enumerate() {
+            pieces.extend((number > 0).then(|| Piece::Text(", ".to_owned())));
+            pieces.push(Piece::Copy(span));
+        }
+        pieces
+    }
+
+    /// Whether more than commas, brackets and comments stands there.
+    fn holds_code(&self, between: Span) -> bool {
+        let tokens = self.module.tokens_in(between).iter();
+        let mut code = tokens.filter(|token| matches!(token.kind, TokenKind::Other | TokenKind::String));
+        code.any(|token| token.span.of(self.module.text()) != ",")
+    }
+
+    /// The column at which the next piece of a line stands; `None` where the line has ended before.
+    fn column(&self, indent: &str, pieces: &[Piece]) -> Option<usize> {
+        let lengths = pieces.iter().map(|piece| {
+            let text = match piece {
+                Piece::Copy(span) => span.of(self.module.text()),
+                Piece::Text(text) => text,
+                Piece::Mark(_) => "",
+            };
+            (!text.contains('\n')).then(|| text.chars().count())
+        });
+        Some(indent.len() + lengths.sum::<Option<usize>>()?)
     }
 
     fn substituted_expression(
@@ -194,14 +240,14 @@ impl<'m> Renderer<'_, '_, 'm> {
         ))
     }
 
-    fn value(&self, part: &SitePart<'m>, name: &str, indent: &str) -> Option<Vec<Piece>> {
+    fn value(&self, part: &SitePart<'m>, name: &str, indent: &str, column: Option<usize>) -> Option<Vec<Piece>> {
         match self.site.value(part, name)? {
             Value::Text(text) => Some(vec![Piece::Text(text.clone())]),
             Value::Word(word) => Some(vec![Piece::Text((*word).to_owned())]),
             value => {
                 let expr = value.expr()?;
                 let brackets = self.brackets && !is_primary(expr);
-                Some(expression_pieces(self.module, expr, indent, brackets))
+                Some(expression_pieces(self.module, expr, indent, brackets, column))
             }
         }
     }
@@ -229,11 +275,11 @@ impl<'m> Renderer<'_, '_, 'm> {
                 Some((start.min(header.start), whole.end))
             }
             Place::Block(nodes) => {
-                let first = nodes
-                    .first()?
+                let first = nodes.first()?;
+                let start = first
                     .as_stmt()
-                    .map(|statement| self.module.statement_start(statement))?;
-                Some((first, nodes.last()?.span().end))
+                    .map_or(first.span().start, |statement| self.module.statement_start(statement));
+                Some((start, nodes.last()?.span().end))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From a site to text edits: runs of `-` and `+` lines become regions of the source and the pieces
 //! that replace them. Lines of context are never touched.
 
+use super::deletion::{Region, deletion, tidy};
 use super::layout::{block_span, end_with_comment, indent_at, start_with_comments, starts_line};
 use super::output::{OutLine, Renderer};
 use super::site::{At, Site, SitePart};
@@ -34,6 +35,7 @@ pub(super) fn render(module: &Module, site: &Site<'_, '_>, wanted: &[&str], brac
     if !site.imports.is_empty() {
         regions.push(import_region(module, &site.imports));
     }
+    let mut regions = tidy(module, regions)?;
     regions.sort_by_key(|region| region.span);
     if regions.windows(2).any(|pair| pair[0].span.end > pair[1].span.start) {
         return None;
@@ -48,12 +50,6 @@ pub(super) fn render(module: &Module, site: &Site<'_, '_>, wanted: &[&str], brac
         places.push((name.clone(), Span::new(place(2 * index)?, place(2 * index + 1)?)));
     }
     Some(Rendered { edits, places })
-}
-
-/// Source bytes and what stands there instead.
-struct Region {
-    span: Span,
-    pieces: Vec<Piece>,
 }
 
 fn whole(module: &Module, regions: Vec<Region>) -> Vec<Piece> {
@@ -85,10 +81,7 @@ fn import_region(module: &Module, imports: &[String]) -> Region {
         _ => 1,
     };
     lines.push_str(&newline.repeat(blank_lines));
-    Region {
-        span: Span::at(at),
-        pieces: vec![Piece::Text(lines)],
-    }
+    Region::new(Span::at(at), vec![Piece::Text(lines)])
 }
 
 impl<'m> Renderer<'_, '_, 'm> {
@@ -119,7 +112,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         let added = hunk.lines.iter().find(|line| line.mark == Mark::Add)?;
         let span = Node::Expr(expr).span();
         let pieces = self.tokens(part, hunk, &added.tokens, indent_at(self.module, span.start))?;
-        let region = Region { span, pieces };
+        let region = Region::new(span, pieces);
         self.uncovered_comments(&region).is_empty().then_some(region)
     }
 
@@ -136,10 +129,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         pieces.extend(join(lines, newline));
         let blank_lines = if hunk.scope == Scope::Module { 3 } else { 2 };
         pieces.push(Piece::Text(newline.repeat(blank_lines)));
-        Some(Region {
-            span: Span::at(at),
-            pieces,
-        })
+        Some(Region::new(Span::at(at), pieces))
     }
 
     fn run(&mut self, part: &SitePart<'m>, hunk: &Hunk, run: std::ops::Range<usize>) -> Option<Region> {
@@ -161,7 +151,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         let indent = indent_at(self.module, span.start).to_owned();
         let added = self.added(part, hunk, lines, &indent, hunk.lines[*first].indent)?;
         if added.is_empty() {
-            return self.deletion(span);
+            return deletion(self.module, span);
         }
         if !starts_line(self.module, span.start) {
             return None;
@@ -193,48 +183,6 @@ impl<'m> Renderer<'_, '_, 'm> {
         cover
     }
 
-    fn deletion(&self, span: Span) -> Option<Region> {
-        if !starts_line(self.module, span.start) {
-            return None;
-        }
-        let end = end_with_comment(self.module, span.end)?;
-        let span = Span::new(
-            self.module.lines.line_start(span.start),
-            self.module.lines.next_line(end, self.module.text()),
-        );
-        let indent = indent_at(self.module, span.start);
-        let mut region = Region {
-            span,
-            pieces: Vec::new(),
-        };
-        let newline = self.module.source.newline();
-        for comment in self.uncovered_comments(&region) {
-            region.pieces.extend([
-                Piece::Text(indent.to_owned()),
-                Piece::Copy(comment),
-                Piece::Text(newline.to_owned()),
-            ]);
-        }
-        if region.pieces.is_empty() {
-            region.span.end = self.past_blank_lines(region.span.end);
-        }
-        Some(region)
-    }
-
-    /// Blank lines below a deleted statement go with it, so that no hole stays.
-    fn past_blank_lines(&self, mut at: u32) -> u32 {
-        let text = self.module.text();
-        while (at as usize) < text.len()
-            && Span::new(at, self.module.lines.line_end(at, text))
-                .of(text)
-                .trim()
-                .is_empty()
-        {
-            at = self.module.lines.next_line(at, text);
-        }
-        at
-    }
-
     fn replacement(
         &self,
         part: &SitePart<'m>,
@@ -250,10 +198,8 @@ impl<'m> Renderer<'_, '_, 'm> {
         if added.len() > 1 || added[0].block {
             end_with_comment(self.module, span.end)?;
         }
-        let draft = Region {
-            span,
-            pieces: added.iter().flat_map(|line| line.pieces.iter().cloned()).collect(),
-        };
+        let copied = added.iter().flat_map(|line| line.pieces.iter().cloned());
+        let draft = Region::new(span, copied.collect());
         let mut lines = added;
         for comment in self.uncovered_comments(&draft) {
             let on_header = header.is_some_and(|header| {
@@ -279,10 +225,7 @@ impl<'m> Renderer<'_, '_, 'm> {
                 );
             }
         }
-        Some(Region {
-            span,
-            pieces: join(lines, self.module.source.newline()),
-        })
+        Some(Region::new(span, join(lines, self.module.source.newline())))
     }
 
     /// Comments of the region that its pieces do not copy.
@@ -315,10 +258,7 @@ impl<'m> Renderer<'_, '_, 'm> {
             let lines = self.added(part, hunk, &hunk.lines[run], &indent, depth)?;
             let mut pieces = vec![Piece::Text(format!("{newline}{indent}"))];
             pieces.extend(join(lines, newline));
-            return Some(Region {
-                span: Span::at(end),
-                pieces,
-            });
+            return Some(Region::new(Span::at(end), pieces));
         }
         let after = (run.end..hunk.lines.len()).take_while(|index| hunk.lines[*index].indent >= depth);
         let (first, _) = after
@@ -332,10 +272,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         let mut pieces = vec![Piece::Text(indent)];
         pieces.extend(join(lines, newline));
         pieces.push(Piece::Text(newline.to_owned()));
-        Some(Region {
-            span: Span::at(start_with_comments(self.module, first)),
-            pieces,
-        })
+        Some(Region::new(Span::at(start_with_comments(self.module, first)), pieces))
     }
 }
 

@@ -10,7 +10,7 @@ use super::mutant::Mutant;
 use crate::leak::Effect;
 
 /// How many leak mutants to keep; `None` keeps all. Twins come along with their leak mutant, unpaired
-/// decoys are drawn as leak mutants are, contested mutants likewise.
+/// decoys are drawn as leak mutants are, contested mutants likewise. Mutants with a modifier are drawn apart.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quota {
     pub seed: u64,
@@ -26,11 +26,13 @@ pub fn sample(mutants: Vec<Mutant>, quota: Quota) -> Vec<Mutant> {
         .map(|mutant| (priority(quota.seed, &mutant.id), mutant))
         .collect();
     drawn.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
-    let mut per_mutator: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut per_mutator: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
     let mut leaks = 0;
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for (_, mutant) in drawn {
-        let count = per_mutator.entry(&mutant.mutator).or_insert(0);
+        let count = per_mutator
+            .entry((&mutant.mutator, mutant.modifier.as_deref()))
+            .or_insert(0);
         let is_leak = mutant.label.effect == Effect::Leak;
         let full = quota.per_mutator.is_some_and(|most| *count >= most)
             || (is_leak && quota.max_mutants.is_some_and(|most| leaks >= most));

@@ -78,9 +78,11 @@ impl<'t> Stages<'t> {
     }
 
     fn hold<'m>(&self, stage: usize, facts: &Facts<'m>, site: &mut Site<'_, 'm>) -> bool {
-        self.by_hunk[stage]
-            .iter()
-            .all(|condition| condition.holds(&mut Scene { facts, site }))
+        let fails = |condition: &&&Condition| !condition.holds(&mut Scene { facts, site });
+        let failing = self.by_hunk[stage].iter().find(fails);
+        #[cfg(test)]
+        facts.note_decline(failing.map(|condition| condition.text.as_str()));
+        failing.is_none()
     }
 }
 
@@ -108,7 +110,7 @@ fn complete<'t, 'm>(
         return None;
     }
     for (number, hunk) in rewrite.hunks.iter().enumerate().skip(1) {
-        let candidates = candidates(hunk, facts, &site);
+        let candidates = candidates(hunk, facts, &site)?;
         let mut taken = 0;
         for (at, matched) in candidates {
             let mut longer = site.clone();
@@ -125,26 +127,36 @@ fn complete<'t, 'm>(
         match hunk.count {
             Count::One if taken != 1 => return None,
             Count::Some if taken == 0 => return None,
+            Count::One => share(&mut site),
             _ => {}
         }
     }
     stages.hold(rewrite.hunks.len(), facts, &mut site).then_some(site)
 }
 
-/// Where a further hunk matches inside its scope.
-fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Vec<(At<'m>, Match<'m>)> {
+/// What a hunk that matches once has bound, the next ones see.
+fn share(site: &mut Site<'_, '_>) {
+    if let Some(part) = site.parts.last() {
+        site.values.extend(part.found.values.clone());
+    }
+}
+
+/// Where a further hunk matches inside its scope; `None` where the anchor stands in no such scope.
+fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Option<Vec<(At<'m>, Match<'m>)>> {
     let anchor = site.parts[0].node().span();
-    let scope = scope_span(hunk.scope, facts, anchor);
+    let scope = scope_span(hunk.scope, facts, anchor)?;
     let start = Match {
         values: site.values.clone(),
         ..Match::default()
     };
     if hunk.before.body.is_empty() {
         let statement = enclosing_statement(hunk.scope, facts, anchor);
-        return statement
-            .map(|statement| (At::Before(statement), start))
-            .into_iter()
-            .collect();
+        return Some(
+            statement
+                .map(|statement| (At::Before(statement), start))
+                .into_iter()
+                .collect(),
+        );
     }
     let unifier = Unifier {
         module: facts.module,
@@ -156,9 +168,8 @@ fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Vec<(A
             .nodes()
             .filter_map(Node::as_expr)
             .filter(|expr| scope.contains(Node::Expr(expr).span()));
-        return exprs
-            .filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?)))
-            .collect();
+        let found = exprs.filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?)));
+        return Some(found.collect());
     }
     let mut found = Vec::new();
     for block in &facts.blocks {
@@ -175,7 +186,7 @@ fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Vec<(A
         At::Expression(expr) => Node::Expr(expr).span(),
         At::Before(statement) => Node::Stmt(statement).span(),
     });
-    found
+    Some(found)
 }
 
 /// The innermost function or class that encloses the anchor, or is it.
@@ -190,13 +201,19 @@ fn holder<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Option<&'m Stmt>
     holders.min_by_key(|statement| Node::Stmt(statement).span().len())
 }
 
-fn scope_span(scope: Scope, facts: &Facts<'_>, anchor: Span) -> Span {
-    holder(scope, facts, anchor).map_or(Span::new(0, u32::MAX), |statement| Node::Stmt(statement).span())
+fn scope_span(scope: Scope, facts: &Facts<'_>, anchor: Span) -> Option<Span> {
+    match scope {
+        Scope::Anchor | Scope::Module => Some(Span::new(0, u32::MAX)),
+        Scope::Function | Scope::Class => Some(Node::Stmt(holder(scope, facts, anchor)?).span()),
+    }
 }
 
 /// The statement of the scope's own block that holds the anchor.
 fn enclosing_statement<'m>(scope: Scope, facts: &Facts<'m>, anchor: Span) -> Option<&'m Stmt> {
-    let own = holder(scope, facts, anchor).and_then(|statement| Node::Stmt(statement).blocks().into_iter().next());
-    let mut block = own.unwrap_or(&facts.module.body).iter();
+    let block = match scope {
+        Scope::Anchor | Scope::Module => &facts.module.body,
+        Scope::Function | Scope::Class => Node::Stmt(holder(scope, facts, anchor)?).blocks().into_iter().next()?,
+    };
+    let mut block = block.iter();
     block.find(|statement| Node::Stmt(statement).span().contains(anchor))
 }

@@ -1,5 +1,6 @@
 //! Runs the cases of every page, and holds the promises about them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::leak::Effect;
 use crate::python::{LineIndex, Module, Source, Span};
 
 /// The pages as they stand in the folder: what is embedded may be older than what its author just wrote.
-fn pages_in_folder() -> Pages {
+pub(super) fn pages_in_folder() -> Pages {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/mutators");
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let names = entries.map(|entry| {
@@ -240,5 +241,38 @@ fn a_label_names_the_acquisition_and_its_statement() {
                 .region
                 .contains(Span::at(mutant.label.span.start))
         );
+    }
+}
+
+/// `LEAKBENCH_CODE=DIR cargo test --lib which_conditions -- --ignored --nocapture` says for real code how often each
+/// condition was the first to decline a site.
+#[test]
+#[ignore = "looks at code that is named in the environment"]
+#[expect(clippy::print_stderr, reason = "it is asked for what it prints")]
+fn which_conditions_decline() {
+    let folder = std::env::var("LEAKBENCH_CODE").expect("LEAKBENCH_CODE names a folder");
+    let pages = pages_in_folder();
+    let mut counts: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for entry in ignore::Walk::new(folder).flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let is_python = entry.path().extension().is_some_and(|extension| extension == "py");
+        let Some(module) = Module::parse("m.py", Source::from_text(text))
+            .ok()
+            .filter(|_| is_python)
+        else {
+            continue;
+        };
+        let index = Index::new([module.text()]);
+        let facts = Facts::new(&module, &index);
+        for page in pages.list() {
+            *counts.entry((page.id.clone(), "(a mutant)".to_owned())).or_default() +=
+                u32::try_from(drafts_of(page, &facts).len()).expect("few mutants");
+            for (condition, count) in facts.declines.take() {
+                *counts.entry((page.id.clone(), condition)).or_default() += count;
+            }
+        }
+    }
+    for ((page, condition), count) in counts {
+        eprintln!("{page}\t{count}\t{condition}");
     }
 }

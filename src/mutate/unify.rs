@@ -145,7 +145,7 @@ impl<'t, 'm> Unifier<'t, 'm> {
         (shortest..=source.len()).find_map(|length| {
             let mut found = found.clone();
             let nodes = source[..length].to_vec();
-            if matches!(first, Node::Stmt(_)) {
+            if matches!(first, Node::Stmt(_) | Node::Handler(_)) {
                 found
                     .places
                     .insert(self.side.line_of(*first), Place::Block(nodes.clone()));

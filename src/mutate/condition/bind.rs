@@ -27,6 +27,18 @@ pub(super) fn close_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
     scene.bind(arguments, Value::Text(resource.release.clone()))
 }
 
+/// `release-of($c, $a)`: the method that releases `$a`, whatever a `with` would do.
+pub(super) fn release_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(resource) = scene.expr(arguments, 1).and_then(|expr| resource_of(scene.facts, expr)) else {
+        return Truth::Unknown;
+    };
+    scene.site.resource = Some(resource.kind.clone());
+    if resource.by_name {
+        return Truth::No;
+    }
+    scene.bind(arguments, Value::Text(resource.release.clone()))
+}
+
 /// `spelled($f, "pkg.name")`: how the module writes it; adds an import where it does not yet.
 pub(super) fn spelled(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(dotted) = texts(arguments, 1).first().map(|text| (*text).to_owned()) else {
@@ -35,6 +47,16 @@ pub(super) fn spelled(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     let Some((package, name)) = dotted.rsplit_once('.') else {
         return Truth::Unknown;
     };
+    if package == "builtins" {
+        let scope = scene.facts.names.scope_at(scene.at().start);
+        let is_free = scene.facts.names.bindings(name, scope).is_empty();
+        let text = Value::Text(name.to_owned());
+        return if is_free {
+            scene.bind(arguments, text)
+        } else {
+            Truth::Unknown
+        };
+    }
     if let Some(text) = imported_as(scene, &dotted) {
         return scene.bind(arguments, Value::Text(text));
     }

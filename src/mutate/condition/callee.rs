@@ -9,7 +9,7 @@ use crate::python::{Node, Resolved};
 
 /// Whether the node is a call that gives `name` to a function, method or class of this module which
 /// releases or keeps it.
-pub(super) fn taken_by_callee(facts: &Facts<'_>, node: Node<'_>, name: &str) -> bool {
+pub(in crate::mutate) fn taken_by_callee(facts: &Facts<'_>, node: Node<'_>, name: &str) -> bool {
     let Node::Expr(Expr::Call(call)) = node else {
         return false;
     };

@@ -1,5 +1,6 @@
 //! Conditions on classes.
 
+use super::guard::is_quiet;
 use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::is_self;
 use crate::mutate::resources::{IN_MEMORY, Resource, nested_acquisitions, resource_of};
@@ -14,7 +15,7 @@ fn anchor_class<'m>(scene: &Scene<'_, '_, 'm>) -> Option<&'m StmtClassDef> {
     }
 }
 
-fn method<'m>(class: &'m StmtClassDef, name: &str) -> Option<&'m Stmt> {
+pub(super) fn method<'m>(class: &'m StmtClassDef, name: &str) -> Option<&'m Stmt> {
     class.body.iter().find(|statement| match statement {
         Stmt::FunctionDef(node) => node.name.as_str() == name,
         Stmt::AsyncFunctionDef(node) => node.name.as_str() == name,
@@ -37,7 +38,7 @@ pub(super) fn plain_class(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]
     (top_level && is_plain(class)).into()
 }
 
-fn is_plain(class: &StmtClassDef) -> bool {
+pub(super) fn is_plain(class: &StmtClassDef) -> bool {
     let bare = class.keywords.is_empty() && class.decorator_list.is_empty();
     bare && class
         .bases
@@ -97,7 +98,7 @@ pub(super) fn owns_resource(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argumen
     Truth::Yes
 }
 
-fn first_block(statement: &Stmt) -> &[Stmt] {
+pub(super) fn first_block(statement: &Stmt) -> &[Stmt] {
     Node::Stmt(statement).blocks().into_iter().next().unwrap_or_default()
 }
 
@@ -124,29 +125,8 @@ fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'sta
     })
 }
 
-/// Whether the node does nothing that may go wrong: it reads names and attributes, and stores them.
-fn is_quiet(node: Node<'_>) -> bool {
-    node.descendants().all(|node| match node {
-        Node::Expr(expr) => !matches!(
-            expr,
-            Expr::Call(_)
-                | Expr::Await(_)
-                | Expr::Yield(_)
-                | Expr::YieldFrom(_)
-                | Expr::Subscript(_)
-                | Expr::BinOp(_)
-                | Expr::JoinedStr(_)
-        ),
-        Node::Stmt(statement) => matches!(
-            statement,
-            Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::If(_) | Stmt::Pass(_) | Stmt::Return(_)
-        ),
-        _ => true,
-    })
-}
-
 /// Whether the block releases `self.attr` before it does anything that may go wrong.
-fn releases_first(block: &[Stmt], attr: &str, release: &str) -> bool {
+pub(super) fn releases_first(block: &[Stmt], attr: &str, release: &str) -> bool {
     let mut names: Vec<&str> = Vec::new();
     releases_first_as(block, attr, release, &mut names)
 }
@@ -202,7 +182,7 @@ fn name_for<'a>(target: &'a Expr, value: &Expr, attr: &str) -> Option<&'a str> {
     }
 }
 
-fn is_own(expr: &Expr, attr: &str) -> bool {
+pub(super) fn is_own(expr: &Expr, attr: &str) -> bool {
     matches!(expr, Expr::Attribute(node) if node.attr.as_str() == attr && is_self(&node.value))
 }
 

@@ -4,16 +4,22 @@
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
 mod around;
+mod attribute;
 mod bind;
 mod callee;
 mod class;
+mod fate;
 mod file;
 mod flow;
+mod guard;
 mod name;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod usage;
+
+pub(super) use callee::taken_by_callee;
+pub(super) use usage::{hands_on, holds_handle, is_name, releases};
 
 use super::facts::Facts;
 use super::site::{Site, SitePart};
@@ -80,7 +86,9 @@ macro_rules! words {
 }
 
 words! {
+    "broad" => attribute::broad;
     "call-in" => bind::call_in, binds;
+    "calls" => name::calls;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
     "decorated" => around::decorated;
@@ -89,32 +97,43 @@ words! {
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
+    "hands-self-on" => attribute::hands_self_on;
     "has-yield" => flow::has_yield;
+    "in-methods" => attribute::in_methods;
     "in-testcase" => around::in_testcase;
     "input" => around::input, binds;
     "instance" => name::instance;
     "is" => name::is;
     "leaves-early" => flow::leaves_early;
+    "left-open" => fate::left_open, last;
     "literal" => syntax::literal;
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
+    "method-releases" => attribute::method_releases;
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
     "only-calls" => class::only_calls;
+    "only-guards" => guard::only_guards;
     "only-reads" => usage::only_reads;
+    "owns-attribute" => attribute::owns_attribute;
     "owns-resource" => class::owns_resource;
     "parameter" => around::parameter;
+    "pipes-only" => name::pipes_only;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
+    "quiet" => guard::quiet;
+    "raises-beyond" => guard::raises_beyond;
     "reads-all" => usage::reads_all;
     "reads-back" => file::reads_back;
     "rebound" => usage::rebound;
     "release" => usage::release;
+    "release-of" => bind::release_of, binds;
     "released" => usage::released;
     "resource" => usage::resource;
     "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
+    "settled" => fate::settled;
     "simple" => syntax::simple;
     "spelled" => bind::spelled, binds;
     "used-after" => flow::used_after;

@@ -29,6 +29,32 @@ pub(super) fn instance(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
     }
 }
 
+/// `calls($a, "pkg.name", …)`: a call of one of them.
+pub(super) fn calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(Expr::Call(call)) = scene.expr(arguments, 0) else {
+        return Truth::No;
+    };
+    match scene.facts.names.resolve(&call.func) {
+        Resolved::Qualified(name) => texts(arguments, 1).contains(&name.as_str()).into(),
+        Resolved::Local { .. } => Truth::No,
+        Resolved::Unknown => Truth::Unknown,
+    }
+}
+
+/// `pipes-only($a, keyword)`: of the streams of a child, `subprocess.PIPE` is given for this one alone.
+pub(super) fn pipes_only(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(Expr::Call(call)), [wanted]) = (scene.expr(arguments, 0), &texts(arguments, 1)[..]) else {
+        return Truth::Unknown;
+    };
+    let names = &scene.facts.names;
+    let pipes = call
+        .keywords
+        .iter()
+        .filter(|keyword| names.resolve(&keyword.value).qualified() == Some("subprocess.PIPE"));
+    let pipes: Vec<Option<&str>> = pipes.map(|keyword| keyword.arg.as_deref()).collect();
+    (pipes == [Some(*wanted)]).into()
+}
+
 /// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
 /// every such hunk holds one: the same word may mean something else there.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {

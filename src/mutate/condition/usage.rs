@@ -94,7 +94,7 @@ pub(super) fn released(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
         .into()
 }
 
-pub(super) fn releases(node: Node<'_>, name: &str) -> bool {
+pub(in crate::mutate) fn releases(node: Node<'_>, name: &str) -> bool {
     match node {
         Node::Expr(Expr::Attribute(node)) => is_name(&node.value, name) && RELEASES.contains(&node.attr.as_str()),
         Node::WithItem(item) => is_name(&item.context_expr, name),
@@ -218,7 +218,7 @@ pub(super) fn handed_on(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
     (captured || is_value || nodes.any(|node| hands_on(node, &name))).into()
 }
 
-pub(super) fn hands_on(node: Node<'_>, name: &str) -> bool {
+pub(in crate::mutate) fn hands_on(node: Node<'_>, name: &str) -> bool {
     let holds = |expr: &Expr| holds_handle(expr, name);
     let some = |expr: &Option<Box<Expr>>| expr.as_deref().is_some_and(holds);
     match node {
@@ -262,7 +262,7 @@ pub(super) fn hands_on(node: Node<'_>, name: &str) -> bool {
 }
 
 /// Whether the value of `expr` is the handle itself, a container with it, or a bound method of it.
-fn holds_handle(expr: &Expr, name: &str) -> bool {
+pub(in crate::mutate) fn holds_handle(expr: &Expr, name: &str) -> bool {
     let holds = |expr: &Expr| holds_handle(expr, name);
     match expr {
         Expr::Name(_) => is_name(expr, name),
@@ -386,6 +386,6 @@ fn needs_descriptor(facts: &Facts<'_>, call: &ExprCall, name: &str) -> bool {
     redirected || system && call.args.iter().any(|arg| is_name(arg, name))
 }
 
-pub(super) fn is_name(expr: &Expr, name: &str) -> bool {
+pub(in crate::mutate) fn is_name(expr: &Expr, name: &str) -> bool {
     matches!(expr, Expr::Name(node) if node.id.as_str() == name)
 }
