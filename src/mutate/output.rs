@@ -189,7 +189,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         for node in nodes {
             match spans.last_mut() {
                 Some(last) if !self.holds_code(Span::new(last.end, node.span().start)) => {
-                    *last = last.cover(node.span())
+                    *last = last.cover(node.span());
                 }
                 _ => spans.push(node.span()),
             }

@@ -151,6 +151,100 @@ fn where_a_name_is_used_once() {
     );
 }
 
+/// Whether every path of `body` settles `conn`, which `open(path)` has given.
+fn settles(body: &str) -> bool {
+    let front = "+++\npattern = \"never-released\"\neffect = \"safe\"\nlabel = \"$a\"\nwitness = \"unreleased\"\nwhere = ['settled($n, $a)']\n+++\n";
+    let page = format!("{front}# tried\n\n```rewrite\n-$n = $a\n-$$b\n+$n = $a\n+pass\n+$$b\n```\n");
+    let pages = Pages::default()
+        .with_files(&[("tried.md".to_owned(), page)])
+        .expect("the page is valid");
+    let text = format!("class C:\n  def work(self, path, other):\n    conn = open(path)\n    {body}\n");
+    let module = Module::parse("module.py", Source::from_text(text)).expect("the module is Python");
+    !mutants_of(&pages, &module, &Index::new([module.text()])).is_empty()
+}
+
+#[test]
+fn where_every_path_settles() {
+    for body in [
+        "conn.close()",
+        "return conn",
+        "return path, conn",
+        "self.conn = conn",
+        "other.append(conn)",
+        "with conn: other(conn)",
+        "try: other(conn)\n    finally: conn.close()",
+        "try: other(conn)\n    finally:\n      if conn is not None: conn.close()",
+        "try: other(conn)\n    except BaseException:\n      conn.close()\n      raise\n    return conn",
+        "try: other(conn)\n    except:\n      conn.close()\n      raise\n    else: conn.close()",
+        "if path: conn.close()\n    else: return conn",
+        "size = len(path)\n    self.size = size\n    conn.close()",
+        "stack = other\n    stack = path\n    conn.close()",
+        "while True:\n      try: other(conn)\n      except Exception: break\n    conn.close()",
+    ] {
+        assert!(settles(body), "not settled: {body}");
+    }
+    for body in [
+        "pass",
+        "other(conn)\n    conn.close()",
+        "return other(conn)",
+        "conn = other",
+        "del conn",
+        "if path: conn.close()",
+        "try: other(conn)\n    except OSError:\n      conn.close()\n      raise\n    return conn",
+        "try: other(conn)\n    except Exception: pass\n    conn.flush()\n    conn.close()",
+        "alias = conn\n    alias.close()",
+        "def later(): conn.close()\n    return later",
+        "for line in other: conn = open(line)\n    conn.close()",
+        "yield path\n    conn.close()",
+        "try: yield path\n    except Exception:\n      conn.close()\n      raise\n    conn.close()",
+    ] {
+        assert!(!settles(body), "settled: {body}");
+    }
+}
+
+#[test]
+fn what_is_quiet() {
+    check(
+        "quiet($$b)",
+        &[
+            "pass",
+            "size = 1",
+            "other.size = path.size",
+            "if path is None: other = path",
+        ],
+        &[
+            "other()",
+            "size = path[0]",
+            "size = path + 1",
+            "name = f'{path}'",
+            "for line in other: pass",
+        ],
+    );
+}
+
+#[test]
+fn what_raises_more_than_an_os_error() {
+    check(
+        "raises-beyond($$b, $n)",
+        &[
+            "other(handle)",
+            "x = path[0]",
+            "assert path",
+            "raise ValueError(path)",
+            "handle = int(path)",
+        ],
+        &[
+            "handle.read()",
+            "raise OSError(path)",
+            "raise",
+            "raise other(path)",
+            "x = path[1:]",
+            "other.warning(path)",
+            "x = len(path)",
+        ],
+    );
+}
+
 #[test]
 fn what_reads_to_the_end() {
     check(
