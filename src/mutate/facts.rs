@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::index::Index;
+use super::resources::made_by;
 use crate::python::ast::{Constant, Expr, Operator, Stmt};
 use crate::python::flow::Graph;
 use crate::python::names::{BindingKind, Names, ScopeId};
@@ -171,6 +172,8 @@ impl<'m> Facts<'m> {
     fn binding_is(&self, kind: &BindingKind<'_>, class: &str, steps: u32) -> bool {
         match kind {
             BindingKind::Assign { value: Some(value) } => self.instance_within(value, class, steps),
+            // The classes that are asked for enter as themselves.
+            BindingKind::With { context: Some(context) } => self.instance_within(context, class, steps),
             BindingKind::Parameter(arg) => arg
                 .annotation
                 .as_deref()
@@ -242,6 +245,7 @@ fn same_type_method(name: &str) -> bool {
 
 fn makes(callable: &str, class: &str) -> bool {
     callable == class
+        || made_by(callable) == Some(class)
         || callable
             .strip_prefix(class)
             .is_some_and(|rest| matches!(rest, ".cwd" | ".home"))

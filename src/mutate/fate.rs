@@ -5,7 +5,7 @@
 
 use super::condition::{hands_on, holds_handle, is_name, releases, taken_by_callee};
 use super::facts::Facts;
-use super::resources::{Exit, Resource};
+use super::resources::Resource;
 use crate::python::ast::{CmpOp, Expr, ExprCall};
 use crate::python::flow::{EdgeKind, Graph, Kind, StepId, Value, names_bound};
 use crate::python::{Node, Span};
@@ -19,7 +19,6 @@ pub(super) struct Fate {
     pub(super) open_on_path: bool,
     /// Open after something raised.
     pub(super) open_on_exception: bool,
-    pub(super) unknown: bool,
 }
 
 /// What is followed.
@@ -31,18 +30,15 @@ pub(super) struct Held<'h> {
     pub(super) acquire: Span,
 }
 
-/// `None` where no function binds the name to the acquisition.
+/// `None` where no function binds the name to the acquisition, and where it is not to be told.
 pub(super) fn fate_of(facts: &Facts<'_>, held: Held<'_>) -> Option<Fate> {
     facts.names.enclosing_function(held.acquire.start)?;
     let graph = facts.graph_at(held.acquire.start);
     let starts: Vec<StepId> = graph.ids().filter(|id| binds(&graph.step(*id).kind, held)).collect();
-    if starts.is_empty() {
+    if starts.is_empty() || graph.is_shared(held.name) {
         return None;
     }
-    let mut fate = Fate {
-        unknown: graph.is_shared(held.name),
-        ..Fate::default()
-    };
+    let mut fate = Fate::default();
     let mut walk = Walk {
         facts,
         graph: &graph,
@@ -55,7 +51,7 @@ pub(super) fn fate_of(facts: &Facts<'_>, held: Held<'_>) -> Option<Fate> {
         walk.open.extend(bound.map(|edge| (edge.to, false)));
     }
     while let Some((step, raised)) = walk.open.pop() {
-        walk.step(step, raised, &mut fate);
+        walk.step(step, raised, &mut fate)?;
     }
     Some(fate)
 }
@@ -91,20 +87,22 @@ enum What {
 }
 
 impl Walk<'_, '_> {
-    fn step(&mut self, id: StepId, raised: bool, fate: &mut Fate) {
+    /// `None` where the answer is unknown from here on.
+    fn step(&mut self, id: StepId, raised: bool, fate: &mut Fate) -> Option<()> {
         if std::mem::replace(&mut self.seen[usize::from(raised)][id as usize], true) {
-            return;
+            return Some(());
         }
         let ends = id == Graph::END || id == Graph::RETURNED || id == Graph::RAISED || id == Graph::JUMPED;
         match self.what(&self.graph.step(id).kind) {
             What::Settles => fate.settled = true,
-            What::Unclear => fate.unknown = true,
+            What::Unclear => return None,
             What::Nothing if !ends => self.leave(id, self.only_way(id), raised),
             What::Loses | What::Nothing => {
                 fate.open_on_path |= !raised;
                 fate.open_on_exception |= raised;
             }
         }
+        Some(())
     }
 
     fn leave(&mut self, id: StepId, only: Option<EdgeKind>, raised: bool) {
@@ -129,8 +127,8 @@ impl Walk<'_, '_> {
             Expr::Name(_) if is_name(test, self.held.name) => Some(EdgeKind::True),
             Expr::Compare(node) if is_name(&node.left, self.held.name) => {
                 match (&node.ops[..], &node.comparators[..]) {
-                    ([CmpOp::Is], [Expr::Constant(none)]) if none.value.is_none() => Some(EdgeKind::False),
-                    ([CmpOp::IsNot], [Expr::Constant(none)]) if none.value.is_none() => Some(EdgeKind::True),
+                    ([CmpOp::Is], [Expr::Constant(constant)]) if constant.value.is_none() => Some(EdgeKind::False),
+                    ([CmpOp::IsNot], [Expr::Constant(constant)]) if constant.value.is_none() => Some(EdgeKind::True),
                     _ => None,
                 }
             }
@@ -151,9 +149,7 @@ impl Walk<'_, '_> {
                 }
             }
             Kind::Evaluate(expr @ Expr::Call(call)) => self.call(expr, call),
-            Kind::Enter(item) if is_name(&item.context_expr, name) && self.held.resource.exit != Exit::Keeps => {
-                What::Settles
-            }
+            Kind::Enter(item) if is_name(&item.context_expr, name) && self.held.resource.exit.ends() => What::Settles,
             Kind::Return(Some(value)) if holds_handle(value, name) => What::Settles,
             Kind::Bind { target, .. } if names_bound(target).contains(&name) => What::Loses,
             Kind::Bind {

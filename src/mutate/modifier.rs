@@ -68,7 +68,8 @@ const SILENCED: [&str; 3] = ["file", "archive", "database"];
 
 /// `# noqa: SIM115`, and no reason, behind the line of the acquisition.
 fn silence_noqa(mutant: &Module, label: &Label) -> Option<Edits> {
-    if !SILENCED.contains(&label.resource.as_str()) {
+    let is_call = |node: Node<'_>| matches!(node, Node::Expr(Expr::Call(_))) && node.span() == label.span;
+    if !SILENCED.contains(&label.resource.as_str()) || !mutant.nodes().any(is_call) {
         return None;
     }
     let text = mutant.text();
@@ -172,5 +173,5 @@ fn still_leaks(mutant: &Module, edits: &Edits, label: &Label, name: &str, index:
         resource,
         acquire: label.span,
     };
-    fate_of(&facts, held).is_some_and(|fate| !fate.unknown && (fate.open_on_path || fate.open_on_exception))
+    fate_of(&facts, held).is_some_and(|fate| fate.open_on_path || fate.open_on_exception)
 }

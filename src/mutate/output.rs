@@ -44,8 +44,12 @@ impl<'m> Renderer<'_, '_, 'm> {
         let unit = self.unit(part, hunk, indent, base);
         let mut out = Vec::new();
         for line in lines.iter().filter(|line| line.mark == Mark::Add) {
-            let levels = line.indent.checked_sub(base)? / 4;
-            let indent = format!("{indent}{}", unit.repeat(levels));
+            let indent = if line.tokens.is_empty() {
+                String::new()
+            } else {
+                let levels = line.indent.checked_sub(base)? / 4;
+                format!("{indent}{}", unit.repeat(levels))
+            };
             match self.block_line(part, hunk, line, &indent)? {
                 Content::Statements(pieces) if pieces.is_empty() => {}
                 Content::Statements(pieces) => {
@@ -185,7 +189,7 @@ impl<'m> Renderer<'_, '_, 'm> {
         for node in nodes {
             match spans.last_mut() {
                 Some(last) if !self.holds_code(Span::new(last.end, node.span().start)) => {
-                    *last = last.cover(node.span())
+                    *last = last.cover(node.span());
                 }
                 _ => spans.push(node.span()),
             }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::facts::Facts;
 use crate::python::Node;
-use crate::python::ast::{Constant, Expr, ExprCall};
+use crate::python::ast::{Constant, Expr, ExprCall, Keyword};
 use crate::python::names::BindingKind;
 
 /// Streams that hold nothing.
@@ -33,6 +33,12 @@ pub(super) struct Resource {
     pub(super) exit: Exit,
     #[serde(default)]
     pub(super) by_name: bool,
+    only_with: Option<String>,
+    never_with: Option<String>,
+    #[serde(default)]
+    never_writes: bool,
+    #[serde(default)]
+    adopts: bool,
 }
 
 /// What the end of a `with` does to the resource.
@@ -42,37 +48,68 @@ pub(super) enum Exit {
     Releases,
     More,
     Keeps,
+    Absent,
+}
+
+impl Exit {
+    /// As the table and pages write it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Releases => "releases",
+            Self::More => "more",
+            Self::Keeps => "keeps",
+            Self::Absent => "absent",
+        }
+    }
+
+    /// Whether the end of a `with` releases the resource.
+    pub(super) const fn ends(self) -> bool {
+        matches!(self, Self::Releases | Self::More)
+    }
 }
 
 #[derive(Deserialize)]
 struct File {
+    makes: HashMap<String, String>,
     resource: Vec<Resource>,
 }
 
 struct Table {
     entries: Vec<Resource>,
-    callables: HashMap<String, usize>,
+    /// Function → the class of what it returns.
+    makes: HashMap<String, String>,
+    /// Dotted name → entries, in the order of the file.
+    callables: HashMap<String, Vec<usize>>,
     /// Method name → (type, entry).
-    methods: HashMap<String, (String, usize)>,
+    methods: HashMap<String, Vec<(String, usize)>>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let file: File =
         toml::from_str(include_str!("../../mutators/resources.toml")).expect("the embedded table is valid");
-    let (mut callables, mut methods) = (HashMap::new(), HashMap::new());
+    let (mut callables, mut methods) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
     for (index, entry) in file.resource.iter().enumerate() {
-        callables.extend(entry.callables.iter().map(|name| (name.clone(), index)));
+        for name in &entry.callables {
+            callables.entry(name.clone()).or_default().push(index);
+        }
         for method in &entry.methods {
             let (class, name) = method.rsplit_once('.').expect("a method is written TYPE.method");
-            methods.insert(name.to_owned(), (class.to_owned(), index));
+            let known = methods.entry(name.to_owned()).or_default();
+            known.push((class.to_owned(), index));
         }
     }
     Table {
         entries: file.resource,
+        makes: file.makes,
         callables,
         methods,
     }
 });
+
+/// The class of what a function returns, where the table says so.
+pub(super) fn made_by(function: &str) -> Option<&'static str> {
+    TABLE.makes.get(function).map(String::as_str)
+}
 
 /// Every callable of the table, sorted: what recall on our own mutants can rest on.
 pub fn acquiring_callables() -> Vec<&'static str> {
@@ -83,23 +120,61 @@ pub fn acquiring_callables() -> Vec<&'static str> {
         .map(String::as_str)
         .collect();
     names.sort_unstable();
+    names.dedup();
     names
 }
 
 /// The entry that a call belongs to, if it is sure to acquire.
 pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Resource> {
     let Expr::Call(call) = expr else { return None };
-    if borrows_descriptor(call) || wraps_stream(facts, call) {
+    if borrows_descriptor(call) {
         return None;
     }
+    let entry = entry_of(facts, call)?;
+    (entry.adopts || !wraps_stream(facts, call)).then_some(entry)
+}
+
+fn entry_of(facts: &Facts<'_>, call: &ExprCall) -> Option<&'static Resource> {
+    let fits = |index: &usize| fits(&TABLE.entries[*index], call);
     if let Some(name) = facts.names.resolve(&call.func).qualified() {
-        return TABLE.callables.get(name).map(|index| &TABLE.entries[*index]);
+        let known = TABLE.callables.get(name)?;
+        return known
+            .iter()
+            .find(|index| fits(index))
+            .map(|index| &TABLE.entries[*index]);
     }
     let Expr::Attribute(method) = &*call.func else {
         return None;
     };
-    let (class, index) = TABLE.methods.get(method.attr.as_str())?;
-    facts.is_instance(&method.value, class).then(|| &TABLE.entries[*index])
+    let mut known = TABLE.methods.get(method.attr.as_str())?.iter();
+    known
+        .find(|(class, index)| fits(index) && facts.is_instance(&method.value, class))
+        .map(|(_, index)| &TABLE.entries[*index])
+}
+
+/// Whether the keywords of the call are those that the entry is about.
+fn fits(entry: &Resource, call: &ExprCall) -> bool {
+    let given = |name: &str| {
+        call.keywords
+            .iter()
+            .find(|keyword| keyword.arg.as_deref() == Some(name))
+    };
+    let open = call.keywords.iter().any(|keyword| keyword.arg.is_none());
+    let is_true =
+        |keyword: &Keyword| matches!(&keyword.value, Expr::Constant(node) if node.value == Constant::Bool(true));
+    let flagged = entry
+        .only_with
+        .as_deref()
+        .is_none_or(|name| given(name).is_some_and(is_true));
+    let barred = entry
+        .never_with
+        .as_deref()
+        .is_some_and(|name| open || given(name).is_some());
+    let values = call.args.iter().skip(1).chain(given("mode").map(|mode| &mode.value));
+    let writes =
+        |value: &Expr| matches!(value, Expr::Constant(node) if node.value.as_str().is_some_and(|mode| mode == "w"));
+    let written = entry.never_writes && values.into_iter().any(writes);
+    flagged && !barred && !written
 }
 
 /// Every acquiring call inside `expr`, itself excluded.

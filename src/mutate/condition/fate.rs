@@ -20,8 +20,8 @@ pub(super) fn settled(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     };
     scene.site.resource = Some(resource.kind.clone());
     match fate_of(scene.facts, held) {
-        Some(fate) if !fate.unknown => (!fate.open_on_path && !fate.open_on_exception).into(),
-        _ => Truth::Unknown,
+        Some(fate) => (!fate.open_on_path && !fate.open_on_exception).into(),
+        None => Truth::Unknown,
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn left_open(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
     let Some((name, resource, acquire)) = held(scene, arguments) else {
         return Truth::Unknown;
     };
-    let Some(fate) = fate_in_mutant(scene, &name, resource, acquire).filter(|fate| !fate.unknown) else {
+    let Some(fate) = fate_in_mutant(scene, &name, resource, acquire) else {
         return Truth::Unknown;
     };
     let wanted = match texts(arguments, 2).first() {

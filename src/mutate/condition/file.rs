@@ -1,8 +1,9 @@
 //! Conditions on files and on what their text does elsewhere.
 
 use super::{Argument, Scene, Truth};
+use crate::mutate::facts::Facts;
 use crate::python::Node;
-use crate::python::ast::{Constant, Expr, ExprCall};
+use crate::python::ast::{Constant, Expr, ExprCall, Stmt};
 
 /// `reads-back($a)`: a file opened for writing whose path stands again behind the site, in the same
 /// function: what is not flushed may be missing there, and the program do something else.
@@ -14,13 +15,29 @@ pub(super) fn reads_back(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) 
         return Truth::No;
     };
     let site = scene.at();
+    let behind = with_of(scene.facts, call).map_or(site.end, |end| end.min(site.end));
     let names = &scene.facts.names;
     let scope = names.enclosing_function(site.start);
     let again = |node: Node<'_>| {
         let at = node.span().start;
-        at >= site.end && names.enclosing_function(at) == scope && node.same_code(Node::Expr(path))
+        at >= behind && names.enclosing_function(at) == scope && node.same_code(Node::Expr(path))
     };
     scene.facts.module.nodes().any(again).into()
+}
+
+/// Where the `with` ends that enters the call.
+fn with_of(facts: &Facts<'_>, call: &ExprCall) -> Option<u32> {
+    let enters = |statement: &Stmt| match statement {
+        Stmt::With(with) => with.items.iter().any(|item| match &item.context_expr {
+            Expr::Call(entered) => std::ptr::eq(entered, call),
+            _ => false,
+        }),
+        _ => false,
+    };
+    let mut statements = facts.module.nodes().filter_map(Node::as_stmt);
+    statements
+        .find(|statement| enters(statement))
+        .map(|statement| Node::Stmt(statement).span().end)
 }
 
 /// What the call opens: its first argument, or the path whose method it is.

@@ -6,8 +6,9 @@ use super::{Argument, Scene, Truth};
 use crate::mutate::facts::{Facts, is_self};
 use crate::mutate::resources::resource_of;
 use crate::mutate::unify::Value;
-use crate::python::Node;
 use crate::python::ast::{ExceptHandler, Expr, ExprCall, Stmt, StmtRaise};
+use crate::python::names::BindingKind;
+use crate::python::{Node, Resolved, Span};
 
 /// `only-guards($$h, $n, $a)`: each handler releases what `$n` holds of `$a`, and is a bare `raise` then,
 /// nothing else. `$n` may be an attribute of `self`.
@@ -54,21 +55,83 @@ pub(super) fn raises_beyond(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument
     let (Some(block), Some(name)) = (scene.value(arguments, 0), scene.word(arguments, 1)) else {
         return Truth::Unknown;
     };
-    let mut nodes = block.nodes().iter().flat_map(|node| node.descendants());
+    let nodes: Vec<Node<'_>> = block.nodes().iter().flat_map(|node| node.descendants()).collect();
+    let raised: Vec<Span> = nodes.iter().filter_map(|node| raised_call(*node)).collect();
     nodes
+        .into_iter()
         .any(|node| match node {
-            Node::Expr(Expr::Call(call)) => !asks_the_system(scene.facts, call, &name),
-            Node::Expr(Expr::Subscript(_)) | Node::Stmt(Stmt::Assert(_)) => true,
-            Node::Stmt(Stmt::Raise(node)) => node.exc.is_some(),
+            Node::Expr(Expr::Call(call)) => {
+                !asks_the_system(scene.facts, call, &name) && !raised.contains(&node.span())
+            }
+            Node::Expr(Expr::Subscript(node)) => !node.slice.is_slice_expr(),
+            Node::Stmt(Stmt::Assert(_)) => true,
+            Node::Stmt(Stmt::Raise(node)) => node
+                .exc
+                .as_deref()
+                .is_some_and(|exc| is_other_error(scene.facts, exc, 3)),
             _ => false,
         })
         .into()
 }
 
+/// The call in `raise Refused(address)`.
+fn raised_call(node: Node<'_>) -> Option<Span> {
+    match node {
+        Node::Stmt(Stmt::Raise(raise)) => raise.exc.as_deref().map(|exc| Node::Expr(exc).span()),
+        _ => None,
+    }
+}
+
+/// Whether the exception is sure to be no `OSError`: one of Python's own, or a class of the module that
+/// derives from such alone.
+fn is_other_error(facts: &Facts<'_>, exc: &Expr, depth: u32) -> bool {
+    const OTHERS: [&str; 10] = [
+        "Exception",
+        "BaseException",
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "IndexError",
+        "LookupError",
+        "RuntimeError",
+        "AssertionError",
+        "EOFError",
+    ];
+    let class = match exc {
+        Expr::Call(call) => &*call.func,
+        other => other,
+    };
+    match facts.names.resolve(class) {
+        Resolved::Qualified(name) => name
+            .strip_prefix("builtins.")
+            .is_some_and(|name| OTHERS.contains(&name)),
+        Resolved::Local {
+            bindings: [only], path, ..
+        } if path.is_empty() && depth > 0 => match only.kind {
+            BindingKind::Class(Stmt::ClassDef(class)) => {
+                !class.bases.is_empty() && class.bases.iter().all(|base| is_other_error(facts, base, depth - 1))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// `conn.recv(8)`, `os.stat(path)`, `log.debug("…")`
 fn asks_the_system(facts: &Facts<'_>, call: &ExprCall, name: &str) -> bool {
-    const MODULES: [&str; 6] = ["os.", "socket.", "time.", "logging.", "shutil.", "select."];
-    const NAMES: [&str; 6] = ["OSError", "len", "isinstance", "print", "str", "repr"];
+    const MODULES: [&str; 7] = ["os.", "socket.", "time.", "logging.", "shutil.", "select.", "fcntl."];
+    const NAMES: [&str; 10] = [
+        "OSError",
+        "len",
+        "isinstance",
+        "print",
+        "str",
+        "repr",
+        "hasattr",
+        "getattr",
+        "callable",
+        "id",
+    ];
     let by_name = match &*call.func {
         Expr::Attribute(method) => {
             let logs = matches!(

@@ -3,6 +3,7 @@
 //! "Unknown" declines, also under `not`. Some conditions bind a new metavariable on the way. What
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
+mod around;
 mod attribute;
 mod bind;
 mod callee;
@@ -43,7 +44,7 @@ impl From<bool> for Truth {
 /// One entry of `where`: `[N:] [not] name(argument, …)`.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
-    /// As the page writes it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "names a condition that no case needs"))]
     pub(super) text: String,
     /// Which alternative it is about, counted from zero; all of them if none is named.
     pub(super) alternative: Option<usize>,
@@ -90,16 +91,21 @@ words! {
     "calls" => name::calls;
     "close-of" => bind::close_of, binds;
     "covered" => name::covered, last;
+    "decorated" => around::decorated;
     "enters-itself" => class::enters_itself;
+    "exit" => usage::exit;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-yield" => flow::has_yield;
     "in-methods" => attribute::in_methods;
+    "in-testcase" => around::in_testcase;
+    "input" => around::input, binds;
+    "instance" => name::instance;
     "is" => name::is;
-    "left-open" => fate::left_open, last;
     "leaves-early" => flow::leaves_early;
+    "left-open" => fate::left_open, last;
     "literal" => syntax::literal;
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
@@ -112,17 +118,20 @@ words! {
     "only-reads" => usage::only_reads;
     "owns-attribute" => attribute::owns_attribute;
     "owns-resource" => class::owns_resource;
+    "parameter" => around::parameter;
     "pipes-only" => name::pipes_only;
     "plain-class" => class::plain_class;
     "plain-function" => syntax::plain_function;
     "quiet" => guard::quiet;
     "raises-beyond" => guard::raises_beyond;
+    "reads-all" => usage::reads_all;
     "reads-back" => file::reads_back;
     "rebound" => usage::rebound;
     "release" => usage::release;
     "release-of" => bind::release_of, binds;
     "released" => usage::released;
     "resource" => usage::resource;
+    "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
     "settled" => fate::settled;
     "simple" => syntax::simple;
@@ -233,8 +242,11 @@ impl<'m> Scene<'_, '_, 'm> {
         }
     }
 
-    /// The identifier of argument `at`.
+    /// The identifier of argument `at`, or the text that stands there.
     fn word(&self, arguments: &[Argument], at: usize) -> Option<String> {
+        if let Argument::Text(text) = arguments.get(at)? {
+            return Some(text.clone());
+        }
         self.value(arguments, at)?.word().map(str::to_owned)
     }
 

@@ -16,6 +16,19 @@ pub(super) fn is(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth
     }
 }
 
+/// `instance($x, "pkg.Class", …)`: sure to be one of these.
+pub(super) fn instance(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(expr) = scene.expr(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let sure = |class: &&str| scene.facts.is_instance(expr, class);
+    if texts(arguments, 1).iter().any(sure) {
+        Truth::Yes
+    } else {
+        Truth::Unknown
+    }
+}
+
 /// `calls($a, "pkg.name", …)`: a call of one of them.
 pub(super) fn calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(Expr::Call(call)) = scene.expr(arguments, 0) else {

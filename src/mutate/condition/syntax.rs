@@ -28,18 +28,27 @@ pub(super) fn literal(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     value.nodes().iter().all(is_wanted).into()
 }
 
-/// `simple($s)`: an assignment or an expression, nothing that leaves or blocks.
+/// `simple($s, kind…)`: an assignment or an expression that does not suspend; `assignment`, `expression`
+/// and `return` choose.
 pub(super) fn simple(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(value) = scene.value(arguments, 0) else {
         return Truth::Unknown;
     };
     let statement = value.nodes().first().and_then(|node| node.as_stmt());
-    let kind = matches!(
-        statement,
-        Some(Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_) | Stmt::Expr(_))
-    );
+    let kind = match statement {
+        Some(Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_)) => "assignment",
+        Some(Stmt::Expr(_)) => "expression",
+        Some(Stmt::Return(_)) => "return",
+        _ => return Truth::No,
+    };
+    let kinds = texts(arguments, 1);
+    let wanted = if kinds.is_empty() {
+        kind != "return"
+    } else {
+        kinds.contains(&kind)
+    };
     let suspends = statement.is_some_and(|statement| flow::has_yield(std::slice::from_ref(statement)));
-    (kind && !suspends).into()
+    (wanted && !suspends).into()
 }
 
 /// `plain-function()`: the anchor is a module's `def`, not decorated, no coroutine, no generator, and

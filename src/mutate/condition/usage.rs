@@ -3,7 +3,7 @@
 use super::callee::taken_by_callee;
 use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::Facts;
-use crate::mutate::resources::{Exit, nested_acquisitions, resource_of};
+use crate::mutate::resources::{nested_acquisitions, resource_of};
 use crate::python::ast::{Comprehension, Expr, ExprCall, ExprContext, Keyword, Stmt};
 use crate::python::{Node, Span};
 
@@ -18,7 +18,7 @@ pub(super) fn resource(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
     let kinds = texts(arguments, 1);
     let named = kinds.contains(&found.kind.as_str());
     let wanted = if kinds.is_empty() {
-        !found.by_name && found.exit != Exit::Keeps
+        !found.by_name && found.exit.ends()
     } else {
         named
     };
@@ -36,6 +36,15 @@ pub(super) fn release(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     };
     scene.site.resource = Some(found.kind.clone());
     (found.release == method && !found.by_name).into()
+}
+
+/// `exit($a, word…)`: the table says of the end of its `with` one of the words.
+pub(super) fn exit(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(found) = scene.expr(arguments, 0).and_then(|expr| resource_of(scene.facts, expr)) else {
+        return Truth::Unknown;
+    };
+    scene.site.resource = Some(found.kind.clone());
+    (!found.by_name && texts(arguments, 1).contains(&found.exit.word())).into()
 }
 
 /// `safe-before($a)`: the acquiring call acquires nothing else that the original would leave open.
@@ -204,8 +213,9 @@ pub(super) fn handed_on(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
         .loads(&name, scope)
         .iter()
         .any(|load| load.nested && block.contains(load.span));
+    let is_value = value.expr().is_some_and(|expr| holds_handle(expr, &name));
     let mut nodes = value.nodes().iter().flat_map(|node| node.descendants());
-    (captured || nodes.any(|node| hands_on(node, &name))).into()
+    (captured || is_value || nodes.any(|node| hands_on(node, &name))).into()
 }
 
 pub(in crate::mutate) fn hands_on(node: Node<'_>, name: &str) -> bool {
@@ -322,6 +332,25 @@ fn comprehensions(node: Node<'_>) -> &[Comprehension] {
         Node::Expr(Expr::GeneratorExp(node)) => &node.generators,
         _ => &[],
     }
+}
+
+/// `reads-all($n, $s)`: the statement reads it to its end at once: `$n.read()`, `json.load($n)`.
+pub(super) fn reads_all(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else {
+        return Truth::Unknown;
+    };
+    let nodes = value.nodes().iter().flat_map(|node| node.descendants());
+    let reads = |call: &ExprCall| match (&*call.func, &call.args[..]) {
+        (Expr::Attribute(method), []) => {
+            is_name(&method.value, &name) && matches!(method.attr.as_str(), "read" | "readlines")
+        }
+        (function, [only]) => {
+            is_name(only, &name) && scene.facts.names.resolve(function).qualified() == Some("json.load")
+        }
+        _ => false,
+    };
+    let mut calls = nodes.filter_map(|node| node.as_expr().and_then(Expr::as_call_expr));
+    calls.any(reads).into()
 }
 
 /// What a text held in memory can do as well as a file.

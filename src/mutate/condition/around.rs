@@ -1,0 +1,143 @@
+//! Conditions on what stands around the site: its function, its class, its place in the module.
+
+use super::{Argument, Scene, Truth, texts};
+use crate::mutate::facts::Facts;
+use crate::mutate::unify::Value;
+use crate::python::ast::{Expr, ExprContext, Stmt};
+use crate::python::names::{BindingKind, Def};
+use crate::python::{Node, Resolved, ScopeId, Span};
+
+/// `decorated("pkg.name", …)`: the function around the site carries one of them; unknown where it carries
+/// another one that is not known to leave generators alone.
+pub(super) fn decorated(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let names = &scene.facts.names;
+    let function = names
+        .enclosing_function(scene.at().start)
+        .and_then(|id| names.scope(id).node)
+        .and_then(Node::as_stmt);
+    let Some(definition) = function.and_then(Def::of) else {
+        return Truth::No;
+    };
+    let wanted = texts(arguments, 0);
+    let mut truth = Truth::No;
+    for decorator in definition.decorators {
+        let maker = match decorator {
+            Expr::Call(call) => &*call.func,
+            other => other,
+        };
+        match names.resolve(maker) {
+            Resolved::Qualified(name) if wanted.contains(&name.as_str()) => return Truth::Yes,
+            Resolved::Qualified(name) if HARMLESS.iter().any(|package| name.starts_with(package)) => {}
+            _ => truth = Truth::Unknown,
+        }
+    }
+    truth
+}
+
+/// Where decorators come from that make no context manager.
+const HARMLESS: [&str; 4] = ["builtins.", "typing.", "abc.", "functools."];
+
+/// `in-testcase()`: straight in a method of a class that has `unittest.TestCase` as a base.
+pub(super) fn in_testcase(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
+    let names = &scene.facts.names;
+    let at = scene.at().start;
+    let Some(class) = names.enclosing_class(at) else {
+        return Truth::No;
+    };
+    let Some(Node::Stmt(Stmt::ClassDef(class))) = names.scope(class).node else {
+        return Truth::Unknown;
+    };
+    let is_case = |base: &Expr| {
+        let base = names.resolve(base);
+        base.qualified().is_some_and(|name| {
+            matches!(
+                name,
+                "unittest.TestCase" | "unittest.case.TestCase" | "unittest.IsolatedAsyncioTestCase"
+            )
+        })
+    };
+    let in_method = class.body.iter().any(|statement| {
+        let own = names.enclosing_function(at).and_then(|id| names.scope(id).node);
+        let takes_self = Def::of(statement).is_some_and(|method| {
+            method
+                .arguments
+                .args
+                .first()
+                .is_some_and(|first| first.def.arg.as_str() == "self")
+        });
+        takes_self && own.is_some_and(|own| own.span() == Node::Stmt(statement).span())
+    });
+    if !class.bases.iter().any(is_case) {
+        return Truth::Unknown;
+    }
+    in_method.into()
+}
+
+/// `runs-once()`: at the top of the module, in no loop, so that it runs once per process.
+pub(super) fn runs_once(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
+    let at = scene.at();
+    let mut around = scene
+        .facts
+        .module
+        .nodes()
+        .filter_map(Node::as_stmt)
+        .filter(|statement| {
+            let span = Node::Stmt(statement).span();
+            span.contains(at) && span != at
+        });
+    let repeats = around.any(|statement| {
+        matches!(
+            statement,
+            Stmt::For(_)
+                | Stmt::AsyncFor(_)
+                | Stmt::While(_)
+                | Stmt::FunctionDef(_)
+                | Stmt::AsyncFunctionDef(_)
+                | Stmt::ClassDef(_)
+        )
+    });
+    (!repeats).into()
+}
+
+/// `input($x, $a)`: the one name of the function around the site that the expression reads; everything
+/// else in it means the same at the top of the module.
+pub(super) fn input(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(expr) = scene.expr(arguments, 1) else {
+        return Truth::Unknown;
+    };
+    let mut found: Vec<&str> = Vec::new();
+    for node in Node::Expr(expr).descendants().filter_map(Node::as_expr) {
+        match node {
+            Expr::Name(name) if name.ctx != ExprContext::Load => return Truth::No,
+            Expr::Lambda(_) | Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::NamedExpr(_) => {
+                return Truth::No;
+            }
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::GeneratorExp(_) => return Truth::No,
+            Expr::Name(name) if is_local(scene.facts, &name.id, Node::Expr(node).span()) => found.push(&name.id),
+            _ => {}
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    match found[..] {
+        [only] if !matches!(only, "self" | "cls") => scene.bind(arguments, Value::Text(only.to_owned())),
+        _ => Truth::No,
+    }
+}
+
+/// `parameter($x)`: a parameter of the function around the site, and bound by nothing else.
+pub(super) fn parameter(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(name) = scene.word(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let names = &scene.facts.names;
+    let bindings = names.bindings(&name, names.scope_at(scene.at().start));
+    matches!(bindings, [only] if matches!(only.kind, BindingKind::Parameter(_))).into()
+}
+
+/// Whether a name belongs to a function or class and not to the module.
+fn is_local(facts: &Facts<'_>, name: &str, at: Span) -> bool {
+    let scope = facts.names.scope_at(at.start);
+    let bindings = facts.names.bindings(name, scope);
+    bindings.iter().any(|binding| binding.scope != ScopeId::MODULE)
+}
