@@ -234,7 +234,7 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         let start = self.items.len();
         for (at, given) in given.iter().enumerate() {
             match wanted.get(at) {
-                Some(Part::Children(nodes)) if matches!(nodes.first(), Some(Node::Stmt(_) | Node::Handler(_))) => {
+                Some(Part::Children(nodes)) if is_the_templates(template, at, nodes) => {
                     let start = self.items.len();
                     self.template_list(nodes, part);
                     self.close_list(start);
@@ -385,6 +385,21 @@ impl<'t> Sink<'t> for Templated<'_, '_, '_, 't, '_> {
         let start = self.digest.items.len();
         self.digest.template_list(&children.collect::<Vec<_>>(), self.part);
         self.digest.close_list(start);
+    }
+}
+
+/// Blocks, handlers, and decorators where the template has any.
+fn is_the_templates(template: Node<'_>, at: usize, nodes: &[Node<'_>]) -> bool {
+    match nodes.first() {
+        Some(Node::Stmt(_) | Node::Handler(_)) => true,
+        Some(_) => {
+            let definition = matches!(
+                template,
+                Node::Stmt(Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_))
+            );
+            definition && at == 0
+        }
+        None => false,
     }
 }
 

@@ -196,3 +196,20 @@ fn aligned_lines_follow_their_expression() {
         &["if 1:\n    x = start(\n        1,\n        2,\n    )\n    x.run()\n"],
     );
 }
+
+#[test]
+fn decorators_are_a_list() {
+    let page = " @$$above\n-@cache($$size)\n+@cache(maxsize=None)\n @$$below\n def $n($$p):\n     $$body";
+    check(
+        page,
+        "@first\n@cache(5)  # five\n@last\nasync def f(a):\n    return a\n",
+        &["@first\n@cache(maxsize=None)  # five\n@last\nasync def f(a):\n    return a\n"],
+    );
+    check(page, "@first\ndef f(a):\n    return a\n", &[]);
+    let gone = " @$$above\n-@cache\n @$$below\n def $n($$p):\n     $$body";
+    check(
+        gone,
+        "class C:\n    @property\n    @cache\n    def f(self):\n        return 1\n",
+        &["class C:\n    @property\n    def f(self):\n        return 1\n"],
+    );
+}

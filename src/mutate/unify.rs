@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::template::{Meta, Side, meta, meta_of};
 use crate::python::ast::{self, Expr, Stmt};
+use crate::python::span::offset;
 use crate::python::{Module, Node, Part, Span, TokenKind};
 
 /// What a metavariable stands for.
@@ -199,17 +200,17 @@ impl<'t, 'm> Unifier<'t, 'm> {
             },
             (Stmt::FunctionDef(wanted), Stmt::FunctionDef(given)) => {
                 identifier(&wanted.name, &given.name, found)
-                    && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
+                    && self.decorators(&wanted.decorator_list, &given.decorator_list, found)
                     && self.parameters(&wanted.args, &given.args, found)
             }
             (Stmt::FunctionDef(wanted), Stmt::AsyncFunctionDef(given)) => {
                 identifier(&wanted.name, &given.name, found)
-                    && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
+                    && self.decorators(&wanted.decorator_list, &given.decorator_list, found)
                     && self.parameters(&wanted.args, &given.args, found)
             }
             (Stmt::ClassDef(wanted), Stmt::ClassDef(given)) => {
                 identifier(&wanted.name, &given.name, found)
-                    && self.optional_list(&wanted.decorator_list, &given.decorator_list, found)
+                    && self.decorators(&wanted.decorator_list, &given.decorator_list, found)
                     && self.list(&exprs(&wanted.bases), &class_arguments(given), found)
             }
             _ => Node::Stmt(template).kind() == Node::Stmt(source).kind() && self.header_parts(template, source, found),
@@ -367,8 +368,30 @@ impl<'t, 'm> Unifier<'t, 'm> {
     }
 
     /// A template without decorators takes any.
-    fn optional_list(self, template: &'t [Expr], source: &'m [Expr], found: &mut Match<'m>) -> bool {
-        template.is_empty() || self.list(&exprs(template), &exprs(source), found)
+    fn decorators(self, template: &'t [Expr], source: &'m [Expr], found: &mut Match<'m>) -> bool {
+        if !template.is_empty() && !self.list(&exprs(template), &exprs(source), found) {
+            return false;
+        }
+        let mut at = 0;
+        for wanted in template {
+            if let Some(name) = many(Node::Expr(wanted)) {
+                at += found.values.get(name).map_or(0, |value| value.nodes().len());
+                continue;
+            }
+            let given = Node::Expr(&source[at]);
+            let line = self.module.lines.line_start(given.span().start);
+            let before = Span::new(line, given.span().start).of(self.module.text());
+            let sign = line + offset(before.rfind('@').unwrap_or(before.len()));
+            let header = Span::new(sign, given.span().end);
+            let place = Place::Header {
+                node: given,
+                header,
+                whole: header,
+            };
+            found.places.insert(self.side.line_of(Node::Expr(wanted)), place);
+            at += 1;
+        }
+        true
     }
 
     fn parts(self, template: Node<'t>, source: Node<'m>, found: &mut Match<'m>) -> bool {

@@ -113,6 +113,7 @@ words! {
     "method-releases" => attribute::method_releases;
     "no-resource" => class::no_resource;
     "one-of" => syntax::one_of;
+    "only-asked" => usage::only_asked;
     "only-calls" => class::only_calls;
     "only-guards" => guard::only_guards;
     "only-reads" => usage::only_reads;

@@ -353,6 +353,25 @@ pub(super) fn reads_all(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
     calls.any(reads).into()
 }
 
+/// `only-asked($n, $$b, attribute, …)`: all that the block does with it is to load these attributes.
+pub(super) fn only_asked(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else {
+        return Truth::Unknown;
+    };
+    let attributes = texts(arguments, 2);
+    let (mut all, mut asked) = (0_u32, 0_u32);
+    for node in value.nodes().iter().flat_map(|node| node.descendants()) {
+        match node {
+            Node::Expr(expr) if is_name(expr, &name) => all += 1,
+            Node::Expr(Expr::Attribute(node)) if is_name(&node.value, &name) => {
+                asked += u32::from(attributes.contains(&node.attr.as_str()));
+            }
+            _ => {}
+        }
+    }
+    (all == asked).into()
+}
+
 /// What a text held in memory can do as well as a file.
 const READS: [&str; 6] = ["read", "readline", "readlines", "seek", "tell", "readable"];
 
