@@ -1,0 +1,168 @@
+"""What the module's calls have returned and what can be held, kept alive until the run is over.
+
+A strong reference to each keeps deallocation from releasing anything: only the program itself can.
+"""
+
+import os
+import types
+
+from callee import TOTAL
+from probe import bottom, descriptor_of, is_stub, open_as, probe_for
+
+# They return numbers that are descriptors.
+DESCRIPTOR_MAKERS = {
+    "posix.open",
+    "posix.dup",
+    "posix.pipe",
+    "posix.pipe2",
+    "posix.openpty",
+    "posix.memfd_create",
+    "posix.eventfd",
+    "posix.pidfd_open",
+    "pty.openpty",
+    "tempfile.mkstemp",
+    "_socket.socket.detach",
+    "_socket.dup",
+    "_io.FileIO.detach",
+}
+_MANY = 8
+
+
+class Held:
+    """One acquisition: the object, and the sites that it came from."""
+
+    __slots__ = ("value", "sites", "chain", "number", "identity")
+
+    def __init__(self, value, sites, chain):
+        self.value = value
+        self.sites = set(sites)
+        self.chain = chain
+        self.number = None
+        self.identity = None
+
+    def came_from(self, sites):
+        return bool(self.sites & sites) or any(site in sites for site in self.chain)
+
+
+class Registry:
+    def __init__(self):
+        self.held = []
+        self.by_id = {}
+        self.drivers = {}
+        self.kept = []
+
+    def take_drivers(self, value):
+        """A value that the driver has made, or passes in."""
+        for each in _elements(value):
+            if id(each) not in self.by_id and (probe_for(each) is not None or is_stub(each)):
+                self.drivers[id(each)] = each
+
+    def take(self, value, site, chain, function, kind):
+        """A value that a call of the module has returned."""
+        if value is None or value is True or value is False:
+            self._acquired_again(function, site)
+            return
+        maker = _qualified(function)
+        if maker in DESCRIPTOR_MAKERS:
+            self._take_numbers(value, site, chain)
+            return
+        for each in _elements(value):
+            self._take_one(each, site, chain, kind)
+
+    def _take_one(self, value, site, chain, kind):
+        known = self.by_id.get(id(value))
+        if known is not None:
+            known.sites.add(site)
+        elif id(value) not in self.drivers and (probe_for(value) is not None or is_stub(value)):
+            if kind is not TOTAL or not _is_fetched(value):
+                self._add(Held(value, (site,), chain))
+        elif isinstance(getattr(type(value), "__del__", None), types.FunctionType):
+            self.kept.append(value)  # what it releases while it is finalised is not released by the program
+
+    def _add(self, held):
+        self.held.append(held)
+        self.by_id[id(held.value)] = held
+
+    def _take_numbers(self, value, site, chain):
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int):
+                held = Held(number, (site,), chain)
+                held.number = number
+                held.identity = _identity(number)
+                self.held.append(held)
+
+    def _acquired_again(self, function, site):
+        """`lock.acquire()`: the object was made elsewhere, the obligation arises here."""
+        if getattr(function, "__name__", "") == "acquire":
+            held = self.by_id.get(id(getattr(function, "__self__", None)))
+            if held is not None:
+                held.sites.add(site)
+
+    def is_open(self, held):
+        """What it still holds, or nothing."""
+        if held.number is not None:
+            return self._number_open(held)
+        if self._is_drivers(held.value):
+            return None
+        return open_as(held.value)
+
+    def _is_drivers(self, value):
+        low = bottom(value)
+        return low is not value and id(low) in self.drivers
+
+    def _number_open(self, held):
+        """A later owner of the same number has adopted it, or it was closed before."""
+        if _identity(held.number) != held.identity:
+            return None
+        at = self.held.index(held)
+        for later in self.held[at + 1 :]:
+            number = later.number if later.number is not None else descriptor_of(later.value)
+            if number == held.number:
+                return None
+        if any(descriptor_of(each) == held.number for each in self.drivers.values()):
+            return None
+        return f"descriptor {held.number}"
+
+    def all_open(self):
+        found = []
+        for held in self.held:
+            what = self.is_open(held)
+            if what:
+                found.append((held, what))
+        return found
+
+    def explained(self):
+        """Descriptors of what is known, the driver's own included."""
+        numbers = {held.number if held.number is not None else descriptor_of(held.value) for held in self.held}
+        numbers |= {descriptor_of(each) for each in self.drivers.values()}
+        return numbers - {None}
+
+
+def _elements(value):
+    if isinstance(value, (tuple, list)):
+        return value if len(value) <= _MANY else ()
+    return (value,)
+
+
+def _identity(number):
+    try:
+        status = os.fstat(number)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_fetched(value):
+    """A total call makes locks, threads and tasks; anything else it has only fetched from somewhere."""
+    name = type(value).__module__
+    return not name.startswith(("threading", "_thread", "_asyncio", "asyncio", "_io", "io", "os", "logging"))
+
+
+def _qualified(function):
+    owner = getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None)
+    if module is None and owner is not None:
+        for cls in type(owner).__mro__:
+            if function.__name__ in vars(cls):
+                return f"{cls.__module__}.{cls.__qualname__}.{function.__name__}"
+    return f"{module}.{getattr(function, '__qualname__', '')}"

@@ -1,0 +1,522 @@
+"""One run of one scenario: calls are counted, one of them fails, and in the end it is asked what is still open."""
+
+import asyncio
+import builtins
+import contextvars
+import errno
+import gc
+import inspect
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import types
+import warnings
+
+import callee
+import instrument
+from box import Box
+from probe import descriptor_of, descriptors, force_closed, open_as
+from registry import Registry
+
+_chain = contextvars.ContextVar("sites of the calls that are active", default=())
+_current = None  # the run whose calls are counted
+
+PLAIN, OS_ERROR, RUNTIME_ERROR, CANCELLED = "plain", "OSError", "RuntimeError", "CancelledError"
+
+
+class TimeLimit(BaseException):
+    """The scenario takes too long."""
+
+
+class Point:
+    """A call that may fail, as the plain run has met it."""
+
+    __slots__ = ("site", "kinds", "holding", "chain")
+
+    def __init__(self, site, kinds, holding, chain):
+        self.site = site
+        self.kinds = kinds
+        self.holding = holding
+        self.chain = chain
+
+
+class Run:
+    """What is counted while a scenario runs. `target` is the number of the call that fails, 0 for none."""
+
+    def __init__(self, callees, sites, target=0, error=PLAIN, watched=()):
+        self.callees = callees
+        self.sites = sites
+        self.target = target
+        self.error = error
+        self.watched = frozenset(watched)
+        self.registry = Registry()
+        self.points = []
+        self.count = 0
+        self.live = False
+        self.main = threading.get_ident()
+        self.injected = None
+        self.held_at_injection = False
+        self.pending = []
+
+    def holding(self):
+        """Whether something that came from a watched site is open now."""
+        if not self.watched:
+            return bool(self.registry.held)
+        return any(held.came_from(self.watched) and self.registry.is_open(held) for held in self.registry.held)
+
+    def fails(self, site, kinds):
+        """The kind of error to raise at this call, if it is the one."""
+        if not self.live or threading.get_ident() != self.main:
+            return None
+        self.count += 1
+        if self.target == 0:
+            self.points.append(Point(site, kinds, self.holding(), _chain.get()))
+        if self.count != self.target or self.error not in kinds:
+            return None
+        self.injected = site
+        self.held_at_injection = self.holding()
+        return self.error
+
+
+_FAILING = (OS_ERROR, RUNTIME_ERROR)
+_ALL = (OS_ERROR, RUNTIME_ERROR, CANCELLED)
+_ONLY_CANCELLED = (CANCELLED,)
+
+
+def _error(kind):
+    if kind == OS_ERROR:
+        return OSError(errno.EIO, "input/output error")
+    return RuntimeError("this call fails")
+
+
+def _drop_coroutines(args):
+    for each in args:
+        if inspect.iscoroutine(each):
+            each.close()
+
+
+def _call(site, function, /, *args, **kwargs):
+    run = _current
+    kind = run.callees.kind(function, args)
+    if kind is callee.MAY_FAIL or kind is callee.RELEASE:
+        failing = run.fails(site, _FAILING)
+        if failing is not None:
+            if kind is callee.RELEASE:
+                _released(function, args, kwargs)
+            else:
+                _drop_coroutines(args)
+            raise _error(failing)
+    before = _chain.get()
+    _chain.set((*before, site))
+    try:
+        value = function(*args, **kwargs)
+    finally:
+        _chain.set(before)
+    if kind is callee.INSIDE and inspect.iscoroutine(value):
+        return value
+    run.registry.take(value, site, before, function, kind)
+    return value
+
+
+def _released(function, args, kwargs):
+    value = function(*args, **kwargs)
+    if inspect.iscoroutine(value):
+        value.close()
+
+
+async def _await_call(site, function, /, *args, **kwargs):
+    run = _current
+    kind = run.callees.kind(function, args)
+    failing = None
+    if kind is not callee.INSIDE:
+        waits_only = kind in (callee.TOTAL, callee.MAY_BE_CANCELLED)
+        failing = run.fails(site, _ONLY_CANCELLED if waits_only else _ALL)
+    if failing == CANCELLED:
+        asyncio.current_task().cancel()  # arrives at the next step that waits, as in real life
+    elif failing is not None and kind is not callee.RELEASE:
+        _drop_coroutines(args)
+        raise _error(failing)
+    before = _chain.get()
+    _chain.set((*before, site))
+    try:
+        value = function(*args, **kwargs)
+        if inspect.isawaitable(value):
+            value = await value
+        else:
+            run.registry.take(value, site, before, function, kind)
+            value = await value
+    finally:
+        _chain.set(before)
+    if failing in _FAILING:
+        raise _error(failing)
+    run.registry.take(value, site, before, function, kind)
+    return value
+
+
+async def _await(site, value, /):
+    failing = _current.fails(site, _ALL)
+    if failing == CANCELLED:
+        asyncio.current_task().cancel()
+    elif failing is not None:
+        _drop_coroutines((value,))
+        raise _error(failing)
+    result = await value
+    _current.registry.take(result, site, _chain.get(), _await, callee.MAY_FAIL)
+    return result
+
+
+class _Failing:
+    """An iterable whose first step fails. Keeps what it stands for."""
+
+    def __init__(self, kind, iterable):
+        self.kind = kind
+        self.iterable = iterable
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise _error(self.kind)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        raise _error(self.kind)
+
+
+def _iterate(site, iterable, /):
+    run = _current
+    if run.callees.iterates_safely(iterable):
+        return iterable
+    run.registry.take(iterable, site, _chain.get(), _iterate, callee.TOTAL)
+    failing = run.fails(site, _FAILING)
+    return iterable if failing is None else _Failing(failing, iterable)
+
+
+def _iterate_async(site, iterable, /):
+    run = _current
+    code = getattr(iterable, "ag_code", None)
+    if code is not None and code.co_filename == run.callees.path:
+        return iterable
+    failing = run.fails(site, _FAILING)
+    return iterable if failing is None else _Failing(failing, iterable)
+
+
+def _driver_call(function, /, *args, **kwargs):
+    run = _current
+    outside = not _chain.get()
+    if outside:
+        for each in (*args, *kwargs.values()):
+            run.registry.take_drivers(each)
+    value = function(*args, **kwargs)
+    if outside:
+        run.registry.take_drivers(value)
+    return value
+
+
+def _driver_value(value, /):
+    if not _chain.get():
+        _current.registry.take_drivers(value)
+    return value
+
+
+def install():
+    builtins._leakbench_call = _call
+    builtins._leakbench_await = _await
+    builtins._leakbench_await_call = _await_call
+    builtins._leakbench_iterate = _iterate
+    builtins._leakbench_iterate_async = _iterate_async
+    builtins._leakbench_driver_call = _driver_call
+    builtins._leakbench_driver_value = _driver_value
+
+
+class Subject:
+    """A module and its driver, compiled. Each run executes both anew."""
+
+    def __init__(self, root, path, text, driver):
+        self.root = root
+        self.path = path
+        self.name = path[:-3].replace("/", ".")
+        self.file = os.path.join(root, path)
+        self.compiled = instrument.Compiled(text, self.file)
+        self.code, self.sites = self.compiled.code, self.compiled.sites
+        self.driver_file = os.path.join(root, "drivers", path)
+        self.driver = instrument.compile_driver(driver, self.driver_file)
+        self.callees = callee.Callees(self.name, self.file)
+
+    def load(self):
+        """The driver's scenarios, by name, on a fresh module."""
+        module = self._fresh(self.name, self.code, self.file)
+        driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
+        del module
+        return {
+            name: value
+            for name, value in vars(driver).items()
+            if isinstance(value, types.FunctionType) and not name.startswith("_") and value.__module__ == driver.__name__
+        }
+
+    def scenario_names(self):
+        """Loads module and driver once, without counting anything."""
+        global _current
+        _current = Run(self.callees, self.sites)
+        return list(self.load())
+
+    def _fresh(self, name, code, file):
+        package, _, last = name.rpartition(".")
+        module = types.ModuleType(name)
+        module.__file__ = file
+        module.__package__ = package
+        sys.modules[name] = module
+        self._packages(package)
+        exec(code, module.__dict__)
+        if package:
+            setattr(sys.modules[package], last, module)
+        return module
+
+    def _packages(self, package):
+        parts = package.split(".") if package else []
+        for at in range(len(parts)):
+            name = ".".join(parts[: at + 1])
+            if name not in sys.modules:
+                made = types.ModuleType(name)
+                made.__path__ = []
+                sys.modules[name] = made
+                if at:
+                    setattr(sys.modules[".".join(parts[:at])], parts[at], made)
+
+
+class Outcome:
+    """What one run has shown."""
+
+    def __init__(self, run, error, phase):
+        self.run = run
+        self.error = error
+        self.phase = phase
+        self.open = []  # (Held, what)
+        self.signals = []  # (kind, text) of what no acquisition of the module explains
+        self.driver_open = []
+
+    @property
+    def leaks(self):
+        return bool(self.open or self.signals)
+
+
+class _Surroundings:
+    """What there was before the run, to tell what it has left."""
+
+    def __init__(self):
+        self.base = tempfile.mkdtemp(prefix="leakbench-", dir=_TOP)
+        self.work = os.path.join(self.base, "work")
+        self.temp = os.path.join(self.base, "temp")
+        os.mkdir(self.work)
+        os.mkdir(self.temp)
+        self.descriptors = descriptors()
+        self.threads = set(threading.enumerate())
+        self.children = _children()
+        self.home = os.getcwd()
+        self.path = list(sys.path)
+        self.environment = dict(os.environ)
+        self.warned = []
+
+    def enter(self):
+        os.chdir(self.work)
+        tempfile.tempdir = self.temp
+        os.environ["TMPDIR"] = self.temp
+
+    def leave(self):
+        os.chdir(self.home)
+        tempfile.tempdir = None
+        if dict(os.environ) != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
+        sys.path[:] = self.path
+
+    def left(self, run, opened):
+        """What is there now, was not there before, and belongs to no known acquisition."""
+        known = {id(held.value) for held, _ in opened}
+        for thread in set(threading.enumerate()) - self.threads:
+            if id(thread) not in run.registry.by_id and id(thread) not in run.registry.drivers:
+                thread.join(0.3)
+                if thread.is_alive() and id(thread) not in known:
+                    yield "thread", thread.name
+        processes = {getattr(held.value, "pid", None) for held in run.registry.held}
+        processes |= {getattr(each, "pid", None) for each in run.registry.drivers.values()}
+        for child in _children() - self.children - processes:
+            yield "child", f"process {child}"
+        for name in sorted(os.listdir(self.temp)):
+            path = os.path.join(self.temp, name)
+            if not any(getattr(held.value, "name", None) == path for held, _ in opened):
+                yield "temp-file", name
+        hidden = any(held.number is None and descriptor_of(held.value) is None for held, _ in opened)
+        if not hidden:  # else the descriptor is most likely that of what is known to be open
+            yield from self._descriptors(run)
+
+    def _descriptors(self, run):
+        explained = run.registry.explained()
+        more = descriptors() - self.descriptors - explained
+        if more:
+            gc.collect()
+        for number in sorted(more & descriptors()):
+            yield "descriptor", f"{number} -> {_target(number)}"
+
+    def remove(self):
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+_TOP = None
+
+
+def set_top(folder):
+    global _TOP
+    _TOP = folder
+
+
+def _target(number):
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except OSError:
+        return "?"
+
+
+def _children():
+    found = set()
+    try:
+        for task in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{task}/children") as source:
+                found.update(map(int, source.read().split()))
+    except OSError:
+        pass
+    return found
+
+
+def _run_async(run, coroutine):
+    """Like `asyncio.run`, but tells which tasks were left."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        task = loop.create_task(coroutine)
+        try:
+            loop.run_until_complete(task)
+        finally:
+            run.live = False
+            for _ in range(3):
+                loop.run_until_complete(asyncio.sleep(0))
+            run.pending = [each for each in asyncio.all_tasks(loop) if not each.done()]
+            _note_open(run)
+            for each in run.pending:
+                each.cancel()
+            loop.run_until_complete(asyncio.gather(*run.pending, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _note_open(run):
+    """While the loop still runs: afterwards everything of it is closed."""
+    run.open_in_loop = [(held, what) for held, what in run.registry.all_open() if what in ("task", "connection", "asyncio server")]
+    known = {id(held.value) for held, _ in run.open_in_loop}
+    run.stray_tasks = [each for each in run.pending if id(each) not in known and id(each) not in run.registry.drivers]
+
+
+def _alarm(*_):
+    raise TimeLimit()
+
+
+def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None):
+    """Runs one scenario on a fresh module; its `Outcome`."""
+    global _current
+    run = _current = Run(subject.callees, subject.sites, target, error, watched)
+    run.open_in_loop, run.stray_tasks = [], []
+    around = _Surroundings()
+    process = os.getpid()
+    failed, phase = None, "import"
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        around.enter()
+        scenarios = subject.load()
+        phase = "scenario"
+        failed = _drive(run, scenarios[name], Box(around.work), tracer)
+    except BaseException as raised:
+        failed = raised
+    finally:
+        run.live = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if os.getpid() != process:
+            os._exit(0)  # a child that the scenario has forked
+    return _look(run, failed, phase, around)
+
+
+def _drive(run, scenario, box, tracer):
+    _chain.set(())
+    run.live = True
+    if tracer is not None:
+        sys.settrace(tracer)
+        threading.settrace(tracer)
+    try:
+        result = scenario(box)
+        if inspect.iscoroutine(result):
+            _run_async(run, result)
+    except BaseException as raised:
+        return raised
+    finally:
+        run.live = False
+        sys.settrace(None)
+        threading.settrace(None)
+    return None
+
+
+def _look(run, failed, phase, around):
+    """Asks all signals, then lets everything go."""
+    shown = _forgotten(failed)
+    outcome = Outcome(run, shown, phase)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 5.0)
+        outcome.open = run.open_in_loop + [each for each in run.registry.all_open() if each[0] not in [held for held, _ in run.open_in_loop]]
+        outcome.signals = [("task", repr(each.get_coro())) for each in run.stray_tasks]
+        outcome.signals += list(around.left(run, outcome.open))
+        outcome.driver_open = [each for each in run.registry.drivers.values() if open_as(each)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        around.leave()
+    outcome.signals += _let_go(run, outcome, around)
+    around.remove()
+    return outcome
+
+
+def _forgotten(error):
+    """The error without the frames that it keeps alive."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__, first = None, error if len(seen) == 1 else first
+        error = error.__context__ or error.__cause__
+    return first if seen else None
+
+
+def _let_go(run, outcome, around):
+    """Closes what is open, drops everything, and hears what the interpreter has to say."""
+    for held, _ in outcome.open:
+        if held.number is not None:
+            try:
+                os.close(held.number)
+            except OSError:
+                pass
+        else:
+            force_closed(held.value)
+    gc.collect()
+    for number in descriptors() - around.descriptors - run.registry.explained():
+        try:
+            os.close(number)
+        except OSError:
+            pass
+    for each in run.registry.drivers.values():
+        if open_as(each):
+            force_closed(each)
+    return []
