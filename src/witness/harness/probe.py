@@ -68,7 +68,7 @@ def _file(value):
     if _is_closed(low):
         return RELEASED
     name = _attribute(value, "name")
-    return f"file {name!r}" if name is not None else "file"
+    return f"file {name!r}" if isinstance(name, str) else "file"
 
 
 def _compressed(value):
@@ -187,8 +187,20 @@ def _task(value):
     return _flag("task", not value.done())
 
 
+def prepare(value):
+    """Before it is used: a peer that hangs up closes a stream too, and that releases nobody from closing it."""
+    if probe_for(value) is not _stream_writer or "close" in vars(value):
+        return
+
+    def close():
+        value.closed_by_program = True
+        return type(value).close(value)
+
+    value.close = close
+
+
 def _stream_writer(value):
-    return _flag("connection", not value.transport.is_closing())
+    return _flag("connection", not getattr(value, "closed_by_program", False))
 
 
 def _server(value):

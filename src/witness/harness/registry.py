@@ -7,7 +7,7 @@ import os
 import types
 
 from callee import TOTAL
-from probe import bottom, descriptor_of, is_stub, open_as, probe_for
+from probe import bottom, descriptor_of, is_stub, open_as, prepare, probe_for
 
 # They return numbers that are descriptors.
 DESCRIPTOR_MAKERS = {
@@ -57,8 +57,8 @@ class Registry:
             if id(each) not in self.by_id and (probe_for(each) is not None or is_stub(each)):
                 self.drivers[id(each)] = each
 
-    def take(self, value, site, chain, function, kind):
-        """A value that a call of the module has returned."""
+    def take(self, value, site, chain, function, kind, given=()):
+        """A value that a call of the module has returned; `given` are the call's arguments."""
         if value is None or value is True or value is False:
             self._acquired_again(function, site)
             return
@@ -67,19 +67,29 @@ class Registry:
             self._take_numbers(value, site, chain)
             return
         for each in _elements(value):
-            self._take_one(each, site, chain, kind)
+            self._take_one(each, site, chain, kind, given)
 
-    def _take_one(self, value, site, chain, kind):
+    def _take_one(self, value, site, chain, kind, given):
         known = self.by_id.get(id(value))
         if known is not None:
             known.sites.add(site)
         elif id(value) not in self.drivers and (probe_for(value) is not None or is_stub(value)):
             if kind is not TOTAL or not _is_fetched(value):
-                self._add(Held(value, (site,), chain))
+                self._add(Held(value, {site}.union(*map(self._sites_of, given)), chain))
         elif isinstance(getattr(type(value), "__del__", None), types.FunctionType):
             self.kept.append(value)  # what it releases while it is finalised is not released by the program
 
+    def _sites_of(self, given):
+        """What wraps an acquisition, or adopts its descriptor, comes from where that came from."""
+        known = self.by_id.get(id(given))
+        if known is not None:
+            return known.sites
+        if type(given) is int:
+            return set().union(*(held.sites for held in self.held if held.number == given))
+        return ()
+
     def _add(self, held):
+        prepare(held.value)
         self.held.append(held)
         self.by_id[id(held.value)] = held
 

@@ -7,6 +7,7 @@ import errno
 import gc
 import inspect
 import os
+import re
 import shutil
 import signal
 import sys
@@ -60,6 +61,7 @@ class Run:
         self.injected = None
         self.held_at_injection = False
         self.pending = []
+        self.open_in_loop = []
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -117,7 +119,7 @@ def _call(site, function, /, *args, **kwargs):
         _chain.set(before)
     if kind is callee.INSIDE and inspect.iscoroutine(value):
         return value
-    run.registry.take(value, site, before, function, kind)
+    run.registry.take(value, site, before, function, kind, (*args, *kwargs.values()))
     return value
 
 
@@ -323,11 +325,22 @@ class _Surroundings:
         self.warned = []
 
     def enter(self):
+        self.filters = warnings.filters[:]
+        self.shown = warnings._showwarnmsg_impl
+        warnings.simplefilter("always", ResourceWarning)
+        warnings._showwarnmsg_impl = self._warn
         os.chdir(self.work)
         tempfile.tempdir = self.temp
         os.environ["TMPDIR"] = self.temp
 
+    def _warn(self, message):
+        if issubclass(message.category, ResourceWarning):
+            self.warned.append((id(message.source), _ADDRESS.sub("", str(message.message))))
+
     def leave(self):
+        warnings.filters[:] = self.filters
+        getattr(warnings, "_filters_mutated", lambda: None)()
+        warnings._showwarnmsg_impl = self.shown
         os.chdir(self.home)
         tempfile.tempdir = None
         if dict(os.environ) != self.environment:
@@ -361,13 +374,15 @@ class _Surroundings:
         if more:
             gc.collect()
         for number in sorted(more & descriptors()):
-            yield "descriptor", f"{number} -> {_target(number)}"
+            yield "descriptor", re.sub(r"\[\d+\]", "", _target(number))
 
     def remove(self):
         shutil.rmtree(self.base, ignore_errors=True)
 
 
 _TOP = None
+_LOOK_SECONDS = 5.0
+_ADDRESS = re.compile(r"\b(fd|raddr|laddr|0x)\S*")  # what differs from run to run
 
 
 def set_top(folder):
@@ -403,10 +418,11 @@ def _run_async(run, coroutine):
             loop.run_until_complete(task)
         finally:
             run.live = False
+            run.open_in_loop = _open_among(run, ("connection", "asyncio server"))  # before the loop hears more of peers
             for _ in range(3):
                 loop.run_until_complete(asyncio.sleep(0))
             run.pending = [each for each in asyncio.all_tasks(loop) if not each.done()]
-            _note_open(run)
+            run.open_in_loop += _open_among(run, ("task",))
             for each in run.pending:
                 each.cancel()
             loop.run_until_complete(asyncio.gather(*run.pending, return_exceptions=True))
@@ -417,11 +433,15 @@ def _run_async(run, coroutine):
         loop.close()
 
 
-def _note_open(run):
+def _open_among(run, kinds):
     """While the loop still runs: afterwards everything of it is closed."""
-    run.open_in_loop = [(held, what) for held, what in run.registry.all_open() if what in ("task", "connection", "asyncio server")]
-    known = {id(held.value) for held, _ in run.open_in_loop}
-    run.stray_tasks = [each for each in run.pending if id(each) not in known and id(each) not in run.registry.drivers]
+    return [(held, what) for held, what in run.registry.all_open() if what in kinds]
+
+
+def _strays(run):
+    """Tasks that no call of the module has returned."""
+    known = {id(held.value) for held, _ in run.open_in_loop} | set(run.registry.drivers)
+    return [each for each in run.pending if id(each) not in known]
 
 
 def _alarm(*_):
@@ -432,7 +452,6 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
     """Runs one scenario on a fresh module; its `Outcome`."""
     global _current
     run = _current = Run(subject.callees, subject.sites, target, error, watched)
-    run.open_in_loop, run.stray_tasks = [], []
     around = _Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
@@ -477,15 +496,20 @@ def _look(run, failed, phase, around):
     shown = _forgotten(failed)
     outcome = Outcome(run, shown, phase)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 5.0)
-        outcome.open = run.open_in_loop + [each for each in run.registry.all_open() if each[0] not in [held for held, _ in run.open_in_loop]]
-        outcome.signals = [("task", repr(each.get_coro())) for each in run.stray_tasks]
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS)
+        noted = {held for held, _ in run.open_in_loop}
+        outcome.open = run.open_in_loop + [each for each in run.registry.all_open() if each[0] not in noted]
+        outcome.signals = [("task", each.get_coro().__qualname__) for each in _strays(run)]
         outcome.signals += list(around.left(run, outcome.open))
         outcome.driver_open = [each for each in run.registry.drivers.values() if open_as(each)]
+    except TimeLimit:
+        pass  # something that is left cannot even be asked; what was heard until then counts
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        around.leave()
-    outcome.signals += _let_go(run, outcome, around)
+    _let_go(run, outcome, around)
+    around.leave()
+    if not outcome.open:
+        outcome.signals += [("warning", text) for source, text in around.warned if source not in run.registry.drivers]
     around.remove()
     return outcome
 
@@ -519,4 +543,8 @@ def _let_go(run, outcome, around):
     for each in run.registry.drivers.values():
         if open_as(each):
             force_closed(each)
-    return []
+
+
+def current():
+    """The run whose calls are counted."""
+    return _current

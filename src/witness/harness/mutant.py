@@ -1,0 +1,207 @@
+"""Examines one mutant: does what its label names stay open, and was the exit taken that the label speaks of?
+
+Only scenarios that entered the label's definition in the clean module run, errors are raised only while something of the
+label is held, and the first proof ends it.
+"""
+
+import ast
+import re
+
+import runtime
+from examine import load, place, targets, without_folders
+
+# A leak of these shows only if a call fails while the resource is held.
+BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release"}
+# A leak of these shows only on some of the ways out.
+BY_PATH = {"release-skipped-on-path"}
+
+
+def broken(reason):
+    return answer("broken", reason=reason)
+
+
+def answer(outcome, signals=(), where="", reason=""):
+    return {
+        "outcome": outcome,
+        "signals": sorted(set(signals)),
+        "place": without_folders(where),
+        "reason": without_folders(reason).rstrip(),
+    }
+
+
+def mutant_report(job):
+    subject, names = load(job)
+    if subject is None:
+        return broken(names)
+    return _Trial(subject, names, job).report()
+
+
+class _Trial:
+    def __init__(self, subject, names, job):
+        self.subject = subject
+        self.job = job
+        self.label = Label(subject, job["text"], job["start"], job["end"])
+        self.names = self._relevant(names, job.get("entered") or {})
+        self.acquired = self.injected = self.ended = self.hung = False
+        self.elsewhere = ""
+        self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
+
+    def _relevant(self, names, entered):
+        """Without knowledge of the definition, all."""
+        within = self.label.definition
+        known = {path for paths in entered.values() for path in paths}
+        if not within or not any(_is_within(path, within) for path in known):
+            return names
+        return [name for name in names if any(_is_within(path, within) for path in entered.get(name, ()))]
+
+    def report(self):
+        plain = []
+        for name in self.names:
+            outcome = self._run(name)
+            proof = self._proof(name, outcome)
+            if proof:
+                return proof
+            failed = self._failure(name, outcome)
+            if failed:
+                return failed
+            plain.append((name, outcome.run.points))
+        for name, points in plain:
+            for number, error in targets(points):
+                if points[number - 1].holding:
+                    proof = self._proof(name, self._run(name, number, error), error)
+                    if proof:
+                        return proof
+        return self._clean()
+
+    def _run(self, name, number=0, error=runtime.PLAIN):
+        tracer = self.exits.tracer(lambda: runtime.current().holding()) if self.exits else None
+        outcome = runtime.run_scenario(
+            self.subject, name, number, error, self.label.sites, limit=self.job["limit"], tracer=tracer
+        )
+        held = outcome.run.registry.held
+        acquired = any(each.came_from(self.label.sites) for each in held) if self.label.sites else bool(held)
+        self.acquired |= acquired
+        self.injected |= outcome.run.held_at_injection
+        self.ended |= acquired and outcome.error is None
+        self.hung |= isinstance(outcome.error, runtime.TimeLimit)
+        return outcome
+
+    def _proof(self, name, outcome, error=None):
+        """The answer, if this run shows a leak at the label."""
+        cause = "nothing is made to fail"
+        if error:
+            cause = f"{place(self.subject, outcome.run.injected)} raises {error}"
+        for held, what in outcome.open:
+            lines = sorted({self.subject.sites[site].line for site in held.sites})
+            where = f"{name}: {cause}: {what}, acquired at line {', '.join(map(str, lines))}"
+            if not self.label.sites or held.came_from(self.label.sites):
+                return answer("leaks", ["unreleased", *(kind for kind, _ in outcome.signals)], where)
+            self.elsewhere = self.elsewhere or where
+        if outcome.signals and self.acquired:
+            kind, text = outcome.signals[0]
+            return answer("leaks", [kind for kind, _ in outcome.signals], f"{name}: {cause}: {kind} left: {text}")
+        return None
+
+    def _failure(self, name, outcome):
+        if outcome.error is None:
+            return None
+        if isinstance(outcome.error, runtime.TimeLimit):
+            return answer("not-exercised", where=name, reason="timeout")
+        return answer("broken", where=name, reason=f"{outcome.phase} raises {outcome.error!r}")
+
+    def _clean(self):
+        if self.job["effect"] == "leak" and self.elsewhere:
+            return answer("clean", where=self.elsewhere, reason="leaks, but not what the label names")
+        missing = self._not_exercised()
+        if missing:
+            return answer("not-exercised", reason=missing)
+        if self.elsewhere:
+            return answer("leaks", ["unreleased"], self.elsewhere)
+        return answer("clean")
+
+    def _not_exercised(self):
+        if not self.names:
+            return "no scenario enters the definition"
+        if not self.acquired:
+            return "the acquisition did not run"
+        if self.hung:
+            return "timeout"
+        if self.job["pattern"] in BY_EXCEPTION and self.job["effect"] != "safe" and not self.injected:
+            return "no call could fail while it was held"
+        if self.exits and self.exits.left():
+            return "exits not taken while it was held: lines " + ", ".join(map(str, self.exits.left()))
+        return "" if self.ended or self.injected else "no scenario came to its end after the acquisition"
+
+
+def _is_within(path, definition):
+    return path == definition or path.startswith(definition + ".")
+
+
+class Label:
+    """Which sites of the module a span in bytes names: those of a call, or none for a header."""
+
+    def __init__(self, subject, text, start, end):
+        begin, finish = _position(text, start), _position(text, end)
+        self.line = begin[0]
+        self.sites = frozenset(_sites_at(subject.sites, begin, finish))
+        self.definition = self._definition(subject)
+
+    def _definition(self, subject):
+        if self.sites:
+            return subject.sites[min(self.sites)].function
+        headers = [each for each in subject.compiled.definitions if each.header_holds(self.line)]
+        return headers[-1].path if headers else ""
+
+
+def _sites_at(sites, begin, finish):
+    """The call that the span is; else the outermost calls inside it."""
+    for number, site in enumerate(sites):
+        if site.kind.startswith(("call", "await")) and site.span == (begin, finish):
+            yield number
+            return
+    inside = [number for number, site in enumerate(sites) if begin <= site.span[0] and site.span[1] <= finish]
+    for number in inside:
+        span = sites[number].span
+        if not any(_contains(sites[other].span, span) for other in inside if other != number):
+            yield number
+
+
+def _contains(outer, inner):
+    return outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _position(text, offset):
+    """(line, column in bytes) of an offset in bytes, as `ast` counts."""
+    before = text.encode("utf-8")[:offset]
+    lines = re.split(rb"\r\n|\r|\n", before)
+    return len(lines), len(lines[-1])
+
+
+class Exits:
+    """Ways out of the label's definition that follow the label: each must be taken while the resource is held."""
+
+    def __init__(self, subject, label):
+        self.file = subject.file
+        self.lines = set()
+        self.taken = set()
+        for each in subject.compiled.definitions:
+            if each.path == label.definition:
+                self.lines = {
+                    node.lineno
+                    for node in ast.walk(each.node)
+                    if isinstance(node, (ast.Return, ast.Raise, ast.Break, ast.Continue)) and node.lineno > label.line
+                }
+
+    def tracer(self, holding):
+        def trace(frame, event, argument):
+            return line if frame.f_code.co_filename == self.file else None
+
+        def line(frame, event, argument):
+            if event == "line" and frame.f_lineno in self.lines and frame.f_lineno not in self.taken and holding():
+                self.taken.add(frame.f_lineno)
+            return line
+
+        return trace
+
+    def left(self):
+        return sorted(self.lines - self.taken)
