@@ -10,6 +10,7 @@
 //! | [`mutate`] | mutator pages to labelled mutants | detectors; files, threads, the terminal |
 //! | [`detect`] | the built-in suite | mutators; files, threads, the terminal |
 //! | [`judge`] | verdicts, scores, intervals, controls | I/O of any kind |
+//! | [`witness`] | runs code under CPython, to prove labels | corpora, mutators, detectors; the terminal |
 //! | [`record`] | the run folder: CSV, `run.json`, triage | |
 //! | [`lab`] | the main loop | the terminal |
 //! | [`report`] | tables, Markdown, SARIF, as text | the terminal |
@@ -37,3 +38,4 @@ pub mod mutate;
 pub mod python;
 pub mod record;
 pub mod report;
+pub mod witness;

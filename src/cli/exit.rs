@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::lab::LabError;
 use crate::record::RecordError;
 use crate::record::triage::TriageError;
+use crate::witness::WitnessError;
 
 /// What the program tells its caller. Scripts rely on the numbers; they never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,23 @@ impl From<LabError> for Failure {
             LabError::Path { .. } | LabError::Overlap { .. } | LabError::Threads { .. } => Exit::Usage,
             LabError::Corpus { .. } | LabError::TooManyUnparsed { .. } => Exit::Inconsistent,
             LabError::NoModules(_) => Exit::Nothing,
+            LabError::Witness(error) => witness_exit(error),
             LabError::Record(error) => return Self::new(record_exit(error), error),
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<WitnessError> for Failure {
+    fn from(error: WitnessError) -> Self {
+        Self::new(witness_exit(&error), error)
+    }
+}
+
+const fn witness_exit(error: &WitnessError) -> Exit {
+    match error {
+        WitnessError::NoPython { .. } | WitnessError::TooOld { .. } => Exit::Usage,
+        WitnessError::Harness(_) | WitnessError::Worker(_) => Exit::Internal,
     }
 }
 

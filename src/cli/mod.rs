@@ -13,6 +13,7 @@ mod list;
 mod run;
 mod terminal;
 mod triage;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -22,7 +23,7 @@ use exit::Failure;
 #[derive(Debug, Parser)]
 #[command(name = "leakbench", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, gate passed · 1 gate failed or findings · 2 usage · 3 detector unusable\n\
+    after_help = "Exit codes: 0 done, gate passed · 1 gate failed, findings or a contradiction · 2 usage · 3 detector unusable\n\
     4 inputs inconsistent · 5 nothing measured · 70 internal error · 130 interrupted"
 )]
 struct Arguments {
@@ -40,6 +41,7 @@ enum Command {
     List(list::List),
     Explain(explain::Explain),
     Corpus(corpus::CorpusCommand),
+    Verify(verify::Verify),
 }
 
 impl Command {
@@ -53,6 +55,7 @@ impl Command {
             Self::List(command) => command.run(),
             Self::Explain(command) => command.run(),
             Self::Corpus(command) => command.run(),
+            Self::Verify(command) => command.run(),
         }
     }
 }

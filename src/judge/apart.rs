@@ -74,7 +74,7 @@ pub(super) fn contested_rows<'a>(judged: &'a [Judged<'a>]) -> Vec<ContestedRow> 
     rows.map(|((corpus, mutator), modules)| {
         let mut total = Tally::default();
         let verdicts = modules.values().flatten();
-        verdicts.for_each(|verdict| total += Tally::of(*verdict, &[]));
+        verdicts.for_each(|verdict| total += Tally::of(*verdict, false, &[]));
         ContestedRow {
             corpus: corpus.to_owned(),
             mutator: mutator.to_owned(),

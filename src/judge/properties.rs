@@ -57,6 +57,7 @@ fn subject() -> impl Strategy<Value = Subject> {
             pattern,
             resource: format!("resource{resource}"),
             effect,
+            witnessed: module == 0,
             twins: twins.into_iter().filter(|_| effect == Effect::Leak).map(twin).collect(),
         }
     })

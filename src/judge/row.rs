@@ -80,6 +80,8 @@ pub struct Counts {
     pub clean_alarms: u64,
     /// Findings on modules that nobody has shown to be clean.
     pub untriaged: u64,
+    /// Leak mutants whose label a run of the code has shown.
+    pub n_witnessed: u64,
 }
 
 /// Ratios of one row; `None` is 0/0, or an interval that the data cannot carry.
@@ -105,6 +107,8 @@ pub struct Ratios {
     pub design_effect: Option<f64>,
     pub false_positive_rate_all_twins: Option<f64>,
     pub discrimination_all_twins: Option<f64>,
+    /// Recall on the witnessed leak mutants alone.
+    pub recall_witnessed: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -188,6 +192,8 @@ impl Row {
             ("new_elsewhere", Cell::Count(counts.new_elsewhere)),
             ("clean_alarms", Cell::Count(counts.clean_alarms)),
             ("untriaged", Cell::Count(counts.untriaged)),
+            ("n_witnessed", Cell::Count(counts.n_witnessed)),
+            ("recall_witnessed", Cell::Ratio(ratios.recall_witnessed)),
         ]
     }
 }

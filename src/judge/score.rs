@@ -206,7 +206,7 @@ impl<'a> Leak<'a> {
         Self {
             subject: judged.subject,
             charges: &judged.charges,
-            tally: Tally::of(judged.verdict, &verdicts),
+            tally: Tally::of(judged.verdict, judged.subject.witnessed, &verdicts),
         }
     }
 }
@@ -258,6 +258,7 @@ fn counts(total: &Tally) -> Counts {
         pairs_hit: total.primary.hit,
         alarms: total.primary.alarms,
         pairs_told_apart: total.primary.told_apart,
+        n_witnessed: total.witnessed,
         twin_pairs: total.twins.count,
         twin_alarms: total.twins.alarms,
         twin_pairs_told_apart: total.twins.told_apart,
@@ -278,6 +279,7 @@ fn ratios(total: &Tally, by_module: &[Tally], resamples: usize) -> Ratios {
         recall_interval: recall.interval,
         design_effect: recall.design_effect,
         recall_new: ratio(total.detected, total.judged()),
+        recall_witnessed: ratio(total.witnessed_credited, total.witnessed_judged),
         recall_strict: ratio(total.credited(), total.all()),
         false_positive_rate: total.primary.false_positive_rate(),
         false_positive_rate_interval: on_pairs.false_positive_rate,

@@ -5,7 +5,7 @@ use super::score::{Scores, Settings, score};
 use super::*;
 use crate::leak::Pattern;
 
-/// `id module mutator pattern resource effect verdict [modifier=NAME] [TWIN*] [TWIN] [!pattern] [!*]`:
+/// `id module mutator pattern resource effect verdict [modifier=NAME] [witnessed] [TWIN*] [TWIN] [!pattern] [!*]`:
 /// twins, the primary one starred, then charges.
 pub(super) fn subjects(text: &str) -> Vec<(Subject, Verdict, Vec<Charge>)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -23,12 +23,15 @@ fn subject(line: &str) -> (Subject, Verdict, Vec<Charge>) {
         pattern: words[3].parse().unwrap(),
         resource: words[4].to_owned(),
         effect: words[5].parse().unwrap(),
+        witnessed: false,
         twins: Vec::new(),
     };
     let mut charges = Vec::new();
     for word in &words[7..] {
         if let Some(modifier) = word.strip_prefix("modifier=") {
             modifier.clone_into(&mut subject.modifier);
+        } else if *word == "witnessed" {
+            subject.witnessed = true;
         } else if let Some(charge) = word.strip_prefix('!') {
             charges.push(charge.parse().map_or(Charge::Pooled, Charge::Pattern));
         } else {

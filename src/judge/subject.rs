@@ -19,6 +19,8 @@ pub struct Subject {
     pub pattern: Pattern,
     pub resource: String,
     pub effect: Effect,
+    /// Whether a run of the code has shown the label.
+    pub witnessed: bool,
     /// Of a leak mutant, the decoys at the same site. A mutant with a modifier names those of its base.
     pub twins: Vec<Twin>,
 }

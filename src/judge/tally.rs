@@ -13,6 +13,10 @@ pub(super) struct Tally {
     pub(super) other_pattern: u64,
     pub(super) missed: u64,
     pub(super) no_verdict: u64,
+    /// Those whose label a run has shown, and how many of them got a verdict and credit.
+    pub(super) witnessed: u64,
+    pub(super) witnessed_judged: u64,
+    pub(super) witnessed_credited: u64,
     pub(super) primary: Pairs,
     pub(super) twins: Pairs,
 }
@@ -28,8 +32,14 @@ pub(super) struct Pairs {
 
 impl Tally {
     /// `decoys`: verdict and whether it is the primary one.
-    pub(super) fn of(leak: Verdict, decoys: &[(Verdict, bool)]) -> Self {
-        let mut tally = Self::default();
+    pub(super) fn of(leak: Verdict, is_witnessed: bool, decoys: &[(Verdict, bool)]) -> Self {
+        let count = |so: bool| u64::from(is_witnessed && so);
+        let mut tally = Self {
+            witnessed: count(true),
+            witnessed_judged: count(leak.is_judged()),
+            witnessed_credited: count(leak.is_credited()),
+            ..Self::default()
+        };
         match leak {
             Verdict::Detected => tally.detected = 1,
             Verdict::Indifferent => tally.indifferent = 1,
@@ -107,6 +117,9 @@ impl AddAssign for Tally {
         self.other_pattern += other.other_pattern;
         self.missed += other.missed;
         self.no_verdict += other.no_verdict;
+        self.witnessed += other.witnessed;
+        self.witnessed_judged += other.witnessed_judged;
+        self.witnessed_credited += other.witnessed_credited;
         self.primary += other.primary;
         self.twins += other.twins;
     }

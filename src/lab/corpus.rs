@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -11,13 +12,15 @@ use super::error::LabError;
 use super::tags::{self, CorpusFile, TAGS_FILE, Tags};
 use super::walk::{io_reason, modules_below, read_module, relative};
 use crate::python::{Source, Unparsed};
-use crate::record::row::UnparsedRow;
+use crate::record::Outcomes;
+use crate::record::row::{Row, UnparsedRow, WitnessRow};
 use crate::record::triage::hex;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/corpus/core");
 
-/// Where drivers for the witness stand in a corpus; they are no modules of it.
+/// What stands beside the modules of a corpus, for the witness; none of it is a module.
 const DRIVERS: &str = "drivers/";
+const STUBS: &str = "stubs/";
 
 /// A folder of Python code, not yet read.
 #[derive(Debug)]
@@ -32,6 +35,57 @@ pub struct Corpus {
     pub unreadable: Vec<(String, String)>,
     /// Modules that `corpus.toml` does not list.
     pub unlisted: Vec<String>,
+    pub aids: Aids,
+}
+
+/// What the witness needs of a corpus, and what it has seen of it.
+#[derive(Debug, Default)]
+pub struct Aids {
+    /// By the path of the module that they drive.
+    drivers: BTreeMap<String, Content>,
+    /// By their path below `stubs/`.
+    stubs: BTreeMap<String, Content>,
+    /// From `witness.csv`.
+    pub outcomes: Outcomes,
+}
+
+impl Aids {
+    /// The driver of a module, if it has one; its text is UTF-8.
+    pub fn driver(&self, module: &str) -> Result<Option<String>, LabError> {
+        self.drivers
+            .get(module)
+            .map(|content| text_of(DRIVERS, module, content))
+            .transpose()
+    }
+
+    pub fn stubs(&self) -> Result<BTreeMap<String, String>, LabError> {
+        let stubs = self.stubs.iter();
+        stubs
+            .map(|(path, content)| Ok((path.clone(), text_of(STUBS, path, content)?)))
+            .collect()
+    }
+
+    /// Takes what is no module out of `files`.
+    fn taken_from(files: &mut BTreeMap<String, Content>) -> Self {
+        let mut aids = Self::default();
+        for (path, content) in std::mem::take(files) {
+            if let Some(below) = path.strip_prefix(DRIVERS) {
+                aids.drivers.insert(below.to_owned(), content);
+            } else if let Some(below) = path.strip_prefix(STUBS) {
+                aids.stubs.insert(below.to_owned(), content);
+            } else {
+                files.insert(path, content);
+            }
+        }
+        aids
+    }
+}
+
+fn text_of(folder: &str, path: &str, content: &Content) -> Result<String, LabError> {
+    let bytes = content
+        .bytes()
+        .map_err(|error| LabError::corpus(&format!("{folder}{path}"), io_reason(&error)))?;
+    String::from_utf8(bytes).map_err(|_| LabError::corpus(&format!("{folder}{path}"), "is not UTF-8"))
 }
 
 #[derive(Debug)]
@@ -56,6 +110,15 @@ pub struct Text {
     pub sha256: [u8; 32],
 }
 
+impl Content {
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Embedded(bytes) => Ok(bytes.to_vec()),
+            Self::File(path) => read_module(path),
+        }
+    }
+}
+
 impl Entry {
     /// The file, if there is one outside the program.
     pub fn file(&self) -> Option<&Path> {
@@ -66,11 +129,7 @@ impl Entry {
     }
 
     pub fn load(&self, corpus: &str) -> Result<Text, UnparsedRow> {
-        let bytes = match &self.content {
-            Content::Embedded(bytes) => Ok(bytes.to_vec()),
-            Content::File(path) => read_module(path),
-        };
-        let bytes = bytes.map_err(|error| {
+        let bytes = self.content.bytes().map_err(|error| {
             let reason = format!("cannot be read: {}", io_reason(&error));
             unparsed(corpus, &self.path, Unparsed { reason, line: None })
         })?;
@@ -111,7 +170,10 @@ pub fn embedded() -> Result<Corpus, LabError> {
     let tags = EMBEDDED.get_file(TAGS_FILE).and_then(include_dir::File::contents_utf8);
     let file = tags.ok_or_else(|| LabError::corpus(TAGS_FILE, "the program was built without it"))?;
     let file = tags::parse(file).map_err(|message| LabError::corpus(TAGS_FILE, message))?;
-    let corpus = declared(&file, files, TAGS_FILE)?;
+    let mut corpus = declared(&file, files, TAGS_FILE)?;
+    if let Some(file) = EMBEDDED.get_file(WitnessRow::FILE) {
+        corpus.aids.outcomes = Outcomes::parse(file.path(), file.contents())?;
+    }
     Ok(Corpus {
         embedded: true,
         ..corpus
@@ -145,7 +207,11 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
         .modules
         .into_iter()
         .map(|(name, path)| (name, Content::File(path)));
-    let corpus = declared(&file, files.collect(), &shown)?;
+    let mut corpus = declared(&file, files.collect(), &shown)?;
+    let witness = root.join(WitnessRow::FILE);
+    if let Ok(bytes) = fs::read(&witness) {
+        corpus.aids.outcomes = Outcomes::parse(&witness, &bytes)?;
+    }
     Ok(Corpus {
         unreadable: found.unreadable,
         ..corpus
@@ -155,7 +221,7 @@ pub fn from_folder(root: &Path) -> Result<Corpus, LabError> {
 /// Holds the files against the list: what is listed must be there, what is not listed is of the natural mix.
 fn declared(file: &CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Result<Corpus, LabError> {
     let mut files: BTreeMap<String, Content> = files.into_iter().collect();
-    files.retain(|path, _| !path.starts_with(DRIVERS));
+    let aids = Aids::taken_from(&mut files);
     if let Some(path) = file.modules.keys().find(|path| !files.contains_key(*path)) {
         let message = format!("lists {path}, which is not there; remove the entry or add the module");
         return Err(LabError::corpus(shown, message));
@@ -178,6 +244,7 @@ fn declared(file: &CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Re
         entries: files.into_iter().map(entry).collect(),
         unreadable: Vec::new(),
         unlisted,
+        aids,
     })
 }
 
@@ -261,6 +328,7 @@ fn wild(folder: &Path) -> Corpus {
         entries: found.modules.into_iter().map(entry).collect(),
         unreadable: found.unreadable,
         unlisted: Vec::new(),
+        aids: Aids::default(),
     }
 }
 
@@ -284,6 +352,7 @@ fn of_files(files: &BTreeSet<PathBuf>) -> Corpus {
         entries: files.iter().map(entry).collect(),
         unreadable: Vec::new(),
         unlisted: Vec::new(),
+        aids: Aids::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::walk::io_reason;
 use crate::record::RecordError;
 use crate::record::row::UnparsedRow;
+use crate::witness::WitnessError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -24,6 +25,8 @@ pub enum LabError {
     TooManyUnparsed { unparsed: Vec<UnparsedRow>, modules: usize },
     #[error("start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
     #[error(transparent)]
     Record(#[from] RecordError),
 }

@@ -7,6 +7,7 @@ use super::error::LabError;
 use super::watch::Watch;
 use crate::mutate::Index;
 use crate::python::Unparsed;
+use crate::record::Outcomes;
 use crate::record::row::UnparsedRow;
 
 /// A corpus in memory: texts, no trees.
@@ -19,6 +20,8 @@ pub(super) struct Loaded {
     pub sha256: String,
     pub texts: Vec<Text>,
     pub index: Index,
+    /// What `verify` has seen of it.
+    pub outcomes: Outcomes,
 }
 
 /// Also returns what could not be read or decoded.
@@ -66,5 +69,6 @@ fn load_one(corpus: &Corpus, rejected: &mut Vec<UnparsedRow>, watch: &dyn Watch)
         sha256: hash_of(&texts),
         index: Index::new(texts.iter().map(|text| text.source.text.as_str())),
         texts,
+        outcomes: corpus.aids.outcomes.clone(),
     }
 }

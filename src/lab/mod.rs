@@ -1,11 +1,12 @@
 //! The main loop, and the only owner of threads: corpora go in, a record comes out.
 //!
 //! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `work` per module → `score`,
-//! with `rows` for the record. Trees live only while their module is worked on; what a run says does not
+//! with `rows` for the record. `verify` (with `crew`) runs what the plan makes. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
 pub mod census;
 pub mod corpus;
+mod crew;
 mod error;
 mod examine;
 mod guard;
@@ -16,6 +17,7 @@ mod rows;
 mod run;
 mod score;
 pub mod tags;
+mod verify;
 mod walk;
 mod watch;
 mod work;
@@ -24,6 +26,7 @@ pub use error::LabError;
 pub use examine::{Examined, examine};
 pub use rows::{CLEAN, LOW_CONFIDENCE};
 pub use run::{Ended, Request, run};
+pub use verify::{Verified, VerifiedModule, VerifiedMutant, VerifyRequest, verify};
 pub use watch::Watch;
 
 /// A worker's stack: deep syntax trees are walked and dropped recursively.

@@ -9,7 +9,7 @@ use super::corpus::{Text, unparsed};
 use super::guard::caught;
 use super::load::Loaded;
 use super::watch::Watch;
-use crate::leak::{Effect, Pattern};
+use crate::leak::{Effect, Pattern, Witness};
 use crate::mutate::{Index, Mutant, Pages, Quota, mutants_of, sample};
 use crate::python::{Module, Unparsed};
 use crate::record::row::UnparsedRow;
@@ -23,6 +23,15 @@ pub(super) struct Planned<'t> {
     /// Calls that acquire a resource, by the mutators' table.
     pub acquisitions: u64,
     pub mutants: Vec<Mutant>,
+    /// By id, of those that were run.
+    witness: BTreeMap<String, Witness>,
+}
+
+impl Planned<'_> {
+    /// What is known of a mutant's label from running it, or its twin in text.
+    pub(super) fn witness(&self, mutant: &Mutant) -> Witness {
+        self.witness.get(&mutant.id).copied().unwrap_or(Witness::NotRun)
+    }
 }
 
 /// All modules that parse, in the order of corpus and path.
@@ -68,6 +77,7 @@ pub(super) fn plan<'t>(corpora: &'t [Loaded], choice: &Choice, watch: &dyn Watch
     plan.repeated = drop_repeated(&mut plan.modules);
     keep_patterns(&mut plan.modules, choice.patterns);
     keep_sample(&mut plan.modules, choice.quota);
+    plan.modules.iter_mut().for_each(take_over_outcomes);
     Some(plan)
 }
 
@@ -88,6 +98,7 @@ fn make<'t>(
         lines: made.lines,
         acquisitions: made.acquisitions,
         mutants: made.mutants,
+        witness: BTreeMap::new(),
     });
     Some(planned.map_err(|why| unparsed(&corpus.name, &text.path, why)))
 }
@@ -117,6 +128,19 @@ fn mutate(text: &Text, pages: &Pages, index: &Index) -> Result<Made, Unparsed> {
 fn lines_of(module: &Module) -> u32 {
     let ends_open = !module.text().is_empty() && !module.text().ends_with(['\n', '\r']);
     module.lines.line_count() - u32::from(!ends_open)
+}
+
+fn take_over_outcomes(planned: &mut Planned) {
+    let outcomes = &planned.corpus.outcomes;
+    if outcomes.is_empty() {
+        return;
+    }
+    for mutant in &planned.mutants {
+        let text = mutant.edits.apply(&planned.text.source.text);
+        let run = mutant.duplicate_of.as_ref().unwrap_or(&mutant.id);
+        let witness = Witness::of(mutant.label.effect, outcomes.of(run, &text));
+        planned.witness.insert(mutant.id.clone(), witness);
+    }
 }
 
 /// The same definition in two corpora (a vendored copy) gives the same id twice: the first one counts.

@@ -3,7 +3,7 @@
 use super::plan::Planned;
 use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
-use crate::leak::Finding;
+use crate::leak::{Finding, Witness};
 use crate::mutate::Mutant;
 use crate::python::span::offset;
 use crate::python::{Edit, LineIndex, Span};
@@ -44,7 +44,7 @@ pub(super) fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, 
         resource: mutant.label.resource.clone(),
         effect: mutant.label.effect.to_string(),
         strength: mutant.label.strength.to_string(),
-        witness: "not-run".to_owned(),
+        witness: planned.witness(mutant).to_string(),
         twin_of: joined(mutant.twin_of.iter().map(|twin| &twin.leak)),
         primary: joined(primary.map(|twin| &twin.leak)),
         qualname: mutant.qualname.clone(),
@@ -140,9 +140,10 @@ pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[
     rows
 }
 
-/// The mutants that detectors look at: a duplicate has the text of another one.
+/// The mutants that detectors look at: a duplicate has the text of another one, and a refuted label is not true.
 pub(super) fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Mutant> {
-    planned.mutants.iter().filter(|mutant| mutant.duplicate_of.is_none())
+    let counts = |mutant: &&Mutant| mutant.duplicate_of.is_none() && planned.witness(mutant) != Witness::Refuted;
+    planned.mutants.iter().filter(counts)
 }
 
 fn clean_finding_row(planned: &Planned, detector: &str, found: &CleanFinding) -> FindingRow {

@@ -10,7 +10,7 @@ use crate::judge::interval::Proportion;
 use crate::judge::row::Row;
 use crate::judge::score::{Scores, Settings, score};
 use crate::judge::{Charge, CleanModule, Judged, Subject, Twin, Verdict};
-use crate::leak::Label;
+use crate::leak::{Label, Witness};
 use crate::mutate::Mutant;
 use crate::python::SpanMap;
 use crate::record::row::{CleanRow, ContestedRow, UnpairedRow};
@@ -102,6 +102,7 @@ fn subject(planned: &Planned, mutant: &Mutant, cluster: &str, twins: Vec<Twin>) 
         pattern: mutant.label.pattern,
         resource: mutant.label.resource.clone(),
         effect: mutant.label.effect,
+        witnessed: planned.witness(mutant) == Witness::Witnessed,
         twins,
     }
 }

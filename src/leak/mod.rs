@@ -3,8 +3,10 @@
 mod finding;
 mod label;
 mod pattern;
+mod witness;
 
 pub use finding::{Confidence, Finding, Related};
 pub(crate) use label::words;
 pub use label::{Effect, Label, Place, Strength};
 pub use pattern::Pattern;
+pub use witness::{Outcome, Witness};

@@ -6,11 +6,12 @@ use super::error::RecordError;
 use super::read::Record;
 use super::row::{MutantRow, OutcomeRow, Row};
 use crate::judge::{Judged, Subject, Verdict};
+use crate::leak::Witness;
 
 /// All mutants of a record and what each detector made of them.
 #[derive(Debug)]
 pub struct Judgements {
-    /// As in `mutants.csv`, duplicates left out.
+    /// As in `mutants.csv`, duplicates and refuted ones left out.
     pub mutants: Vec<MutantRow>,
     subjects: Vec<Subject>,
     /// Verdict by detector, then by the mutant's id.
@@ -20,7 +21,7 @@ pub struct Judgements {
 impl Judgements {
     pub fn read(record: &Record) -> Result<Self, RecordError> {
         let mut mutants: Vec<MutantRow> = record.rows()?;
-        mutants.retain(|row| row.duplicate_of.is_empty());
+        mutants.retain(|row| row.duplicate_of.is_empty() && row.witness != Witness::Refuted.word());
         let numbered = (2..).zip(&mutants);
         let subjects =
             numbered.map(|(line, row)| subject(row).map_err(|message| damaged::<MutantRow>(record, line, message)));
@@ -70,6 +71,7 @@ fn subject(row: &MutantRow) -> Result<Subject, String> {
         pattern: row.pattern.parse().map_err(|error| format!("{error}"))?,
         resource: row.resource.clone(),
         effect: row.effect.parse()?,
+        witnessed: row.witness == Witness::Witnessed.word(),
         twins: Vec::new(),
     })
 }

@@ -14,6 +14,7 @@ pub mod row;
 mod table;
 mod tables;
 pub mod triage;
+mod witness;
 
 pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, append_edits, read_edits};
 pub use error::RecordError;
@@ -23,3 +24,4 @@ pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE,
 pub use read::Record;
 pub use table::{POOLED, ScoreLine, ScoreTable, scores_csv};
 pub use tables::Tables;
+pub use witness::{Outcomes, outcomes_csv, text_hash, write_outcomes};

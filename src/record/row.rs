@@ -123,6 +123,18 @@ row! {
 }
 
 row! {
+    /// What running a clean module (its id is its path) or a mutant has shown.
+    WitnessRow in "witness.csv" {
+        id: String,
+        outcome: String,
+        signals: String,
+        place: String,
+        reason: String,
+        text_sha256: String,
+    }
+}
+
+row! {
     /// What a detector says of mutants on which reasonable people dispute.
     ContestedRow in "contested.csv" {
         detector: String,

@@ -7,6 +7,7 @@ pub mod findings;
 mod grid;
 mod sarif;
 mod sections;
+pub mod verify;
 
 use serde_json::{Map, Value, json};
 

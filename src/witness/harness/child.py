@@ -16,10 +16,11 @@ import runtime
 ENDED = "the driver or the module ended the interpreter"
 TIMEOUT = "timeout"
 _LARGEST_ANSWER = 8 << 20
+_BEAT_SECONDS = 0.2
 
 
-def in_child(make, broken, patience):
-    """What `make()` gives, through a process of its own; `broken(reason)` if it gives nothing."""
+def in_child(make, broken, patience, beat=lambda: None):
+    """What `make()` gives, through a process of its own; `broken(reason)` if it gives nothing. Calls `beat` while it waits."""
     reader, writer = os.pipe()
     top = tempfile.mkdtemp(prefix="leakbench-witness-")
     child = os.fork()
@@ -29,7 +30,7 @@ def in_child(make, broken, patience):
         _run(writer, top, make, broken)
     os.close(writer)
     try:
-        text, reason = _read(reader, time.monotonic() + patience)
+        text, reason = _read(reader, time.monotonic() + patience, beat)
     finally:
         os.close(reader)
         _end(child)
@@ -38,6 +39,7 @@ def in_child(make, broken, patience):
 
 
 def _run(writer, top, make, broken):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # what was there before is not looked at again
     _silence()
     runtime.set_top(top)
@@ -62,12 +64,15 @@ def _silence():
     sys.argv = ["leakbench"]
 
 
-def _read(reader, until):
+def _read(reader, until, beat):
     parts = []
     while True:
-        ready, _, _ = select.select([reader], [], [], max(0, until - time.monotonic()))
-        if not ready:
+        ready, _, _ = select.select([reader], [], [], _BEAT_SECONDS)
+        if time.monotonic() > until:
             return "", TIMEOUT
+        if not ready:
+            beat()
+            continue
         part = os.read(reader, 1 << 16)
         if not part:
             return b"".join(parts).decode("utf-8"), ENDED

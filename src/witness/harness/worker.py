@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import signal
 import sys
 
 import child
@@ -51,8 +52,8 @@ def _answer(job, warmed):
         warm(_imported(job["text"]))
         warm(_imported(job["driver"]))
     if job["kind"] == "clean":
-        return child.in_child(lambda: examine.clean_report(job), examine.broken, job["patience"])
-    return child.in_child(lambda: mutant.mutant_report(job), _mutant_broken, job["patience"])
+        return child.in_child(lambda: examine.clean_report(job), examine.broken, job["patience"], _beat)
+    return child.in_child(lambda: mutant.mutant_report(job), _mutant_broken, job["patience"], _beat)
 
 
 def _mutant_broken(reason):
@@ -61,11 +62,16 @@ def _mutant_broken(reason):
     return mutant.broken(reason)
 
 
+def _beat():
+    """Says that work goes on; fails, and ends all, if nobody listens any more."""
+    print(flush=True)
+
+
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to stop
     sys.path.pop(0)  # the harness itself is nobody else's library
     warm(COMMON)
     warmed = set()
-    print(json.dumps({"ready": ".".join(map(str, sys.version_info[:3]))}), flush=True)
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line), warmed)), flush=True)
 
