@@ -2,7 +2,7 @@
 
 use leakbench::record::ScoreTable;
 use leakbench::record::row::{
-    CleanRow, ContestedRow, FindingRow, MutantRow, OutcomeRow, Row, UnpairedRow, UnparsedRow,
+    CleanRow, ContestedRow, FindingRow, MutantRow, OutcomeRow, Row, UnpairedRow, UnparsedRow, WitnessRow,
 };
 
 /// The section of one file.
@@ -34,6 +34,7 @@ fn every_column_is_defined_and_nothing_else() {
     check::<CleanRow>();
     check::<ContestedRow>();
     check::<UnpairedRow>();
+    check::<WitnessRow>();
 }
 
 #[test]

@@ -71,8 +71,8 @@ fn knows_none(folder: &str, others: &[&str]) {
     holds(&words, |file| is_in(file, folder));
 }
 
-const FOLDERS: [&str; 10] = [
-    "cli", "console", "detect", "judge", "lab", "leak", "mutate", "python", "record", "report",
+const FOLDERS: [&str; 11] = [
+    "cli", "console", "detect", "judge", "lab", "leak", "mutate", "python", "record", "report", "witness",
 ];
 
 fn all_but(allowed: &[&str]) -> Vec<&'static str> {
@@ -146,6 +146,15 @@ fn mutate_and_detect_read_no_files_print_nothing_and_start_no_threads() {
 /// Tests may read the pages that they hold the code against.
 fn is_test(file: &str) -> bool {
     file.ends_with("tests.rs") || file.contains("cases") || file.contains("/tests/")
+}
+
+/// It is told what to run as text, so that what it says of a label cannot rest on what made the label.
+#[test]
+fn the_witness_knows_the_vocabulary_only_and_alone_starts_programs() {
+    knows_none("witness", &all_but(&["witness", "leak"]));
+    holds(&["process::Command", "process::{"], |file| {
+        !is_in(file, "witness") && !is_test(file)
+    });
 }
 
 #[test]

@@ -139,11 +139,28 @@ fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
             notes.extend(no_verdict(line).filter(|_| line.pattern == POOLED));
         }
     }
+    notes.extend(witnessed(tables, corpus));
     (!grid.rows.is_empty()).then(|| Section {
         title: format!("Leaks injected into {corpus}"),
         grid: Some(grid),
         notes,
     })
+}
+
+/// Recall where a run has shown the leak, if any has been run.
+fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
+    let pooled = tables.scores.iter().filter(|line| line.corpus == corpus && line.is_pooled());
+    let seen = pooled.filter(|line| line.count("n_witnessed") > 0);
+    let note = |line: &ScoreLine| {
+        format!(
+            "{}: recall {} on the {} of {} leaks that a run of the code has shown (`leakbench verify`)",
+            line.detector,
+            short(line.ratio("recall_witnessed")),
+            line.count("n_witnessed"),
+            line.count("n_mutants"),
+        )
+    };
+    seen.map(note).collect()
 }
 
 fn no_verdict(line: &ScoreLine) -> Option<String> {

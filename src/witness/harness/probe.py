@@ -50,6 +50,8 @@ def bottom(value):
 
 
 def descriptor_of(value):
+    if type(value).__name__ == "SpooledTemporaryFile":
+        value = value._file  # asked itself, it would make a file to answer
     try:
         number = value.fileno()
     except Exception:

@@ -24,6 +24,7 @@ from registry import Registry
 
 _chain = contextvars.ContextVar("sites of the calls that are active", default=())
 _current = None  # the run whose calls are counted
+_dirty = False  # whether a run of this process has leaked
 
 PLAIN, OS_ERROR, RUNTIME_ERROR, CANCELLED = "plain", "OSError", "RuntimeError", "CancelledError"
 
@@ -321,6 +322,7 @@ class _Surroundings:
         self.children = _children()
         self.home = os.getcwd()
         self.path = list(sys.path)
+        os.environ.pop("TMPDIR", None)
         self.environment = dict(os.environ)
         self.warned = []
 
@@ -343,6 +345,7 @@ class _Surroundings:
         warnings._showwarnmsg_impl = self.shown
         os.chdir(self.home)
         tempfile.tempdir = None
+        os.environ.pop("TMPDIR", None)
         if dict(os.environ) != self.environment:
             os.environ.clear()
             os.environ.update(self.environment)
@@ -493,6 +496,7 @@ def _drive(run, scenario, box, tracer):
 
 def _look(run, failed, phase, around):
     """Asks all signals, then lets everything go."""
+    global _dirty
     shown = _forgotten(failed)
     outcome = Outcome(run, shown, phase)
     try:
@@ -508,8 +512,10 @@ def _look(run, failed, phase, around):
         signal.setitimer(signal.ITIMER_REAL, 0)
     _let_go(run, outcome, around)
     around.leave()
-    if not outcome.open:
+    if not outcome.open and not _dirty:
         outcome.signals += [("warning", text) for source, text in around.warned if source not in run.registry.drivers]
+    # What one run has leaked may complain while a later one runs.
+    _dirty = _dirty or outcome.leaks or isinstance(shown, TimeLimit)
     around.remove()
     return outcome
 
