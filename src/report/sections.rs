@@ -149,7 +149,10 @@ fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
 
 /// Recall where a run has shown the leak, if any has been run.
 fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
-    let pooled = tables.scores.iter().filter(|line| line.corpus == corpus && line.is_pooled());
+    let pooled = tables
+        .scores
+        .iter()
+        .filter(|line| line.corpus == corpus && line.is_pooled());
     let seen = pooled.filter(|line| line.count("n_witnessed") > 0);
     let note = |line: &ScoreLine| {
         format!(
