@@ -317,3 +317,17 @@ fn no_mutants_make_no_rows() {
     let empty = score(&[], &[], &Settings::default());
     assert!(empty.by_pattern.is_empty() && empty.by_mutator.is_empty() && empty.unpaired.is_empty());
 }
+
+#[test]
+fn recall_is_given_once_more_over_what_runs_have_shown() {
+    let text = "a1 m.py drop-with never-released file leak detected witnessed\n\
+        a2 m.py drop-with never-released file leak missed witnessed\n\
+        a3 m.py drop-with never-released file leak no-verdict witnessed\n\
+        a4 m.py drop-with never-released file leak detected\n";
+    let scores = scores(text, &[]);
+    let row = &scores.by_pattern[1];
+    assert_eq!(
+        show(row, "recall n_witnessed recall_witnessed"),
+        "recall=0.6667 n_witnessed=3 recall_witnessed=0.5000"
+    );
+}

@@ -11,7 +11,7 @@ macro_rules! files {
     ($($name:literal),+) => { [$(($name, include_str!(concat!("harness/", $name)))),+] };
 }
 
-const FILES: [(&str, &str); 10] = files![
+const FILES: [(&str, &str); 11] = files![
     "box.py",
     "callee.py",
     "child.py",
@@ -21,6 +21,7 @@ const FILES: [(&str, &str); 10] = files![
     "probe.py",
     "registry.py",
     "runtime.py",
+    "surroundings.py",
     "worker.py"
 ];
 

@@ -15,6 +15,7 @@ import child  # noqa: E402
 import examine  # noqa: E402
 import mutant  # noqa: E402
 import runtime  # noqa: E402
+import surroundings  # noqa: E402
 
 
 def job(text, driver, **more):
@@ -28,7 +29,7 @@ class Signals(unittest.TestCase):
         gc.freeze()
         warnings.simplefilter("ignore")
         with tempfile.TemporaryDirectory() as top:
-            runtime.set_top(top)
+            surroundings.set_top(top)
             runtime.install()
             text = examine.read_text(os.path.join(HERE, "signals.py"))
             driver = examine.read_text(os.path.join(HERE, "drivers/signals.py"))

@@ -12,6 +12,7 @@ import time
 import traceback
 
 import runtime
+import surroundings
 
 ENDED = "the driver or the module ended the interpreter"
 TIMEOUT = "timeout"
@@ -47,7 +48,7 @@ def _run(writer, top, make, broken):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # what was there before is not looked at again
     _silence()
-    runtime.set_top(top)
+    surroundings.set_top(top)
     runtime.install()
     try:
         answer = make()

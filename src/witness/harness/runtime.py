@@ -7,22 +7,20 @@ import errno
 import gc
 import inspect
 import os
-import re
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import types
-import warnings
 
 import callee
 import instrument
 from box import Box
-from probe import descriptor_of, descriptors, force_closed, open_as
+from probe import descriptors, force_closed, open_as
 from registry import Registry
+from surroundings import Surroundings
 
 _chain = contextvars.ContextVar("sites of the calls that are active", default=())
+_LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
 
@@ -308,109 +306,6 @@ class Outcome:
         return bool(self.open or self.signals)
 
 
-class _Surroundings:
-    """What there was before the run, to tell what it has left."""
-
-    def __init__(self):
-        self.base = tempfile.mkdtemp(prefix="leakbench-", dir=_TOP)
-        self.work = os.path.join(self.base, "work")
-        self.temp = os.path.join(self.base, "temp")
-        os.mkdir(self.work)
-        os.mkdir(self.temp)
-        self.descriptors = descriptors()
-        self.threads = set(threading.enumerate())
-        self.children = _children()
-        self.home = os.getcwd()
-        self.path = list(sys.path)
-        os.environ.pop("TMPDIR", None)
-        self.environment = dict(os.environ)
-        self.warned = []
-
-    def enter(self):
-        self.filters = warnings.filters[:]
-        self.shown = warnings._showwarnmsg_impl
-        warnings.simplefilter("always", ResourceWarning)
-        warnings._showwarnmsg_impl = self._warn
-        os.chdir(self.work)
-        tempfile.tempdir = self.temp
-        os.environ["TMPDIR"] = self.temp
-
-    def _warn(self, message):
-        if issubclass(message.category, ResourceWarning):
-            self.warned.append((id(message.source), _ADDRESS.sub("", str(message.message))))
-
-    def leave(self):
-        warnings.filters[:] = self.filters
-        getattr(warnings, "_filters_mutated", lambda: None)()
-        warnings._showwarnmsg_impl = self.shown
-        os.chdir(self.home)
-        tempfile.tempdir = None
-        os.environ.pop("TMPDIR", None)
-        if dict(os.environ) != self.environment:
-            os.environ.clear()
-            os.environ.update(self.environment)
-        sys.path[:] = self.path
-
-    def left(self, run, opened):
-        """What is there now, was not there before, and belongs to no known acquisition."""
-        known = {id(held.value) for held, _ in opened}
-        for thread in set(threading.enumerate()) - self.threads:
-            if id(thread) not in run.registry.by_id and id(thread) not in run.registry.drivers:
-                thread.join(0.3)
-                if thread.is_alive() and id(thread) not in known:
-                    yield "thread", thread.name
-        processes = {getattr(held.value, "pid", None) for held in run.registry.held}
-        processes |= {getattr(each, "pid", None) for each in run.registry.drivers.values()}
-        for child in _children() - self.children - processes:
-            yield "child", f"process {child}"
-        for name in sorted(os.listdir(self.temp)):
-            path = os.path.join(self.temp, name)
-            if not any(getattr(held.value, "name", None) == path for held, _ in opened):
-                yield "temp-file", name
-        hidden = any(held.number is None and descriptor_of(held.value) is None for held, _ in opened)
-        if not hidden:  # else the descriptor is most likely that of what is known to be open
-            yield from self._descriptors(run)
-
-    def _descriptors(self, run):
-        explained = run.registry.explained()
-        more = descriptors() - self.descriptors - explained
-        if more:
-            gc.collect()
-        for number in sorted(more & descriptors()):
-            yield "descriptor", re.sub(r"\[\d+\]", "", _target(number))
-
-    def remove(self):
-        shutil.rmtree(self.base, ignore_errors=True)
-
-
-_TOP = None
-_LOOK_SECONDS = 5.0
-_ADDRESS = re.compile(r"\b(fd|raddr|laddr|0x)\S*")  # what differs from run to run
-
-
-def set_top(folder):
-    global _TOP
-    _TOP = folder
-
-
-def _target(number):
-    try:
-        return os.readlink(f"/proc/self/fd/{number}")
-    except OSError:
-        return "?"
-
-
-def _children():
-    found = set()
-    try:
-        for task in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{task}/children") as source:
-                found.update(map(int, source.read().split()))
-    except OSError:
-        pass
-    return found
-
-
 def _run_async(run, coroutine):
     """Like `asyncio.run`, but tells which tasks were left."""
     loop = asyncio.new_event_loop()
@@ -455,7 +350,7 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
     """Runs one scenario on a fresh module; its `Outcome`."""
     global _current
     run = _current = Run(subject.callees, subject.sites, target, error, watched)
-    around = _Surroundings()
+    around = Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
     signal.signal(signal.SIGALRM, _alarm)
