@@ -9,17 +9,29 @@ pub enum Pattern {
     NeverReleased,
     InlineAcquisition,
     ReleaseSkippedOnException,
+    ReleaseSkippedOnPath,
+    PartialAcquisition,
+    ReboundWhileOpen,
+    NonClosingContext,
+    DescriptorNotAdopted,
     HandleReturned,
+    GeneratorScope,
     OwnerWithoutRelease,
 }
 
 impl Pattern {
     /// In the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 11] = [
         Self::NeverReleased,
         Self::InlineAcquisition,
         Self::ReleaseSkippedOnException,
+        Self::ReleaseSkippedOnPath,
+        Self::PartialAcquisition,
+        Self::ReboundWhileOpen,
+        Self::NonClosingContext,
+        Self::DescriptorNotAdopted,
         Self::HandleReturned,
+        Self::GeneratorScope,
         Self::OwnerWithoutRelease,
     ];
 
@@ -50,10 +62,40 @@ impl Pattern {
                 &[772, 460],
                 "released, but not when something in between raises",
             ),
+            Self::ReleaseSkippedOnPath => (
+                "release-skipped-on-path",
+                &[772],
+                "released, but one branch or an early exit leaves while it is open",
+            ),
+            Self::PartialAcquisition => (
+                "partial-acquisition",
+                &[772],
+                "acquired, and a further step of setting up may fail before anybody owns or guards it",
+            ),
+            Self::ReboundWhileOpen => (
+                "rebound-while-open",
+                &[772],
+                "the name or attribute that holds it gets another one while it is open",
+            ),
+            Self::NonClosingContext => (
+                "non-closing-context",
+                &[772],
+                "entered by a `with` that does not release it, and nothing else does",
+            ),
+            Self::DescriptorNotAdopted => (
+                "descriptor-not-adopted",
+                &[775],
+                "a raw descriptor or pipe that on some path nobody closes or adopts",
+            ),
             Self::HandleReturned => (
                 "handle-returned",
                 &[772],
                 "a function returns it open, and its callers do not release it",
+            ),
+            Self::GeneratorScope => (
+                "generator-scope",
+                &[772],
+                "held over a `yield` without a guard, so that a consumer who stops or raises leaves it open",
             ),
             Self::OwnerWithoutRelease => (
                 "owner-without-release",
