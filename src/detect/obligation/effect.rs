@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::callee::{Treatment, treatment};
+use super::acquire;
+use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World};
+use super::{Doubt, Loss, Move, World, summary};
 use crate::detect::resources::Resource;
-use crate::python::ast::{Expr, ExprCall, ExprContext, Ranged};
+use crate::detect::text_at;
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId, Value, names_bound};
 use crate::python::names::ScopeKind;
 use crate::python::node::Node;
@@ -32,6 +34,12 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) tests: &'a Tests<'m>,
     /// The expressions that are called: looking up a method is judged with its call.
     pub(super) callees: &'a HashSet<*const Expr>,
+    /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
+    pub(super) readers: &'a HashSet<*const Expr>,
+    /// `__init__` or `__enter__`: when it raises, nobody is left who could release what `self` holds.
+    pub(super) constructs: bool,
+    /// `@contextmanager`, a fixture: it gets control back after each `yield`.
+    pub(super) managed: bool,
 }
 
 impl Setting<'_, '_> {
@@ -47,16 +55,27 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         Kind::Bind { target, value } => bind(setting, target, value, state),
         Kind::BindName(name) => unbind(name, Loss::Rebound, state),
         Kind::Delete(Expr::Name(name)) => unbind(&name.id, Loss::Deleted, state),
+        Kind::Delete(Expr::Attribute(node)) => match state.kept_as(node) {
+            Some(name) => unbind(name, Loss::Deleted, state),
+            None => Outcome::Held(state),
+        },
+        Kind::Return(Some(value)) if is_pipe(setting, value, &state) => Outcome::Moved(Move::Returned),
         Kind::Return(Some(value)) if state.carries(value) => {
-            let whole = state.holds(value).is_some_and(|hold| hold.part.is_none());
+            // `return closing(connect())`: its `with` releases what the handle's own would not.
+            let is_like_the_handle = |hold: Hold| !hold.wrapped || setting.resource.with_releases;
+            let whole = state
+                .holds(value)
+                .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
         }
         Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
             Outcome::Moved(Move::Container)
         }
+        Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
             Some(hold) if hold.wrapped || setting.resource.with_releases => Outcome::Released,
-            Some(_) if item.optional_vars.is_some() => Outcome::Held(state),
+            Some(_) if item.optional_vars.is_some() => Outcome::Held(entered(step.span, state)),
+            Some(_) => settle(step.span, entered(step.span, state)),
             _ => settle(step.span, state),
         },
         Kind::Create(node) => create(setting, node, state),
@@ -66,6 +85,20 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         Kind::Opaque(_) => Outcome::Moved(Move::Elsewhere),
         _ => Outcome::Held(state),
     }
+}
+
+/// `process.stdout` of a child whose pipes are followed.
+fn is_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = expr else { return false };
+    setting.resource.kind == "pipe"
+        && ["stdin", "stdout", "stderr"].contains(&node.attr.as_str())
+        && state.holds(&node.value).is_some()
+}
+
+/// The `with` of a connection ends a transaction and leaves the connection open.
+fn entered(span: Span, mut state: State<'_>) -> State<'_> {
+    state.entered = Some(span);
+    state
 }
 
 fn carried_by_element(kind: &Kind<'_>, state: &State<'_>) -> bool {
@@ -152,7 +185,7 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
         Expr::Yield(node) => match node.value.as_deref() {
             Some(value) if state.flies_in(span) && state.carries(value) => Outcome::Moved(Move::Yielded),
             Some(value) if state.carries(value) => {
-                state.yielded = true;
+                state.yielded = !setting.managed;
                 Outcome::Held(state)
             }
             _ => settle(span, state),
@@ -169,9 +202,20 @@ fn evaluate_call<'m>(
 ) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
+        && releases_self(setting, method, &state)
+    {
+        return Outcome::Released;
+    }
+    if let Expr::Attribute(method) = &*call.func
         && let Some(hold) = state.holds(&method.value)
     {
         return call_method(setting, expr, &method.attr, hold, state);
+    }
+    if let Expr::Attribute(method) = &*call.func
+        && method.attr.as_str() == "close"
+        && is_pipe(setting, &method.value, &state)
+    {
+        return Outcome::Released;
     }
     let arguments = || {
         call.args
@@ -181,7 +225,7 @@ fn evaluate_call<'m>(
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(Move::Registered);
     }
-    let Some(argument) = arguments().find(|one| state.carries(one)) else {
+    let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
     match treatment(setting.world, call, argument) {
@@ -210,11 +254,26 @@ fn evaluate_call<'m>(
             );
             Outcome::Held(state)
         }
+        // `Unpickler(f).load()`: what might have kept it is gone after that.
+        Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
+            settle_with_doubt(span, Doubt::Passed, state)
+        }
         Treatment::Keeps => Outcome::Moved(Move::Passed),
         Treatment::Registers => Outcome::Moved(Move::Registered),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
+fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
+    let Some(attribute) = state.on_self() else { return false };
+    let is_own = match &*method.value {
+        Expr::Name(name) => name.id.as_str() == "self",
+        Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
+        _ => false,
+    };
+    is_own && (callee::names_a_release(&method.attr) || summary::releases(setting.world, method, attribute))
 }
 
 fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
@@ -297,11 +356,19 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
     if of.is_some_and(|value| is_bound_release(setting, value, &state)) {
         return Outcome::Moved(Move::Registered);
     }
+    if of.is_some_and(|value| is_pipe(setting, value, &state)) {
+        return Outcome::Moved(Move::Container);
+    }
     if of.is_some_and(|value| setting.is_acquisition(value)) {
         setting.tests.learn_made(&mut state.facts, target);
     }
     let before = state.clone();
     for name in names_bound(target) {
+        state.remove(name);
+    }
+    if let Expr::Attribute(node) = target
+        && let Some(name) = before.kept_as(node)
+    {
         state.remove(name);
     }
     let mut taken = None;
@@ -326,7 +393,8 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
         };
     }
     if state.is_lost() {
-        lost(Loss::Rebound, &state)
+        let another = of.is_some_and(|value| acquire::acquires(setting.world, value));
+        lost(if another { Loss::Replaced } else { Loss::Rebound }, &state)
     } else {
         Outcome::Held(state)
     }
@@ -370,6 +438,10 @@ fn store_held<'m>(
         },
         Expr::Attribute(node) => {
             let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
+            let spelled = text_at(setting.world.module.text(), node.range().into());
+            if on_self && setting.constructs && spelled.strip_prefix("self.") == Some(node.attr.as_str()) {
+                return state.add(spelled, hold);
+            }
             *taken = Some(if on_self {
                 Move::OnSelf(&node.attr)
             } else {

@@ -7,11 +7,12 @@ use super::acquire::Acquisition;
 use super::effect::{Outcome, Setting, apply, branch};
 use super::facts::Tests;
 use super::risk::{self, grade};
+use super::setup;
 use super::state::{Key, State};
 use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
 use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, Step, StepId};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, Step, StepId, Value};
 use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -47,9 +48,11 @@ fn in_body<'m>(
     let tests = Tests::of(&graph, world.module.text());
     let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
     let mut callees: HashSet<*const Expr> = HashSet::new();
+    let mut readers: HashSet<*const Expr> = HashSet::new();
     for id in graph.ids() {
         if let Kind::Evaluate(expr) = graph.step(id).kind {
             callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
+            readers.extend(read_at_once(expr));
             places.entry(std::ptr::from_ref(expr)).or_default().push(id);
         }
     }
@@ -64,6 +67,9 @@ fn in_body<'m>(
             body,
             tests: &tests,
             callees: &callees,
+            readers: &readers,
+            constructs: is_named(node, &CONSTRUCTORS),
+            managed: is_managed(node),
         };
         let mut facts = tests.known_at(
             statements(world, node),
@@ -103,11 +109,52 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         body: function,
         tests: &tests,
         callees: &HashSet::new(),
+        readers: &HashSet::new(),
+        constructs: false,
+        managed: is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
     walk.run();
     Some(walk.fate)
+}
+
+/// The inner call of `Unpickler(f).load()`.
+fn read_at_once(expr: &Expr) -> Option<*const Expr> {
+    const WORDS: [&str; 8] = [
+        "load", "dump", "parse", "read", "write", "decode", "extract", "validate",
+    ];
+    let Expr::Attribute(method) = &*expr.as_call_expr()?.func else {
+        return None;
+    };
+    let reads = WORDS.iter().any(|word| method.attr.starts_with(word));
+    (reads && method.value.is_call_expr()).then_some(std::ptr::from_ref(&*method.value))
+}
+
+/// Methods after whose failure nobody has the object.
+const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
+/// Decorators under which a generator gets control back after its `yield`.
+const MANAGERS: [&str; 5] = [
+    "contextmanager",
+    "asynccontextmanager",
+    "fixture",
+    "yield_fixture",
+    "async_fixture",
+];
+
+fn is_named(node: Option<Node<'_>>, names: &[&str]) -> bool {
+    let def = node.and_then(Node::as_stmt).and_then(Def::of);
+    def.is_some_and(|def| names.contains(&def.name))
+}
+
+fn is_managed(node: Option<Node<'_>>) -> bool {
+    let Some(def) = node.and_then(Node::as_stmt).and_then(Def::of) else {
+        return false;
+    };
+    def.decorators.iter().any(|decorator| match decorator {
+        Expr::Call(call) => MANAGERS.contains(&super::tail(&call.func)),
+        other => MANAGERS.contains(&super::tail(other)),
+    })
 }
 
 /// `yield f`
@@ -244,14 +291,12 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             }
             match id {
                 Graph::END | Graph::RETURNED | Graph::JUMPED => self.leave(id, &state, trail),
-                Graph::RAISED => self.skip(&state, trail),
+                Graph::RAISED => self.skip(&state, trail, false),
                 _ => self.pass(id, state, trail),
             }
         }
         match self.skipped_outside {
-            Some(skipped) if self.fate.released => {
-                self.fate.skipped.get_or_insert(skipped);
-            }
+            Some(skipped) if self.fate.released => self.note(skipped),
             Some(_) => self.moved(Move::Yielded),
             None => {}
         }
@@ -279,26 +324,42 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         let before = state.clone();
         let after = match apply(self.setting, step, state) {
             Outcome::Held(after) => Some(after),
-            Outcome::Released => {
-                self.fate.released = true;
-                return;
-            }
-            Outcome::Moved(to) => {
-                self.moved(to);
-                return;
-            }
+            // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
+            Outcome::Released => return self.release(step.span, &before),
+            Outcome::Moved(to) => return self.moved(to),
             Outcome::Lost(how) => {
-                self.lose(how, step.span, &before, trail);
+                if let (
+                    Loss::Replaced,
+                    Kind::Bind {
+                        value: Value::Of(by), ..
+                    },
+                ) = (how, step.kind)
+                    && before.raised == Grade::Nothing
+                {
+                    self.fate.replaced_by.get_or_insert(by.range().into());
+                }
+                let mut at_loss = before.clone();
+                if let Kind::Enter(_) = step.kind {
+                    at_loss.entered = Some(step.span);
+                }
+                self.lose(how, step.span, &at_loss, trail);
                 None
             }
         };
         for edge in self.graph.out(id) {
             match (edge.kind, &after) {
                 (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
-                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.fate.released = true,
+                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.release(step.span, &before),
                 (_, Some(after)) => self.push(edge.to, after.clone(), trail),
                 (_, None) => {}
             }
+        }
+    }
+
+    fn release(&mut self, at: Span, state: &State<'m>) {
+        self.fate.released = true;
+        if state.raised == Grade::Nothing {
+            self.fate.released_at.insert(at);
         }
     }
 
@@ -341,16 +402,17 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 } else {
                     Grade::Unlikely
                 };
+                state.cause = setup::cause(self.setting, step, &state);
                 trail.raised_at = Some(step.span);
-                state.yielded |= hands_out(&step.kind, &state);
+                state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }
         if !state.landed {
             state.end_flight();
         }
-        if state.is_lost() {
-            self.skip(&state, trail);
+        if state.is_lost() || edge.to == Graph::RAISED {
+            self.skip(&state, trail, false);
         } else {
             self.push(edge.to, state, trail);
         }
@@ -367,6 +429,9 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         if state.yielded {
             return self.moved(Move::Yielded);
         }
+        if let Some(attribute) = state.on_self() {
+            return self.moved(Move::OnSelf(attribute));
+        }
         let at = trail.returned_at.unwrap_or_else(|| self.end_of_body());
         self.lose(how, at, state, trail);
     }
@@ -382,13 +447,14 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
 
     fn lose(&mut self, how: Loss, at: Span, state: &State<'m>, trail: Trail) {
         if state.raised != Grade::Nothing {
-            return self.skip(state, trail);
+            return self.skip(state, trail, true);
         }
         let left = LeftOpen {
             how,
             at,
             name: state.names.first().map(|(name, _)| *name).or(state.last_name),
             doubt: state.doubt,
+            entered: state.entered,
         };
         let better = self
             .fate
@@ -400,23 +466,32 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         }
     }
 
-    fn skip(&mut self, state: &State<'m>, trail: Trail) {
+    fn skip(&mut self, state: &State<'m>, trail: Trail, caught: bool) {
         let Some(at) = trail.raised_at else { return };
         let skipped = Skipped {
             at,
             grade: state.raised,
             doubt: state.doubt,
+            cause: state.cause,
+            caught,
         };
         if state.yielded {
             self.skipped_outside = Some(skipped);
             return;
         }
-        let better = self
-            .fate
-            .skipped
-            .as_ref()
-            .is_none_or(|known| skipped.grade > known.grade);
-        if better {
+        self.note(skipped);
+    }
+
+    fn note(&mut self, skipped: Skipped) {
+        let rank = |skipped: &Skipped| (skipped.grade, skipped.cause, skipped.caught);
+        let known = self.fate.skipped;
+        if known.is_none_or(|known| skipped.grade > known.grade) {
+            self.fate.causes.clear();
+        }
+        if known.is_none_or(|known| skipped.grade >= known.grade) {
+            self.fate.causes.insert(skipped.cause);
+        }
+        if known.is_none_or(|known| rank(&skipped) > rank(&known)) {
             self.fate.skipped = Some(skipped);
         }
     }
