@@ -36,7 +36,7 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
-    /// `__init__` or `__enter__`: when it raises, nobody is left who could release what `self` holds.
+    /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
     pub(super) managed: bool,
@@ -349,6 +349,9 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
         Value::Of(expr) => Some(expr),
         Value::Entered(item) => Some(&item.context_expr),
         Value::ItemOf { inner: true, .. } => return Outcome::Held(state),
+        Value::ItemOf { iterable, .. } if displays(iterable, &state).is_some() => {
+            return Outcome::Held(bind_item(target, iterable, state));
+        }
         Value::ItemOf { .. } | Value::Updated(_) => None,
     };
     setting.tests.assign(&mut state.facts, target, of, text);
@@ -398,6 +401,28 @@ fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut st
     } else {
         Outcome::Held(state)
     }
+}
+
+/// How a display that a loop walks holds the handle: `for each in (f, g): each.close()`.
+pub(super) fn displays(iterable: &Expr, state: &State<'_>) -> Option<Hold> {
+    elements(iterable)?.iter().find_map(|item| state.holds(item))
+}
+
+/// Each round may be the one for the handle; the path on which none is does not exist.
+fn bind_item<'m>(target: &'m Expr, iterable: &Expr, mut state: State<'m>) -> State<'m> {
+    if let (Expr::Name(name), Some(hold)) = (target, displays(iterable, &state)) {
+        state.add(&name.id, hold);
+    }
+    state
+}
+
+/// Whether the loop over a display has come to the handle.
+pub(super) fn has_come_round(iterable: &Expr, state: &State<'_>) -> bool {
+    let named = elements(iterable)
+        .into_iter()
+        .flatten()
+        .filter(|item| state.holds(item).is_some());
+    displays(iterable, state).is_none() || state.names.len() > named.count()
 }
 
 /// Stores a value into a target, item by item where both are written out.

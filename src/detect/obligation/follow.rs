@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::acquire::Acquisition;
-use super::effect::{Outcome, Setting, apply, branch};
+use super::effect::{Outcome, Setting, apply, branch, has_come_round};
 use super::facts::Tests;
 use super::risk::{self, grade};
 use super::setup;
@@ -68,7 +68,7 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
             readers: &readers,
-            constructs: is_named(node, &CONSTRUCTORS),
+            constructs: is_named(node, &CONSTRUCTORS) || is_named(node, &STARTERS),
             managed: is_managed(node),
         };
         let mut facts = tests.known_at(
@@ -131,8 +131,10 @@ fn read_at_once(expr: &Expr) -> Option<*const Expr> {
     (reads && method.value.is_call_expr()).then_some(std::ptr::from_ref(&*method.value))
 }
 
-/// Methods after whose failure nobody has the object.
+/// Methods after whose failure nobody has the object, or nobody is likely to close it.
 const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
+const STARTERS: [&str; 4] = ["start", "open", "connect", "setup"];
+
 /// Decorators under which a generator gets control back after its `yield`.
 const MANAGERS: [&str; 5] = [
     "contextmanager",
@@ -349,6 +351,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         for edge in self.graph.out(id) {
             match (edge.kind, &after) {
                 (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
+                (EdgeKind::False, _) if matches!(step.kind, Kind::Next(each) if !has_come_round(each, &before)) => {}
                 (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.release(step.span, &before),
                 (_, Some(after)) => self.push(edge.to, after.clone(), trail),
                 (_, None) => {}

@@ -217,6 +217,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
         // What closes itself at its end does so on an error, too.
         Kind::Next(iterable) if resource.ends_itself && state.holds(iterable).is_some() => Grade::Nothing,
+        Kind::Enter(item) if is_safe_call(world, &item.context_expr) => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
     }
@@ -244,10 +245,19 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
             Grade::Unlikely
         }
         Expr::Subscript(node) if is_asked_for(setting, node) => Grade::Unlikely,
+        // `files[name].handle = open(name)`
+        Expr::Subscript(_) if !state.landed && state.flight.is_some() => Grade::Unlikely,
         Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// `with suppress(OSError):`
+fn is_safe_call(world: World<'_, '_>, expr: &Expr) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let resolved = world.names.resolve(&call.func);
+    resolved.qualified().is_some_and(|name| SAFE.contains(&name))
 }
 
 fn is_asked_for(setting: Setting<'_, '_>, node: &ExprSubscript) -> bool {
