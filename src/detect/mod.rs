@@ -15,8 +15,8 @@
 //! 5. `owner-without-release`: it is kept on `self`, and nobody releases that.
 //! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
-//!    comes from further steps of setting up, or nothing but handing on ever ends the obligation; else
-//!    `release-skipped-on-exception`.
+//!    comes from further steps of setting up that nothing guards, or nothing but handing on ever ends the
+//!    obligation; else `release-skipped-on-exception`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!

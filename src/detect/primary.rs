@@ -121,7 +121,7 @@ fn on_exception(obligation: &Obligation<'_>, skipped: &Skipped) -> Option<Patter
     let only_setup = skipped.cause == Cause::Setup && fate.causes.len() == 1;
     let pattern = if fate.causes.contains(&Cause::Yield) {
         Pattern::GeneratorScope
-    } else if only_setup || !fate.released {
+    } else if (only_setup && !skipped.past_handlers) || !fate.released {
         Pattern::PartialAcquisition
     } else {
         Pattern::ReleaseSkippedOnException

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::acquire::Acquisition;
-use super::effect::{Outcome, Setting, apply, branch, has_come_round};
+use super::bind::has_come_round;
+use super::body;
+use super::effect::{Outcome, Setting, apply, branch};
 use super::facts::Tests;
 use super::risk::{self, grade};
 use super::setup;
 use super::state::{Key, State};
 use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
 use crate::detect::text_at;
-use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, Step, StepId, Value};
+use crate::python::ast::{Expr, Ranged};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Step, StepId, Value};
 use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -44,7 +46,7 @@ fn in_body<'m>(
     found: &mut Vec<Obligation<'m>>,
 ) {
     let node = world.names.scope(body).node;
-    let graph = graph_of(world, node);
+    let graph = body::graph_of(world, node);
     let tests = Tests::of(&graph, world.module.text());
     let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
     let mut callees: HashSet<*const Expr> = HashSet::new();
@@ -68,11 +70,11 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
             readers: &readers,
-            constructs: is_named(node, &CONSTRUCTORS) || is_named(node, &STARTERS),
-            managed: is_managed(node),
+            constructs: body::constructs(node),
+            managed: body::is_managed(node),
         };
         let mut facts = tests.known_at(
-            statements(world, node),
+            body::statements(world, node),
             acquisition.call.range().into(),
             world.module.text(),
         );
@@ -100,7 +102,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         .iter()
         .map(|(known, _)| known.arg.as_str())
         .find(|known| *known == parameter)?;
-    let graph = graph_of(world, node);
+    let graph = body::graph_of(world, node);
     let tests = Tests::of(&graph, world.module.text());
     let setting = Setting {
         world,
@@ -111,7 +113,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         callees: &HashSet::new(),
         readers: &HashSet::new(),
         constructs: false,
-        managed: is_managed(node),
+        managed: body::is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
@@ -129,34 +131,6 @@ fn read_at_once(expr: &Expr) -> Option<*const Expr> {
     };
     let reads = WORDS.iter().any(|word| method.attr.starts_with(word));
     (reads && method.value.is_call_expr()).then_some(std::ptr::from_ref(&*method.value))
-}
-
-/// Methods after whose failure nobody has the object, or nobody is likely to close it.
-const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
-const STARTERS: [&str; 4] = ["start", "open", "connect", "setup"];
-
-/// Decorators under which a generator gets control back after its `yield`.
-const MANAGERS: [&str; 5] = [
-    "contextmanager",
-    "asynccontextmanager",
-    "fixture",
-    "yield_fixture",
-    "async_fixture",
-];
-
-fn is_named(node: Option<Node<'_>>, names: &[&str]) -> bool {
-    let def = node.and_then(Node::as_stmt).and_then(Def::of);
-    def.is_some_and(|def| names.contains(&def.name))
-}
-
-fn is_managed(node: Option<Node<'_>>) -> bool {
-    let Some(def) = node.and_then(Node::as_stmt).and_then(Def::of) else {
-        return false;
-    };
-    def.decorators.iter().any(|decorator| match decorator {
-        Expr::Call(call) => MANAGERS.contains(&super::tail(&call.func)),
-        other => MANAGERS.contains(&super::tail(other)),
-    })
 }
 
 /// `yield f`
@@ -192,49 +166,6 @@ fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate:
     }
 }
 
-fn statements<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> &'m [Stmt] {
-    match node {
-        None => &world.module.body,
-        Some(Node::Stmt(Stmt::ClassDef(class))) => &class.body,
-        Some(Node::Stmt(statement)) => Def::of(statement).map_or(&[], |def| def.body),
-        Some(_) => &[],
-    }
-}
-
-fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Graph<'m> {
-    let swallows = |context: &Expr| {
-        calls(
-            world,
-            context,
-            &["contextlib.suppress", "pytest.raises"],
-            &["assertRaises", "assertRaisesRegex"],
-        )
-    };
-    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &[]);
-    let options = Options {
-        swallows: &swallows,
-        never_returns: &never_returns,
-    };
-    match node {
-        Some(Node::Expr(Expr::Lambda(lambda))) => Graph::of_lambda(&lambda.body, &options),
-        other => Graph::with_options(statements(world, other), &options),
-    }
-}
-
-fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]) -> bool {
-    let Expr::Call(call) = expr else { return false };
-    let is_method = match &*call.func {
-        Expr::Attribute(node) => methods.contains(&node.attr.as_str()),
-        _ => false,
-    };
-    is_method
-        || world
-            .names
-            .resolve(&call.func)
-            .qualified()
-            .is_some_and(|name| qualified.contains(&name))
-}
-
 /// What a path carries besides its state, for messages only: the first path to a state names them.
 #[derive(Clone, Copy)]
 struct Trail {
@@ -242,6 +173,7 @@ struct Trail {
     returned_at: Option<Span>,
     /// It was a method of the handle that raised.
     raised_by_handle: bool,
+    past_handlers: bool,
 }
 
 struct Walk<'a, 'g, 'm> {
@@ -277,6 +209,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             raised_at: None,
             returned_at: None,
             raised_by_handle: false,
+            past_handlers: false,
         };
         for edge in self.graph.out(start) {
             if edge.kind == EdgeKind::Normal {
@@ -390,6 +323,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             // A handler that raises does so in any case: that takes no second piece of bad luck.
             Kind::Raise(_) if state.raised != Grade::Nothing => {}
             Kind::Dispatch(handlers) => {
+                trail.past_handlers = true;
                 if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
                     state.raised = Grade::Unlikely;
                 }
@@ -407,6 +341,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 };
                 state.cause = setup::cause(self.setting, step, &state);
                 trail.raised_at = Some(step.span);
+                trail.past_handlers = false;
                 state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
@@ -477,6 +412,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             doubt: state.doubt,
             cause: state.cause,
             caught,
+            past_handlers: trail.past_handlers,
         };
         if state.yielded {
             self.skipped_outside = Some(skipped);

@@ -2,12 +2,14 @@
 //! followed along the flow graph to its fate.
 //!
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
-//! `state` is what is known on one path, `effect` what one step does to it, `risk` how likely a step is
+//! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
 //! helpers and owners of the same module. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
+mod bind;
+mod body;
 mod callee;
 mod effect;
 mod facts;
@@ -133,6 +135,8 @@ pub struct Skipped {
     pub cause: Cause,
     /// A handler catches it, and the body ends normally.
     pub caught: bool,
+    /// It has passed handlers, none of which catches it.
+    pub past_handlers: bool,
 }
 
 /// What sort of step raises, from the one that tells least to the one that tells most.
