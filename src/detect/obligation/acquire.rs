@@ -170,14 +170,14 @@ fn opens_with_mode(call: &ExprCall) -> bool {
 
 /// Whether the call has one of the keywords with the value, as in `stream=True` and `stdout=PIPE`.
 fn has_keyword(call: &ExprCall, condition: &str) -> bool {
-    let Some((names, value)) = condition.split_once('=') else {
+    let Some((keywords, value)) = condition.split_once('=') else {
         return false;
     };
     call.keywords.iter().any(|keyword| {
         let named = keyword
             .arg
             .as_ref()
-            .is_some_and(|word| names.split('|').any(|name| name == word.as_str()));
+            .is_some_and(|word| keywords.split('|').any(|name| name == word.as_str()));
         let spelled = match &keyword.value {
             Expr::Constant(node) => match &node.value {
                 Constant::Bool(true) => "True",

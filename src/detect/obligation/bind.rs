@@ -78,7 +78,18 @@ pub(super) fn bind<'m>(
 
 /// How a display that a loop walks holds the handle: `for each in (f, g): each.close()`.
 pub(super) fn displays(iterable: &Expr, state: &State<'_>) -> Option<Hold> {
-    elements(iterable)?.iter().find_map(|item| state.holds(item))
+    items(iterable)?.iter().find_map(|item| state.holds(item))
+}
+
+/// The items that are written out, in `filter(None, (f, g))` too.
+fn items(iterable: &Expr) -> Option<&[Expr]> {
+    match iterable {
+        Expr::Call(call) => {
+            let passes = ["filter", "reversed", "list", "tuple"].contains(&super::tail(&call.func));
+            call.args.last().filter(|_| passes).and_then(elements)
+        }
+        other => elements(other),
+    }
 }
 
 /// Each round may be the one for the handle; the path on which none is does not exist.
@@ -91,7 +102,7 @@ fn bind_item<'m>(target: &'m Expr, iterable: &Expr, mut state: State<'m>) -> Sta
 
 /// Whether the loop over a display has come to the handle.
 pub(super) fn has_come_round(iterable: &Expr, state: &State<'_>) -> bool {
-    let named = elements(iterable)
+    let named = items(iterable)
         .into_iter()
         .flatten()
         .filter(|item| state.holds(item).is_some());

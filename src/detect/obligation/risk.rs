@@ -1,9 +1,10 @@
 //! How likely a step raises in practice. The flow graph says what may raise; a report about a handle
 //! that is skipped when `len(x)` raises helps nobody.
 
+use super::bind::displays;
 use super::effect::Setting;
 use super::state::State;
-use super::{Grade, World};
+use super::{Grade, World, acquire};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -12,7 +13,9 @@ use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 42] = [
+const SAFE: [&str; 44] = [
+    "builtins.filter",
+    "builtins.reversed",
     "datetime.datetime.now",
     "datetime.datetime.utcnow",
     "datetime.date.today",
@@ -217,6 +220,13 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
         // What closes itself at its end does so on an error, too.
         Kind::Next(iterable) if resource.ends_itself && state.holds(iterable).is_some() => Grade::Nothing,
+        Kind::Bind {
+            target: Expr::Tuple(targets),
+            value: Value::Of(Expr::Tuple(values)),
+        } if targets.elts.len() == values.elts.len() && targets.elts.iter().all(is_plain_target) => Grade::Nothing,
+        Kind::Leave(item, _) if acquire::acquires(world, &item.context_expr) => Grade::Nothing,
+        Kind::Next(Expr::Tuple(_) | Expr::List(_)) => Grade::Nothing,
+        Kind::Next(each) if displays(each, state).is_some() => Grade::Nothing,
         Kind::Enter(item) if is_safe_call(world, &item.context_expr) => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
@@ -250,6 +260,14 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
+    }
+}
+
+/// A name, or an attribute of `self`.
+fn is_plain_target(target: &Expr) -> bool {
+    match target {
+        Expr::Attribute(node) => is_self(&node.value),
+        other => other.is_name_expr(),
     }
 }
 
