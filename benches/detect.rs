@@ -33,24 +33,22 @@ fn body(line: &str, size: usize) -> String {
 
 fn attributes(size: usize) -> String {
     let lines: String = (0..size)
-        .map(|number| format!("        self.x{number} = open(p)\n"))
+        .flat_map(|number| [format!("        self.x{number} = open(p)\n")])
         .collect();
     format!("class C:\n    def __init__(self, p):\n{lines}\n    def close(self):\n        self.x0.close()\n")
 }
 
 fn nested(size: usize) -> String {
-    let depths = || 1..size.min(MAX_NESTING * 4) / 4;
-    let tries: String = depths()
-        .map(|depth| format!("{}try:\n", " ".repeat(depth + 1)))
+    let depth = (size / 4).min(MAX_NESTING);
+    let tries: String = (1..depth)
+        .flat_map(|depth| [" ".repeat(depth + 1), "try:\n".to_owned()])
         .collect();
-    let finals = depths()
+    let finals: String = (1..depth)
         .rev()
-        .map(|depth| format!("{}finally: a()\n", " ".repeat(depth + 1)));
-    let deepest = " ".repeat(size.min(MAX_NESTING * 4) / 4 + 1);
-    format!(
-        "def f(p, a):\n  x = open(p)\n{tries}{deepest}x.read()\n{}",
-        finals.collect::<String>()
-    )
+        .flat_map(|depth| [" ".repeat(depth + 1), "finally: a()\n".to_owned()])
+        .collect();
+    let deepest = " ".repeat(depth + 1);
+    format!("def f(p, a):\n  x = open(p)\n{tries}{deepest}x.read()\n{finals}")
 }
 
 fn generated(suite: &Suite) {

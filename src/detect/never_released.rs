@@ -18,12 +18,17 @@ impl PythonResourceDetector for NeverReleased {
         let pattern = self.info().pattern;
         let reports = primary::all(module, pattern).filter_map(|obligation| {
             let fate = &obligation.fate;
-            let Some(left) = &fate.left_open else {
-                let why = ", and on no other path either";
-                return Some(on_exception(module, pattern, obligation, fate.skipped.as_ref()?, why));
-            };
-            let message = format!("{} is never {}", acquisition(obligation), participle(obligation));
-            Some(on_path(module, pattern, obligation, left, message))
+            match (&fate.left_open, &fate.skipped) {
+                (Some(left), _) => {
+                    let message = format!("{} is never {}", acquisition(obligation), participle(obligation));
+                    Some(on_path(module, pattern, obligation, left, message))
+                }
+                (None, Some(skipped)) => {
+                    let why = ", and on no other path either";
+                    Some(on_exception(module, pattern, obligation, skipped, why))
+                }
+                (None, None) => None,
+            }
         });
         reports.collect()
     }

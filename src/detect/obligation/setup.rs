@@ -70,9 +70,10 @@ fn of_call(setting: Setting<'_, '_>, expr: &Expr, call: &ExprCall, state: &State
         let treatment = treatment(setting.world, call, argument);
         matches!(treatment, Treatment::Wraps | Treatment::Passes | Treatment::Keeps)
     };
-    if acquire::acquires(setting.world, expr) || (is_setup && (on_handle || argument.is_some())) {
-        Cause::Setup
-    } else if argument.is_some_and(adopts) {
+    let sets_up = acquire::acquires(setting.world, expr)
+        || (is_setup && (on_handle || argument.is_some()))
+        || argument.is_some_and(adopts);
+    if sets_up {
         Cause::Setup
     } else if on_handle || argument.is_some() {
         Cause::Use
