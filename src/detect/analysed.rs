@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use super::config::Config;
 use super::obligation::{self, Known, Obligation, Release};
+use super::primary;
+use crate::leak::Pattern;
 use crate::python::{Module, Names};
 
 /// One module under analysis.
@@ -12,6 +14,7 @@ pub struct Analysed<'m> {
     pub names: Names<'m>,
     config: &'m Config,
     known: OnceLock<Known<'m>>,
+    patterns: OnceLock<Vec<Option<Pattern>>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -21,12 +24,24 @@ impl<'m> Analysed<'m> {
             names: Names::new(module),
             config,
             known: OnceLock::new(),
+            patterns: OnceLock::new(),
         }
     }
 
     /// Every acquisition and its fate, in the order of the text.
     pub fn obligations(&self) -> &[Obligation<'m>] {
         &self.known().obligations
+    }
+
+    /// For each obligation, the one pattern it is reported under.
+    pub(super) fn patterns(&self) -> &[Option<Pattern>] {
+        self.patterns.get_or_init(|| {
+            let each = self
+                .obligations()
+                .iter()
+                .map(|obligation| primary::of(self, obligation));
+            each.collect()
+        })
     }
 
     /// Who releases the attribute of `self` in which an obligation ends.

@@ -2,7 +2,7 @@
 
 use super::obligation::{Move, Obligation, Origin};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, primary};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ScopeId;
 
@@ -17,20 +17,24 @@ impl PythonResourceDetector for HandleReturned {
     }
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
-        let returned = module
-            .obligations()
-            .iter()
-            .filter(|obligation| obligation.origin == Origin::Table && obligation.fate.moves.contains(&Move::Returned));
-        returned.filter_map(|obligation| report(module, obligation)).collect()
+        let returned = primary::all(module, Pattern::HandleReturned);
+        returned.map(|obligation| report(module, obligation)).collect()
     }
 }
 
-fn report(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Finding> {
-    let users = users(module, obligation.body);
-    let leaking: Vec<_> = users.iter().filter(|user| user.fate.left_open.is_some()).collect();
-    if users.is_empty() || leaking.len() < users.len() {
-        return None;
-    }
+/// Whether it is returned, and every caller in the module leaks it.
+pub(super) fn leaks_everywhere(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
+    let returned = obligation.origin == Origin::Table && obligation.fate.moves.contains(&Move::Returned);
+    let users = if returned {
+        users(module, obligation.body)
+    } else {
+        Vec::new()
+    };
+    !users.is_empty() && users.iter().all(|user| user.fate.left_open.is_some())
+}
+
+fn report(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Finding {
+    let leaking = users(module, obligation.body);
     let name = &module.names.scope(obligation.body).qualname;
     let lines: Vec<_> = leaking
         .iter()
@@ -56,7 +60,7 @@ fn report(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Finding>
             .iter()
             .map(|user| related(user.span, "its result is never released")),
     );
-    Some(finding)
+    finding
 }
 
 /// Where the result of a function ends up, seen through functions that only pass it on.

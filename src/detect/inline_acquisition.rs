@@ -1,8 +1,8 @@
 //! Acquired inside an expression and dropped there: no name is left to release it by.
 
-use super::obligation::{Loss, Obligation};
+use super::obligation::Obligation;
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, primary};
 use crate::leak::{Confidence, Finding, Pattern};
 
 pub(super) struct InlineAcquisition;
@@ -16,16 +16,14 @@ impl PythonResourceDetector for InlineAcquisition {
     }
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
-        module.obligations().iter().filter_map(report).collect()
+        primary::all(module, Pattern::InlineAcquisition)
+            .filter_map(report)
+            .collect()
     }
 }
 
 fn report(obligation: &Obligation<'_>) -> Option<Finding> {
-    let left = obligation
-        .fate
-        .left_open
-        .as_ref()
-        .filter(|left| left.how == Loss::Dropped)?;
+    let left = obligation.fate.left_open.as_ref()?;
     if connects_later(obligation) || gives_up(obligation) {
         return None;
     }
@@ -55,7 +53,7 @@ fn connects_later(obligation: &Obligation<'_>) -> bool {
 }
 
 /// `sock.detach()` as a statement: somebody else has the descriptor's number already.
-fn gives_up(obligation: &Obligation<'_>) -> bool {
+pub(super) fn gives_up(obligation: &Obligation<'_>) -> bool {
     let func = obligation.call.as_call_expr().map(|call| &*call.func);
     let method = func.and_then(|func| func.as_attribute_expr());
     method.is_some_and(|method| method.attr.as_str() == "detach")

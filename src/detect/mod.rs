@@ -4,6 +4,20 @@
 //! file `NAME.rs` that picks the fates which are its pattern, a page `pages/NAME.md` with explanation and
 //! cases, and a line in `DETECTORS`.
 //!
+//! Findings are disjoint: an acquisition has one primary pattern, the first of these that fits.
+//!
+//! 1. `descriptor-not-adopted`: what is held is a raw descriptor or the pipe of a child, whatever path loses it.
+//! 2. `inline-acquisition`: its value is dropped before any name has held it.
+//! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
+//!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
+//!    release; `release-skipped-on-path` if another normal path releases it or hands it on; else `never-released`.
+//! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
+//! 5. `owner-without-release`: it is kept on `self`, and nobody releases that.
+//! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
+//! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
+//!    comes from further steps of setting up that nothing guards, or nothing but handing on ever ends the
+//!    obligation; else `release-skipped-on-exception`.
+//!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
 //! | there | here |
@@ -23,13 +37,20 @@
 
 mod analysed;
 mod config;
+mod descriptor_not_adopted;
+mod generator_scope;
 mod handle_returned;
 pub mod impact;
 mod inline_acquisition;
 mod never_released;
+mod non_closing_context;
 mod obligation;
 mod owner_without_release;
+mod partial_acquisition;
+mod primary;
+mod rebound_while_open;
 mod release_skipped_on_exception;
+mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
@@ -40,7 +61,7 @@ mod types;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
+pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
 pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
@@ -68,11 +89,17 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 5] = [
+const DETECTORS: [&dyn PythonResourceDetector; 11] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
+    &release_skipped_on_path::ReleaseSkippedOnPath,
+    &partial_acquisition::PartialAcquisition,
+    &rebound_while_open::ReboundWhileOpen,
+    &non_closing_context::NonClosingContext,
+    &descriptor_not_adopted::DescriptorNotAdopted,
     &handle_returned::HandleReturned,
+    &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
 ];
 

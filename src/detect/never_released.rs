@@ -1,8 +1,7 @@
-//! Acquired and bound to a name, and a path without exceptions on which nothing releases it.
+//! Acquired and bound to a name, and no path releases it or hands it on.
 
-use super::obligation::{LeftOpen, Loss, Obligation};
-use super::report::{acquisition, confidence_in, ending, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::report::{acquisition, on_exception, on_path, participle};
+use super::{Analysed, Info, PythonResourceDetector, primary};
 use crate::leak::{Finding, Pattern};
 
 pub(super) struct NeverReleased;
@@ -16,26 +15,21 @@ impl PythonResourceDetector for NeverReleased {
     }
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
-        let open = module.obligations().iter().filter_map(|obligation| {
-            let left = obligation.fate.left_open.as_ref()?;
-            let named = left.how != Loss::Dropped && !obligation.fate.unknown;
-            named.then(|| report(module, obligation, left))
+        let pattern = self.info().pattern;
+        let reports = primary::all(module, pattern).filter_map(|obligation| {
+            let fate = &obligation.fate;
+            match (&fate.left_open, &fate.skipped) {
+                (Some(left), _) => {
+                    let message = format!("{} is never {}", acquisition(obligation), participle(obligation));
+                    Some(on_path(module, pattern, obligation, left, message))
+                }
+                (None, Some(skipped)) => {
+                    let why = ", and on no other path either";
+                    Some(on_exception(module, pattern, obligation, skipped, why))
+                }
+                (None, None) => None,
+            }
         });
-        open.collect()
+        reports.collect()
     }
-}
-
-fn report(module: &Analysed<'_>, obligation: &Obligation<'_>, left: &LeftOpen<'_>) -> Finding {
-    let (what, done) = (acquisition(obligation), participle(obligation));
-    let ending = ending(module, left.how, left.at);
-    let message = if obligation.is_ever_discharged() {
-        format!("{what} is not {done} {ending}")
-    } else {
-        format!("{what} is never {done}")
-    };
-    let sure = confidence_in(module, obligation, left.name);
-    let confidence = left.doubt.lowers(sure, &obligation.resource.kind);
-    let mut finding = finding(Pattern::NeverReleased, obligation, confidence, message);
-    finding.related.push(related(left.at, format!("still open {ending}")));
-    finding
 }

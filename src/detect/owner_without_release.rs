@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector, text_at};
+use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::names::ScopeKind;
@@ -22,10 +22,8 @@ impl PythonResourceDetector for OwnerWithoutRelease {
     }
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
-        let unreleased = module
-            .obligations()
-            .iter()
-            .filter_map(|obligation| unreleased(module, obligation));
+        let unreleased =
+            primary::all(module, Pattern::OwnerWithoutRelease).filter_map(|obligation| unreleased(module, obligation));
         let mut found: Vec<_> = unreleased.collect();
         found.extend(
             leaking_users(module)

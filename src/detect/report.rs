@@ -1,7 +1,7 @@
 //! Findings in plain words.
 
-use super::Analysed;
-use super::obligation::{Loss, Obligation};
+use super::obligation::{Grade, LeftOpen, Loss, Obligation, Skipped};
+use super::{Analysed, text_at};
 use crate::leak::{Confidence, Finding, Pattern, Related};
 use crate::python::Span;
 use crate::python::names::ScopeKind;
@@ -53,13 +53,68 @@ fn suggestion(obligation: &Obligation<'_>) -> String {
     }
 }
 
+/// A path without exceptions leaves it open.
+pub(super) fn on_path(
+    module: &Analysed<'_>,
+    pattern: Pattern,
+    obligation: &Obligation<'_>,
+    left: &LeftOpen<'_>,
+    message: String,
+) -> Finding {
+    let sure = confidence_in(module, obligation, left.name);
+    let confidence = left.doubt.lowers(sure, &obligation.resource.kind);
+    let mut finding = finding(pattern, obligation, confidence, message);
+    let note = format!("still open {}", ending(module, left.how, left.at));
+    finding.related.push(related(left.at, note));
+    finding
+}
+
+/// Only a path that an exception takes leaves it open. `why` ends the message.
+pub(super) fn on_exception(
+    module: &Analysed<'_>,
+    pattern: Pattern,
+    obligation: &Obligation<'_>,
+    skipped: &Skipped,
+    why: &str,
+) -> Finding {
+    let likely = if skipped.grade == Grade::Likely {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    };
+    let confidence = skipped.doubt.lowers(likely, &obligation.resource.kind);
+    let message = format!(
+        "{} is not {} if {}{why}",
+        acquisition(obligation),
+        participle(obligation),
+        raiser(module, skipped)
+    );
+    let mut finding = finding(pattern, obligation, confidence, message);
+    let leaves = related(skipped.at, "an exception from here leaves it open");
+    finding.related.push(leaves);
+    finding
+}
+
+/// Text longer than this is not quoted in a message.
+const MAX_QUOTE: usize = 40;
+
+fn raiser(module: &Analysed<'_>, skipped: &Skipped) -> String {
+    let line = module.line(skipped.at.start);
+    let text = text_at(module.module.text(), skipped.at);
+    if text.len() > MAX_QUOTE || text.contains('\n') {
+        format!("line {line} raises")
+    } else {
+        format!("`{text}` on line {line} raises")
+    }
+}
+
 /// How a path without exceptions ends, as the end of a sentence.
 pub(super) fn ending(analysed: &Analysed<'_>, how: Loss, at: Span) -> String {
     let line = analysed.line(at.start);
     match how {
         Loss::End => "when control reaches the end".to_owned(),
         Loss::Return => format!("when the function returns on line {line}"),
-        Loss::Rebound => format!("when the name is bound anew on line {line}"),
+        Loss::Rebound | Loss::Replaced => format!("when the name is bound anew on line {line}"),
         Loss::Deleted => format!("when the name is deleted on line {line}"),
         Loss::Dropped => format!("when its value is dropped on line {line}"),
     }

@@ -66,12 +66,12 @@ fn pages_hold() {
 fn findings_are_the_same_every_time_and_in_order() {
     let module = Module::parse(
         "many.py",
-        Source::from_text(blocks(include_str!("pages/never-released.md"))[2].1.clone()),
+        Source::from_text(blocks(include_str!("pages/never-released.md"))[5].1.clone()),
     )
     .unwrap();
     let suites = suites();
     let findings = suites[0].findings(&module);
-    assert!(findings.len() > 5);
+    assert!(findings.len() > 3);
     assert!(findings.is_sorted());
     assert_eq!(findings, suites[0].findings(&module));
 }

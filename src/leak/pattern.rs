@@ -65,27 +65,27 @@ impl Pattern {
             Self::ReleaseSkippedOnPath => (
                 "release-skipped-on-path",
                 &[772],
-                "released, but not on every way out that the code itself takes",
+                "released, but one branch or an early exit leaves while it is open",
             ),
             Self::PartialAcquisition => (
                 "partial-acquisition",
                 &[772],
-                "left open when a later step of the same set-up fails",
+                "acquired, and a further step of setting up may fail before anybody owns or guards it",
             ),
             Self::ReboundWhileOpen => (
                 "rebound-while-open",
                 &[772],
-                "its only name or attribute is given something else while it is open",
+                "the name or attribute that holds it gets another one while it is open",
             ),
             Self::NonClosingContext => (
                 "non-closing-context",
                 &[772],
-                "used in a `with` whose end does not close it",
+                "entered by a `with` that does not release it, and nothing else does",
             ),
             Self::DescriptorNotAdopted => (
                 "descriptor-not-adopted",
                 &[775],
-                "a raw descriptor that no object takes over and nothing closes",
+                "a raw descriptor or pipe that on some path nobody closes or adopts",
             ),
             Self::HandleReturned => (
                 "handle-returned",
@@ -95,7 +95,7 @@ impl Pattern {
             Self::GeneratorScope => (
                 "generator-scope",
                 &[772],
-                "held by a generator that is not sure to be run to its end",
+                "held over a `yield` without a guard, so that a consumer who stops or raises leaves it open",
             ),
             Self::OwnerWithoutRelease => (
                 "owner-without-release",

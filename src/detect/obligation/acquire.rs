@@ -6,7 +6,7 @@ use super::{Origin, World, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
-use crate::python::names::ScopeKind;
+use crate::python::names::{BindingKind, ScopeKind};
 use crate::python::{Node, Resolved, ScopeId};
 
 /// A call that acquires.
@@ -50,6 +50,15 @@ pub(super) fn body_of(world: World<'_, '_>, at: u32) -> ScopeId {
     around.find(bodied).unwrap_or(ScopeId::MODULE)
 }
 
+/// Whether the value is a newly acquired handle.
+pub(super) fn acquires(world: World<'_, '_>, value: &Expr) -> bool {
+    match value {
+        Expr::Call(call) => acquired(world, call).is_some() || summary::acquired(world, &call.func).is_some(),
+        Expr::Await(node) => acquires(world, &node.value),
+        _ => false,
+    }
+}
+
 fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
     let callable = callable(world, call)?;
     if world.config.safe_callables.contains(&callable) {
@@ -81,10 +90,36 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
     if let Some(name) = brought_by_star(world, func, &candidates) {
         return Some(name.to_owned());
     }
-    let Expr::Attribute(node) = func else { return None };
+    let Expr::Attribute(node) = func else {
+        return opener_value(world, func);
+    };
     let typed = world.types().of(&node.value);
     let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
+}
+
+/// `o = open` and `o = functools.partial(open, encoding="utf-8")`, for the only binding of the name.
+fn opener_value(world: World<'_, '_>, func: &Expr) -> Option<String> {
+    let name = func.as_name_expr()?;
+    let [binding] = world
+        .names
+        .bindings(&name.id, world.names.scope_at(name.start().to_u32()))
+    else {
+        return None;
+    };
+    let BindingKind::Assign { value: Some(value) } = binding.kind else {
+        return None;
+    };
+    let opener = match value {
+        Expr::Call(call) => {
+            let made = world.names.resolve(&call.func);
+            let is_partial = made.qualified() == Some("functools.partial");
+            call.args.first().filter(|_| is_partial)?
+        }
+        other => other,
+    };
+    let known = world.names.resolve(opener).qualified()?.to_owned();
+    world.table.acquired_by(&known).map(|_| known)
 }
 
 /// `tempfile.mkstemp` where only `from helpers import *` can have brought `tempfile`: a standard module
@@ -133,20 +168,23 @@ fn opens_with_mode(call: &ExprCall) -> bool {
     }
 }
 
-/// Whether the call has the keyword with the value, as in `stream=True`.
+/// Whether the call has one of the keywords with the value, as in `stream=True` and `stdout=PIPE`.
 fn has_keyword(call: &ExprCall, condition: &str) -> bool {
-    let Some((name, value)) = condition.split_once('=') else {
+    let Some((keywords, value)) = condition.split_once('=') else {
         return false;
     };
     call.keywords.iter().any(|keyword| {
-        let named = keyword.arg.as_ref().is_some_and(|word| word.as_str() == name);
+        let named = keyword
+            .arg
+            .as_ref()
+            .is_some_and(|word| keywords.split('|').any(|name| name == word.as_str()));
         let spelled = match &keyword.value {
             Expr::Constant(node) => match &node.value {
                 Constant::Bool(true) => "True",
                 Constant::Bool(false) => "False",
                 _ => "",
             },
-            _ => "",
+            constant => super::tail(constant),
         };
         named && spelled == value
     })

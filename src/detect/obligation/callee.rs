@@ -73,6 +73,9 @@ const REGISTRARS: [&str; 11] = [
     "addModuleCleanup",
 ];
 
+/// What methods that release their object are called.
+pub(super) const RELEASE_METHODS: [&str; 5] = ["close", "aclose", "shutdown", "quit", "__exit__"];
+
 /// Words in the name of a function that releases its argument: `close_quietly(f)`.
 const RELEASING: [&str; 9] = [
     "close",
@@ -157,7 +160,7 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
         Treatment::Registers
     } else if is_method && KEEPERS.contains(&tail) {
         Treatment::Keeps
-    } else if RELEASING.iter().any(|word| lower.contains(word)) {
+    } else if names_a_release(tail) {
         Treatment::Releases
     } else if is_like_a_class(tail) || lower.starts_with("register") || (is_method && lower.starts_with("set")) {
         Treatment::Keeps
@@ -166,6 +169,12 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
     } else {
         Treatment::Unknown
     }
+}
+
+/// `close_quietly`, `_cleanup`
+pub(super) fn names_a_release(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    RELEASING.iter().any(|word| lower.contains(word))
 }
 
 /// `cls(f)`, `self.__class__(f)`, `type(self)(f)`

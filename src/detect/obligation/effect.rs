@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::callee::{Treatment, treatment};
+use super::bind::bind;
+use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World};
+use super::{Doubt, Loss, Move, World, summary};
 use crate::detect::resources::Resource;
-use crate::python::ast::{Expr, ExprCall, ExprContext, Ranged};
-use crate::python::flow::{EdgeKind, Kind, Step, StepId, Value, names_bound};
-use crate::python::names::ScopeKind;
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
+use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
 
@@ -32,10 +32,16 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) tests: &'a Tests<'m>,
     /// The expressions that are called: looking up a method is judged with its call.
     pub(super) callees: &'a HashSet<*const Expr>,
+    /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
+    pub(super) readers: &'a HashSet<*const Expr>,
+    /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
+    pub(super) constructs: bool,
+    /// `@contextmanager`, a fixture: it gets control back after each `yield`.
+    pub(super) managed: bool,
 }
 
 impl Setting<'_, '_> {
-    fn is_acquisition(&self, expr: &Expr) -> bool {
+    pub(super) fn is_acquisition(&self, expr: &Expr) -> bool {
         self.call.is_some_and(|call| std::ptr::eq(call, expr))
     }
 }
@@ -47,16 +53,27 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         Kind::Bind { target, value } => bind(setting, target, value, state),
         Kind::BindName(name) => unbind(name, Loss::Rebound, state),
         Kind::Delete(Expr::Name(name)) => unbind(&name.id, Loss::Deleted, state),
+        Kind::Delete(Expr::Attribute(node)) => match state.kept_as(node) {
+            Some(name) => unbind(name, Loss::Deleted, state),
+            None => Outcome::Held(state),
+        },
+        Kind::Return(Some(value)) if is_pipe(setting, value, &state) => Outcome::Moved(Move::Returned),
         Kind::Return(Some(value)) if state.carries(value) => {
-            let whole = state.holds(value).is_some_and(|hold| hold.part.is_none());
+            // `return closing(connect())`: its `with` releases what the handle's own would not.
+            let is_like_the_handle = |hold: Hold| !hold.wrapped || setting.resource.with_releases;
+            let whole = state
+                .holds(value)
+                .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
         }
         Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
             Outcome::Moved(Move::Container)
         }
+        Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
             Some(hold) if hold.wrapped || setting.resource.with_releases => Outcome::Released,
-            Some(_) if item.optional_vars.is_some() => Outcome::Held(state),
+            Some(_) if item.optional_vars.is_some() => Outcome::Held(entered(step.span, state)),
+            Some(_) => settle(step.span, entered(step.span, state)),
             _ => settle(step.span, state),
         },
         Kind::Create(node) => create(setting, node, state),
@@ -66,6 +83,20 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         Kind::Opaque(_) => Outcome::Moved(Move::Elsewhere),
         _ => Outcome::Held(state),
     }
+}
+
+/// `process.stdout` of a child whose pipes are followed.
+pub(super) fn is_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = expr else { return false };
+    setting.resource.kind == "pipe"
+        && ["stdin", "stdout", "stderr"].contains(&node.attr.as_str())
+        && state.holds(&node.value).is_some()
+}
+
+/// The `with` of a connection ends a transaction and leaves the connection open.
+fn entered(span: Span, mut state: State<'_>) -> State<'_> {
+    state.entered = Some(span);
+    state
 }
 
 fn carried_by_element(kind: &Kind<'_>, state: &State<'_>) -> bool {
@@ -126,7 +157,7 @@ fn unbind<'m>(name: &str, how: Loss, mut state: State<'m>) -> Outcome<'m> {
 }
 
 /// A generator that has handed the handle out does not owe it alone any more.
-fn lost<'m>(how: Loss, state: &State<'m>) -> Outcome<'m> {
+pub(super) fn lost<'m>(how: Loss, state: &State<'m>) -> Outcome<'m> {
     if state.yielded {
         Outcome::Moved(Move::Yielded)
     } else {
@@ -152,7 +183,7 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
         Expr::Yield(node) => match node.value.as_deref() {
             Some(value) if state.flies_in(span) && state.carries(value) => Outcome::Moved(Move::Yielded),
             Some(value) if state.carries(value) => {
-                state.yielded = true;
+                state.yielded = !setting.managed;
                 Outcome::Held(state)
             }
             _ => settle(span, state),
@@ -169,9 +200,20 @@ fn evaluate_call<'m>(
 ) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
+        && releases_self(setting, method, &state)
+    {
+        return Outcome::Released;
+    }
+    if let Expr::Attribute(method) = &*call.func
         && let Some(hold) = state.holds(&method.value)
     {
         return call_method(setting, expr, &method.attr, hold, state);
+    }
+    if let Expr::Attribute(method) = &*call.func
+        && method.attr.as_str() == "close"
+        && is_pipe(setting, &method.value, &state)
+    {
+        return Outcome::Released;
     }
     let arguments = || {
         call.args
@@ -181,7 +223,7 @@ fn evaluate_call<'m>(
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(Move::Registered);
     }
-    let Some(argument) = arguments().find(|one| state.carries(one)) else {
+    let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
     match treatment(setting.world, call, argument) {
@@ -210,11 +252,26 @@ fn evaluate_call<'m>(
             );
             Outcome::Held(state)
         }
+        // `Unpickler(f).load()`: what might have kept it is gone after that.
+        Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
+            settle_with_doubt(span, Doubt::Passed, state)
+        }
         Treatment::Keeps => Outcome::Moved(Move::Passed),
         Treatment::Registers => Outcome::Moved(Move::Registered),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
+fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
+    let Some(attribute) = state.on_self() else { return false };
+    let is_own = match &*method.value {
+        Expr::Name(name) => name.id.as_str() == "self",
+        Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
+        _ => false,
+    };
+    is_own && (callee::names_a_release(&method.attr) || summary::releases(setting.world, method, attribute))
 }
 
 fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
@@ -223,7 +280,7 @@ fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<
 }
 
 /// `stack.callback(f.close)`
-fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+pub(super) fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
     let Expr::Attribute(node) = argument else { return false };
     state.holds(&node.value).is_some() && is_release(setting, &node.attr)
 }
@@ -282,126 +339,4 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
         state.doubt = state.doubt.max(Doubt::Captured);
     }
     Outcome::Held(state)
-}
-
-fn bind<'m>(setting: Setting<'_, 'm>, target: &'m Expr, value: Value<'m>, mut state: State<'m>) -> Outcome<'m> {
-    let text = setting.world.module.text();
-    let of = match value {
-        Value::Of(expr) => Some(expr),
-        Value::Entered(item) => Some(&item.context_expr),
-        Value::ItemOf { inner: true, .. } => return Outcome::Held(state),
-        Value::ItemOf { .. } | Value::Updated(_) => None,
-    };
-    setting.tests.assign(&mut state.facts, target, of, text);
-    // `close = f.close`, to be called later.
-    if of.is_some_and(|value| is_bound_release(setting, value, &state)) {
-        return Outcome::Moved(Move::Registered);
-    }
-    if of.is_some_and(|value| setting.is_acquisition(value)) {
-        setting.tests.learn_made(&mut state.facts, target);
-    }
-    let before = state.clone();
-    for name in names_bound(target) {
-        state.remove(name);
-    }
-    let mut taken = None;
-    if let Some(expr) = of {
-        store(setting, target, expr, &before, &mut state, &mut taken);
-    }
-    if let Some(taken) = taken {
-        return Outcome::Moved(taken);
-    }
-    let value_span = of.map_or(target.range().into(), |expr| Span::from(expr.range()));
-    if before.flies_in(value_span) && !state.landed {
-        state.end_flight();
-        let how = if before.flight.is_some_and(|(_, hold)| hold.part.is_some()) {
-            Loss::Rebound
-        } else {
-            Loss::Dropped
-        };
-        return if state.names.is_empty() {
-            lost(how, &state)
-        } else {
-            Outcome::Held(state)
-        };
-    }
-    if state.is_lost() {
-        lost(Loss::Rebound, &state)
-    } else {
-        Outcome::Held(state)
-    }
-}
-
-/// Stores a value into a target, item by item where both are written out.
-fn store<'m>(
-    setting: Setting<'_, 'm>,
-    target: &'m Expr,
-    value: &'m Expr,
-    before: &State<'m>,
-    state: &mut State<'m>,
-    taken: &mut Option<Move<'m>>,
-) {
-    if let (Some(targets), Expr::Tuple(values)) = (elements(target), value)
-        && targets.len() == values.elts.len()
-    {
-        for (target, value) in targets.iter().zip(&values.elts) {
-            store(setting, target, value, before, state, taken);
-        }
-        return;
-    }
-    match before.holds(value) {
-        Some(hold) => store_held(setting, target, hold, state, taken),
-        None if before.carries(value) => *taken = Some(Move::Container),
-        None => {}
-    }
-}
-
-fn store_held<'m>(
-    setting: Setting<'_, 'm>,
-    target: &'m Expr,
-    hold: Hold,
-    state: &mut State<'m>,
-    taken: &mut Option<Move<'m>>,
-) {
-    match target {
-        Expr::Name(name) => match owner_of_name(setting, &name.id) {
-            Some(owner) => *taken = Some(owner),
-            None => state.add(&name.id, hold),
-        },
-        Expr::Attribute(node) => {
-            let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
-            *taken = Some(if on_self {
-                Move::OnSelf(&node.attr)
-            } else {
-                Move::Elsewhere
-            });
-        }
-        Expr::Subscript(_) | Expr::Starred(_) => *taken = Some(Move::Container),
-        Expr::Tuple(_) | Expr::List(_) => {
-            let item = elements(target)
-                .zip(hold.part)
-                .and_then(|(targets, part)| targets.get(part));
-            if let Some(item) = item {
-                store_held(setting, item, Hold { part: None, ..hold }, state, taken);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Names that outlive the body: `global` ones, and attributes of a class that its body binds.
-fn owner_of_name<'m>(setting: Setting<'_, 'm>, name: &str) -> Option<Move<'m>> {
-    let names = setting.world.names;
-    if names.scope(setting.body).kind == ScopeKind::Class {
-        return Some(Move::Elsewhere);
-    }
-    (names.home(name, setting.body) != setting.body).then_some(Move::Global)
-}
-
-fn elements(target: &Expr) -> Option<&[Expr]> {
-    match target {
-        Expr::Tuple(node) => Some(&node.elts),
-        Expr::List(node) => Some(&node.elts),
-        _ => None,
-    }
 }

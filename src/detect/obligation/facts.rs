@@ -149,9 +149,37 @@ impl<'m> Tests<'m> {
             for before in &body[here.saturating_sub(MAX_SIBLINGS)..here] {
                 self.pass(&mut facts, before, source);
             }
-            body = self.descend(&mut facts, &body[here], at, source);
+            let statement = &body[here];
+            body = self.descend(&mut facts, statement, at, source);
+            if body.is_empty() {
+                self.choose(&mut facts, statement, at, source);
+            }
         }
         facts
+    }
+
+    /// `f = open(path) if owned else path`
+    fn choose(&self, facts: &mut Vec<(u32, bool)>, statement: &'m Stmt, at: Span, source: &'m str) {
+        let is_simple = matches!(
+            statement,
+            Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::Expr(_) | Stmt::Return(_)
+        );
+        for node in Node::Stmt(statement).descendants().filter(|_| is_simple) {
+            let Node::Expr(Expr::IfExp(choice)) = node else {
+                continue;
+            };
+            let holds = Span::from(choice.body.range()).contains(at);
+            if holds || Span::from(choice.orelse.range()).contains(at) {
+                self.assume(facts, &choice.test, holds, source);
+            }
+        }
+    }
+
+    /// Whether some branch asks if the key is there: `if key in table: table[key]`.
+    pub(super) fn asks_for_key(&self, table: &str, key: &str) -> bool {
+        ["in", "not in"]
+            .iter()
+            .any(|word| self.numbers.contains_key(&format!("{key} {word} {table}")))
     }
 
     fn pass(&self, facts: &mut Vec<(u32, bool)>, statement: &'m Stmt, source: &'m str) {
@@ -269,7 +297,7 @@ fn normal_form(test: &Expr, source: &str) -> Option<(String, bool)> {
         Expr::Attribute(node) if is_chain(&node.value) => Some((whole(), true)),
         Expr::Call(node) => {
             let asks = match &*node.func {
-                Expr::Name(name) => ["isinstance", "hasattr", "callable", "issubclass"].contains(&name.id.as_str()),
+                Expr::Name(name) => is_predicate(&name.id) && node.args.iter().all(is_plain_argument),
                 Expr::Attribute(method) => ["startswith", "endswith"].contains(&method.attr.as_str()),
                 _ => false,
             };
@@ -301,6 +329,19 @@ fn comparison(node: &ExprCompare, source: &str) -> Option<(String, bool)> {
     };
     let side = |expr: &Expr| text_at(source, expr.range().into()).to_owned();
     Some((format!("{} {word} {}", side(&node.left), side(right)), holds))
+}
+
+/// `isinstance`, `isfilelike`, `_has_header`: what they say of an object stays true.
+fn is_predicate(name: &str) -> bool {
+    let word = name.trim_start_matches('_');
+    word.starts_with("is") || word.starts_with("has") || word == "callable"
+}
+
+fn is_plain_argument(argument: &Expr) -> bool {
+    match argument {
+        Expr::Tuple(node) => node.elts.iter().all(is_chain),
+        other => is_chain(other) || other.is_constant_expr(),
+    }
 }
 
 fn is_chain(expr: &Expr) -> bool {

@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::acquire::Acquisition;
+use super::bind::has_come_round;
+use super::body;
 use super::effect::{Outcome, Setting, apply, branch};
 use super::facts::Tests;
 use super::risk::{self, grade};
+use super::setup;
 use super::state::{Key, State};
 use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
 use crate::detect::text_at;
-use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Options, Step, StepId};
+use crate::python::ast::{Expr, Ranged};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Step, StepId, Value};
 use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -43,13 +46,15 @@ fn in_body<'m>(
     found: &mut Vec<Obligation<'m>>,
 ) {
     let node = world.names.scope(body).node;
-    let graph = graph_of(world, node);
+    let graph = body::graph_of(world, node);
     let tests = Tests::of(&graph, world.module.text());
     let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
     let mut callees: HashSet<*const Expr> = HashSet::new();
+    let mut readers: HashSet<*const Expr> = HashSet::new();
     for id in graph.ids() {
         if let Kind::Evaluate(expr) = graph.step(id).kind {
             callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
+            readers.extend(read_at_once(expr));
             places.entry(std::ptr::from_ref(expr)).or_default().push(id);
         }
     }
@@ -64,9 +69,12 @@ fn in_body<'m>(
             body,
             tests: &tests,
             callees: &callees,
+            readers: &readers,
+            constructs: body::constructs(node),
+            managed: body::is_managed(node),
         };
         let mut facts = tests.known_at(
-            statements(world, node),
+            body::statements(world, node),
             acquisition.call.range().into(),
             world.module.text(),
         );
@@ -94,7 +102,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         .iter()
         .map(|(known, _)| known.arg.as_str())
         .find(|known| *known == parameter)?;
-    let graph = graph_of(world, node);
+    let graph = body::graph_of(world, node);
     let tests = Tests::of(&graph, world.module.text());
     let setting = Setting {
         world,
@@ -103,11 +111,26 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         body: function,
         tests: &tests,
         callees: &HashSet::new(),
+        readers: &HashSet::new(),
+        constructs: false,
+        managed: body::is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
     walk.run();
     Some(walk.fate)
+}
+
+/// The inner call of `Unpickler(f).load()`.
+fn read_at_once(expr: &Expr) -> Option<*const Expr> {
+    const WORDS: [&str; 8] = [
+        "load", "dump", "parse", "read", "write", "decode", "extract", "validate",
+    ];
+    let Expr::Attribute(method) = &*expr.as_call_expr()?.func else {
+        return None;
+    };
+    let reads = WORDS.iter().any(|word| method.attr.starts_with(word));
+    (reads && method.value.is_call_expr()).then_some(std::ptr::from_ref(&*method.value))
 }
 
 /// `yield f`
@@ -143,49 +166,6 @@ fn obligation<'m>(world: World<'_, 'm>, acquisition: &Acquisition<'_, 'm>, fate:
     }
 }
 
-fn statements<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> &'m [Stmt] {
-    match node {
-        None => &world.module.body,
-        Some(Node::Stmt(Stmt::ClassDef(class))) => &class.body,
-        Some(Node::Stmt(statement)) => Def::of(statement).map_or(&[], |def| def.body),
-        Some(_) => &[],
-    }
-}
-
-fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Graph<'m> {
-    let swallows = |context: &Expr| {
-        calls(
-            world,
-            context,
-            &["contextlib.suppress", "pytest.raises"],
-            &["assertRaises", "assertRaisesRegex"],
-        )
-    };
-    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &[]);
-    let options = Options {
-        swallows: &swallows,
-        never_returns: &never_returns,
-    };
-    match node {
-        Some(Node::Expr(Expr::Lambda(lambda))) => Graph::of_lambda(&lambda.body, &options),
-        other => Graph::with_options(statements(world, other), &options),
-    }
-}
-
-fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]) -> bool {
-    let Expr::Call(call) = expr else { return false };
-    let is_method = match &*call.func {
-        Expr::Attribute(node) => methods.contains(&node.attr.as_str()),
-        _ => false,
-    };
-    is_method
-        || world
-            .names
-            .resolve(&call.func)
-            .qualified()
-            .is_some_and(|name| qualified.contains(&name))
-}
-
 /// What a path carries besides its state, for messages only: the first path to a state names them.
 #[derive(Clone, Copy)]
 struct Trail {
@@ -193,6 +173,7 @@ struct Trail {
     returned_at: Option<Span>,
     /// It was a method of the handle that raised.
     raised_by_handle: bool,
+    past_handlers: bool,
 }
 
 struct Walk<'a, 'g, 'm> {
@@ -228,6 +209,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             raised_at: None,
             returned_at: None,
             raised_by_handle: false,
+            past_handlers: false,
         };
         for edge in self.graph.out(start) {
             if edge.kind == EdgeKind::Normal {
@@ -244,14 +226,12 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             }
             match id {
                 Graph::END | Graph::RETURNED | Graph::JUMPED => self.leave(id, &state, trail),
-                Graph::RAISED => self.skip(&state, trail),
+                Graph::RAISED => self.skip(&state, trail, false),
                 _ => self.pass(id, state, trail),
             }
         }
         match self.skipped_outside {
-            Some(skipped) if self.fate.released => {
-                self.fate.skipped.get_or_insert(skipped);
-            }
+            Some(skipped) if self.fate.released => self.note(skipped),
             Some(_) => self.moved(Move::Yielded),
             None => {}
         }
@@ -279,26 +259,43 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         let before = state.clone();
         let after = match apply(self.setting, step, state) {
             Outcome::Held(after) => Some(after),
-            Outcome::Released => {
-                self.fate.released = true;
-                return;
-            }
-            Outcome::Moved(to) => {
-                self.moved(to);
-                return;
-            }
+            // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
+            Outcome::Released => return self.release(step.span, &before),
+            Outcome::Moved(to) => return self.moved(to),
             Outcome::Lost(how) => {
-                self.lose(how, step.span, &before, trail);
+                if let (
+                    Loss::Replaced,
+                    Kind::Bind {
+                        value: Value::Of(by), ..
+                    },
+                ) = (how, step.kind)
+                    && before.raised == Grade::Nothing
+                {
+                    self.fate.replaced_by.get_or_insert(by.range().into());
+                }
+                let mut at_loss = before.clone();
+                if let Kind::Enter(_) = step.kind {
+                    at_loss.entered = Some(step.span);
+                }
+                self.lose(how, step.span, &at_loss, trail);
                 None
             }
         };
         for edge in self.graph.out(id) {
             match (edge.kind, &after) {
                 (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
-                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.fate.released = true,
+                (EdgeKind::False, _) if matches!(step.kind, Kind::Next(each) if !has_come_round(each, &before)) => {}
+                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.release(step.span, &before),
                 (_, Some(after)) => self.push(edge.to, after.clone(), trail),
                 (_, None) => {}
             }
+        }
+    }
+
+    fn release(&mut self, at: Span, state: &State<'m>) {
+        self.fate.released = true;
+        if state.raised == Grade::Nothing {
+            self.fate.released_at.insert(at);
         }
     }
 
@@ -326,6 +323,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             // A handler that raises does so in any case: that takes no second piece of bad luck.
             Kind::Raise(_) if state.raised != Grade::Nothing => {}
             Kind::Dispatch(handlers) => {
+                trail.past_handlers = true;
                 if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
                     state.raised = Grade::Unlikely;
                 }
@@ -341,16 +339,18 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 } else {
                     Grade::Unlikely
                 };
+                state.cause = setup::cause(self.setting, step, &state);
                 trail.raised_at = Some(step.span);
-                state.yielded |= hands_out(&step.kind, &state);
+                trail.past_handlers = false;
+                state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }
         if !state.landed {
             state.end_flight();
         }
-        if state.is_lost() {
-            self.skip(&state, trail);
+        if state.is_lost() || edge.to == Graph::RAISED {
+            self.skip(&state, trail, false);
         } else {
             self.push(edge.to, state, trail);
         }
@@ -367,6 +367,9 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         if state.yielded {
             return self.moved(Move::Yielded);
         }
+        if let Some(attribute) = state.on_self() {
+            return self.moved(Move::OnSelf(attribute));
+        }
         let at = trail.returned_at.unwrap_or_else(|| self.end_of_body());
         self.lose(how, at, state, trail);
     }
@@ -382,13 +385,14 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
 
     fn lose(&mut self, how: Loss, at: Span, state: &State<'m>, trail: Trail) {
         if state.raised != Grade::Nothing {
-            return self.skip(state, trail);
+            return self.skip(state, trail, true);
         }
         let left = LeftOpen {
             how,
             at,
             name: state.names.first().map(|(name, _)| *name).or(state.last_name),
             doubt: state.doubt,
+            entered: state.entered,
         };
         let better = self
             .fate
@@ -400,23 +404,33 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         }
     }
 
-    fn skip(&mut self, state: &State<'m>, trail: Trail) {
+    fn skip(&mut self, state: &State<'m>, trail: Trail, caught: bool) {
         let Some(at) = trail.raised_at else { return };
         let skipped = Skipped {
             at,
             grade: state.raised,
             doubt: state.doubt,
+            cause: state.cause,
+            caught,
+            past_handlers: trail.past_handlers,
         };
         if state.yielded {
             self.skipped_outside = Some(skipped);
             return;
         }
-        let better = self
-            .fate
-            .skipped
-            .as_ref()
-            .is_none_or(|known| skipped.grade > known.grade);
-        if better {
+        self.note(skipped);
+    }
+
+    fn note(&mut self, skipped: Skipped) {
+        let rank = |skipped: &Skipped| (skipped.grade, skipped.cause, skipped.caught);
+        let known = self.fate.skipped;
+        if known.is_none_or(|known| skipped.grade > known.grade) {
+            self.fate.causes.clear();
+        }
+        if known.is_none_or(|known| skipped.grade >= known.grade) {
+            self.fate.causes.insert(skipped.cause);
+        }
+        if known.is_none_or(|known| rank(&skipped) > rank(&known)) {
             self.fate.skipped = Some(skipped);
         }
     }

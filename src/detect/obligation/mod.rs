@@ -2,18 +2,21 @@
 //! followed along the flow graph to its fate.
 //!
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
-//! `state` is what is known on one path, `effect` what one step does to it, `risk` how likely a step is
-//! to raise, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
+//! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
+//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
 //! helpers and owners of the same module. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
+mod bind;
+mod body;
 mod callee;
 mod effect;
 mod facts;
 mod follow;
 mod owner;
 mod risk;
+mod setup;
 mod source;
 mod state;
 mod summary;
@@ -81,11 +84,17 @@ pub enum Origin {
 #[derive(Clone, Debug, Default)]
 pub struct Fate<'m> {
     pub released: bool,
+    /// Where paths without exceptions release it.
+    pub released_at: BTreeSet<Span>,
     pub moves: Vec<Move<'m>>,
     /// A path without exceptions that ends with the resource held.
     pub left_open: Option<LeftOpen<'m>>,
-    /// A path that an exception takes, and that ends with the resource held.
+    /// The handle that the name which holds it gets instead.
+    pub replaced_by: Option<Span>,
+    /// A path that an exception takes, and that ends with the resource held: the likeliest one.
     pub skipped: Option<Skipped>,
+    /// What exceptions that skip the release come from, of those as likely as the likeliest.
+    pub causes: BTreeSet<Cause>,
     /// More paths than the analysis follows.
     pub unknown: bool,
 }
@@ -98,6 +107,8 @@ pub struct LeftOpen<'m> {
     /// The name that held it last; `None` if it never had one.
     pub name: Option<&'m str>,
     pub doubt: Doubt,
+    /// The `with` that was left without releasing it.
+    pub entered: Option<Span>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +118,8 @@ pub enum Loss {
     Return,
     /// The last name that held it is bound to something else.
     Rebound,
+    /// The last name that held it gets another handle.
+    Replaced,
     Deleted,
     /// The value is dropped, and no name held it.
     Dropped,
@@ -119,6 +132,25 @@ pub struct Skipped {
     pub at: Span,
     pub grade: Grade,
     pub doubt: Doubt,
+    pub cause: Cause,
+    /// A handler catches it, and the body ends normally.
+    pub caught: bool,
+    /// It has passed handlers, none of which catches it.
+    pub past_handlers: bool,
+}
+
+/// What sort of step raises, from the one that tells least to the one that tells most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    #[default]
+    Operation,
+    Call,
+    /// A method of the handle or a call that is handed it; a `raise`.
+    Use,
+    /// A second acquisition, `connect`, a wrapper: the resource is still being set up.
+    Setup,
+    /// The body of a `with`, or a consumer who stops early.
+    Yield,
 }
 
 /// How likely a step raises in practice.
@@ -243,6 +275,15 @@ fn releases<'m>(world: World<'_, 'm>, obligations: &[Obligation<'m>], owners: &O
         Some((obligation.span, release))
     });
     on_self.collect()
+}
+
+/// `connect` of `sock.connect`.
+fn tail(func: &Expr) -> &str {
+    match func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(node) => node.attr.as_str(),
+        _ => "",
+    }
 }
 
 /// A callee on one short line.

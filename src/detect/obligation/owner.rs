@@ -172,7 +172,7 @@ impl<'m> Owners<'m> {
         let constructs = ["__init__", "__post_init__"]
             .iter()
             .any(|name| init.qualname.ends_with(&format!(".{name}")));
-        if !constructs || !stands_unconditionally(init.node, obligation.span) {
+        if !constructs || obligation.resource.kind == "pipe" || !stands_unconditionally(init.node, obligation.span) {
             return None;
         }
         let has = |method: &str| method_of(world, class, method).is_some();
@@ -189,7 +189,7 @@ impl<'m> Owners<'m> {
             class,
             Resource {
                 release,
-                with_releases,
+                with_releases: with_releases || may_inherit_with(world, class),
                 acquire: Vec::new(),
                 functions: Vec::new(),
                 class: None,
@@ -260,36 +260,47 @@ fn stands_unconditionally(function: Option<Node<'_>>, at: Span) -> bool {
     }
 }
 
-/// Whether a base class is defined elsewhere; those of the standard library that release nothing
-/// are known.
-fn has_unknown_base(world: World<'_, '_>, class: ScopeId) -> bool {
-    const HARMLESS: [&str; 12] = [
-        "builtins.object",
-        "builtins.Exception",
-        "threading.Thread",
-        "abc.ABC",
-        "typing.Generic",
-        "typing.Protocol",
-        "enum.Enum",
-        "typing.NamedTuple",
-        "multiprocessing.Process",
-        "unittest.TestCase",
-        "builtins.dict",
-        "builtins.list",
-    ];
+/// Base classes of the standard library that release nothing and bring no `with` protocol along.
+const HARMLESS: [&str; 12] = [
+    "builtins.object",
+    "builtins.Exception",
+    "threading.Thread",
+    "abc.ABC",
+    "typing.Generic",
+    "typing.Protocol",
+    "enum.Enum",
+    "typing.NamedTuple",
+    "multiprocessing.Process",
+    "unittest.TestCase",
+    "builtins.dict",
+    "builtins.list",
+];
+
+/// The base classes that are not harmless; `None` if it is no class of this module.
+fn telling_bases<'m>(world: World<'_, 'm>, class: ScopeId) -> Option<Vec<&'m Expr>> {
     let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
-        return true;
+        return None;
     };
-    node.bases.iter().any(|base| {
-        let base = match base {
-            Expr::Subscript(node) => &node.value,
-            other => other,
-        };
-        match world.names.resolve(base).qualified() {
-            Some(name) => !HARMLESS.contains(&name),
-            None => super::summary::called(world, base).is_none(),
-        }
-    })
+    let bases = node.bases.iter().map(|base| match base {
+        Expr::Subscript(node) => &*node.value,
+        other => other,
+    });
+    let is_harmless = |base: &&Expr| {
+        let resolved = world.names.resolve(base);
+        resolved.qualified().is_some_and(|name| HARMLESS.contains(&name))
+    };
+    Some(bases.filter(|base| !is_harmless(base)).collect())
+}
+
+/// A base class may bring the `with` protocol along.
+fn may_inherit_with(world: World<'_, '_>, class: ScopeId) -> bool {
+    telling_bases(world, class).is_some_and(|bases| !bases.is_empty())
+}
+
+/// Whether a base class is defined elsewhere.
+fn has_unknown_base(world: World<'_, '_>, class: ScopeId) -> bool {
+    let bases = telling_bases(world, class);
+    bases.is_none_or(|bases| bases.iter().any(|base| super::summary::called(world, base).is_none()))
 }
 
 impl<'m> Obligation<'m> {

@@ -1,17 +1,21 @@
 //! How likely a step raises in practice. The flow graph says what may raise; a report about a handle
 //! that is skipped when `len(x)` raises helps nobody.
 
+use super::bind::displays;
 use super::effect::Setting;
 use super::state::State;
-use super::{Grade, World};
+use super::{Grade, World, acquire};
 use crate::detect::resources::Resource;
+use crate::detect::text_at;
 use crate::python::Resolved;
-use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, Ranged};
+use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged};
 use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 42] = [
+const SAFE: [&str; 44] = [
+    "builtins.filter",
+    "builtins.reversed",
     "datetime.datetime.now",
     "datetime.datetime.utcnow",
     "datetime.date.today",
@@ -130,7 +134,8 @@ const ITERATORS: [&str; 4] = [
     "builtins.reversed",
 ];
 /// Methods of strings and collections, loggers and locks.
-const UNLIKELY_METHODS: [&str; 46] = [
+const UNLIKELY_METHODS: [&str; 47] = [
+    "fileno",
     "append",
     "add",
     "get",
@@ -201,8 +206,12 @@ const RELEASES: [&str; 16] = [
 pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>) -> Grade {
     let (world, resource) = (setting.world, setting.resource);
     match &step.kind {
+        Kind::Bind {
+            target: Expr::Attribute(node),
+            ..
+        } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
-        Kind::Evaluate(expr) => of_operation(world, resource, expr, state),
+        Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
         Kind::Bind {
@@ -211,12 +220,21 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         } if state.holds(value).is_some_and(|hold| hold.part.is_some()) => Grade::Nothing,
         // What closes itself at its end does so on an error, too.
         Kind::Next(iterable) if resource.ends_itself && state.holds(iterable).is_some() => Grade::Nothing,
+        Kind::Bind {
+            target: Expr::Tuple(targets),
+            value: Value::Of(Expr::Tuple(values)),
+        } if targets.elts.len() == values.elts.len() && targets.elts.iter().all(is_plain_target) => Grade::Nothing,
+        Kind::Leave(item, _) if acquire::acquires(world, &item.context_expr) => Grade::Nothing,
+        Kind::Next(Expr::Tuple(_) | Expr::List(_)) => Grade::Nothing,
+        Kind::Next(each) if displays(each, state).is_some() => Grade::Nothing,
+        Kind::Enter(item) if is_safe_call(world, &item.context_expr) => Grade::Nothing,
         Kind::Next(iterable) => of_iteration(world, iterable, state),
         _ => Grade::Unlikely,
     }
 }
 
-fn of_operation(world: World<'_, '_>, resource: &Resource, expr: &Expr, state: &State<'_>) -> Grade {
+fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Grade {
+    let (world, resource) = (setting.world, setting.resource);
     match expr {
         Expr::Call(call) => of_call(world, resource, call, state),
         Expr::Yield(_) | Expr::YieldFrom(_) => Grade::Likely,
@@ -236,10 +254,33 @@ fn of_operation(world: World<'_, '_>, resource: &Resource, expr: &Expr, state: &
         {
             Grade::Unlikely
         }
+        Expr::Subscript(node) if is_asked_for(setting, node) => Grade::Unlikely,
+        // `files[name].handle = open(name)`
+        Expr::Subscript(_) if !state.landed && state.flight.is_some() => Grade::Unlikely,
         Expr::Subscript(node) => of_subscript(&node.slice),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// A name, or an attribute of `self`.
+fn is_plain_target(target: &Expr) -> bool {
+    match target {
+        Expr::Attribute(node) => is_self(&node.value),
+        other => other.is_name_expr(),
+    }
+}
+
+/// `with suppress(OSError):`
+fn is_safe_call(world: World<'_, '_>, expr: &Expr) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let resolved = world.names.resolve(&call.func);
+    resolved.qualified().is_some_and(|name| SAFE.contains(&name))
+}
+
+fn is_asked_for(setting: Setting<'_, '_>, node: &ExprSubscript) -> bool {
+    let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
+    setting.tests.asks_for_key(text(&node.value), text(&node.slice))
 }
 
 /// Slicing never fails, and the shapes of tuples are known to those who index them by number.
@@ -258,11 +299,17 @@ fn of_attribute(world: World<'_, '_>, object: &Expr, state: &State<'_>) -> Grade
         return Grade::Nothing;
     }
     match object {
-        Expr::Name(name) if ["self", "cls"].contains(&name.id.as_str()) || is_import(world, name) => Grade::Nothing,
+        Expr::Name(name) if is_self(object) || is_import(world, name) => Grade::Nothing,
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         Expr::Constant(_) => Grade::Nothing,
         _ => Grade::Unlikely,
     }
+}
+
+fn is_self(object: &Expr) -> bool {
+    object
+        .as_name_expr()
+        .is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()))
 }
 
 fn is_import(world: World<'_, '_>, name: &ExprName) -> bool {
@@ -284,6 +331,9 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     };
     if let Expr::Attribute(method) = &*call.func {
         let quiet = resource.quiet.iter().any(|quiet| quiet == tail);
+        if quiet && state.holds(&method.value).is_some() {
+            return Grade::Nothing;
+        }
         if quiet || LOGGING.contains(&tail) || (tail == "pop" && call.args.len() == 2) {
             return Grade::Unlikely;
         }
@@ -306,7 +356,7 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         return Grade::Unlikely;
     }
     // It has taken the socket over before the handshake, and closes it if that fails.
-    if tail == "wrap_socket" && call.args.iter().any(|one| state.carries(one)) {
+    if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
         return Grade::Nothing;
     }
     match world.names.resolve(&call.func) {

@@ -45,6 +45,10 @@ pub(super) fn leaves_descriptor(call: &ExprCall, callable: &str) -> bool {
 /// Whether what is opened is another object's contents, and closing it neither releases nor writes
 /// anything: `ZipFile(BytesIO(data))`, `wave.open(f)`.
 pub(super) fn owns_nothing(world: World<'_, '_>, call: &ExprCall, callable: &str) -> bool {
+    // What a child writes to is none of its own.
+    if callable == "subprocess.Popen" {
+        return false;
+    }
     if OPENERS.contains(&callable) {
         return leaves_descriptor(call, callable);
     }

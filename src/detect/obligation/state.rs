@@ -1,8 +1,8 @@
 //! What is known on one path about one handle: who holds it, what has happened to it.
 
-use super::{Doubt, Grade};
+use super::{Cause, Doubt, Grade};
 use crate::python::Span;
-use crate::python::ast::{BoolOp, Constant, Expr, Ranged};
+use crate::python::ast::{BoolOp, Constant, Expr, ExprAttribute, Ranged};
 
 /// A holder of the handle. `wrapped`: it holds an object that releases the handle when it is closed or
 /// left. `part`: it holds a tuple whose item of this number is the handle.
@@ -21,8 +21,11 @@ pub(super) struct State<'m> {
     /// The value has been bound to a name; a second target of the same statement may follow.
     pub(super) landed: bool,
     pub(super) raised: Grade,
+    pub(super) cause: Cause,
     pub(super) doubt: Doubt,
     pub(super) yielded: bool,
+    /// A `with` has been left that does not release it.
+    pub(super) entered: Option<Span>,
     /// Truth of tests, by their number; sorted.
     pub(super) facts: Vec<(u32, bool)>,
     /// The last name that held it.
@@ -36,8 +39,10 @@ impl<'m> State<'m> {
             flight: Some((call, Hold { wrapped: false, part })),
             landed: false,
             raised: Grade::Nothing,
+            cause: Cause::Operation,
             doubt: Doubt::None,
             yielded: false,
+            entered: None,
             facts,
             last_name: None,
         }
@@ -56,8 +61,10 @@ impl<'m> State<'m> {
             flight: None,
             landed: false,
             raised: Grade::Nothing,
+            cause: Cause::Operation,
             doubt: Doubt::None,
             yielded: false,
+            entered: None,
             facts: Vec::new(),
             last_name: Some(name),
         }
@@ -72,6 +79,7 @@ impl<'m> State<'m> {
         }
         match expr {
             Expr::Name(name) => self.held_by(&name.id),
+            Expr::Attribute(node) => self.kept_as(node).and_then(|name| self.held_by(name)),
             Expr::Subscript(node) => {
                 let hold = self.holds(&node.value)?;
                 (hold.part == index(&node.slice)).then_some(())?;
@@ -90,6 +98,18 @@ impl<'m> State<'m> {
     pub(super) fn held_by(&self, name: &str) -> Option<Hold> {
         let found = self.names.iter().find(|(holder, _)| *holder == name);
         found.map(|(_, hold)| *hold)
+    }
+
+    /// The attribute of `self` that a constructor has put the handle into, as it is spelled.
+    pub(super) fn kept_as(&self, node: &ExprAttribute) -> Option<&'m str> {
+        let is_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
+        let mut kept = self.names.iter().filter(|_| is_self).map(|(name, _)| *name);
+        kept.find(|name| name.strip_prefix("self.") == Some(node.attr.as_str()))
+    }
+
+    /// The attribute of `self` that holds it.
+    pub(super) fn on_self(&self) -> Option<&'m str> {
+        self.names.iter().find_map(|(name, _)| name.strip_prefix("self."))
     }
 
     /// Whether the value is the handle or a display that contains it.
@@ -145,9 +165,10 @@ impl<'m> State<'m> {
             flight: self
                 .flight
                 .map(|(expr, hold)| (std::ptr::from_ref(expr) as usize, hold)),
-            raised: self.raised,
+            raised: (self.raised, self.cause),
             doubt: self.doubt,
             yielded: self.yielded,
+            entered: self.entered.is_some(),
             facts: self.facts.clone(),
         }
     }
@@ -158,9 +179,10 @@ impl<'m> State<'m> {
 pub(super) struct Key<'m> {
     names: Vec<(&'m str, Hold)>,
     flight: Option<(usize, Hold)>,
-    raised: Grade,
+    raised: (Grade, Cause),
     doubt: Doubt,
     yielded: bool,
+    entered: bool,
     facts: Vec<(u32, bool)>,
 }
 

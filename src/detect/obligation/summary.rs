@@ -9,7 +9,7 @@ use super::follow::follow_parameter;
 use super::owner::Owners;
 use super::{Doubt, Fate, Move, Obligation, World};
 use crate::detect::resources::Resource;
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
 use crate::python::{Node, Resolved, ScopeId};
 
@@ -104,6 +104,23 @@ pub(super) fn is_class_attribute(world: World<'_, '_>, func: &Expr) -> bool {
             }),
             _ => false,
         })
+}
+
+/// Whether the method of the class is one that releases what `self` keeps under this name.
+pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str) -> bool {
+    let class = world.names.enclosing_class(method.start().to_u32());
+    let Some(method) = class.and_then(|class| method_of(world, class, &method.attr)) else {
+        return false;
+    };
+    let mut inner = Node::Stmt(method.statement).descendants().filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let Expr::Attribute(release) = expr else { return false };
+        let on = release
+            .value
+            .as_attribute_expr()
+            .filter(|on| on.attr.as_str() == attribute);
+        on.is_some() && super::callee::RELEASE_METHODS.contains(&release.attr.as_str())
+    })
 }
 
 fn has_decorator(def: Def<'_>, name: &str) -> bool {

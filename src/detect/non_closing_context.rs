@@ -1,0 +1,31 @@
+//! Entered by a `with` that does not release it, and nothing else does.
+
+use super::report::{acquisition, on_path, participle, related};
+use super::{Analysed, Info, PythonResourceDetector, primary};
+use crate::leak::{Finding, Pattern};
+
+pub(super) struct NonClosingContext;
+
+impl PythonResourceDetector for NonClosingContext {
+    fn info(&self) -> Info {
+        Info {
+            pattern: Pattern::NonClosingContext,
+            page: include_str!("pages/non-closing-context.md"),
+        }
+    }
+
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
+        let pattern = self.info().pattern;
+        let reports = primary::all(module, pattern).filter_map(|obligation| {
+            let left = obligation.fate.left_open.as_ref()?;
+            let (what, done) = (acquisition(obligation), participle(obligation));
+            let message = format!("{what} is never {done}: leaving its `with` ends a transaction only");
+            let mut finding = on_path(module, pattern, obligation, left, message);
+            finding
+                .related
+                .extend(left.entered.map(|at| related(at, "this `with` does not close it")));
+            Some(finding)
+        });
+        reports.collect()
+    }
+}

@@ -1,0 +1,188 @@
+//! What becomes of a handle when something is bound: who holds it then, and who does not any more.
+
+use super::acquire;
+use super::effect::{Outcome, Setting, is_bound_release, is_pipe, lost};
+use super::state::{Hold, State};
+use super::{Loss, Move};
+use crate::detect::text_at;
+use crate::python::Span;
+use crate::python::ast::{Expr, Ranged};
+use crate::python::flow::{Value, names_bound};
+use crate::python::names::ScopeKind;
+
+/// A name, attribute or item gets a value.
+pub(super) fn bind<'m>(
+    setting: Setting<'_, 'm>,
+    target: &'m Expr,
+    value: Value<'m>,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let text = setting.world.module.text();
+    let of = match value {
+        Value::Of(expr) => Some(expr),
+        Value::Entered(item) => Some(&item.context_expr),
+        Value::ItemOf { inner: true, .. } => return Outcome::Held(state),
+        Value::ItemOf { iterable, .. } if displays(iterable, &state).is_some() => {
+            return Outcome::Held(bind_item(target, iterable, state));
+        }
+        Value::ItemOf { .. } | Value::Updated(_) => None,
+    };
+    setting.tests.assign(&mut state.facts, target, of, text);
+    // `close = f.close`, to be called later.
+    if of.is_some_and(|value| is_bound_release(setting, value, &state)) {
+        return Outcome::Moved(Move::Registered);
+    }
+    if of.is_some_and(|value| is_pipe(setting, value, &state)) {
+        return Outcome::Moved(Move::Container);
+    }
+    if of.is_some_and(|value| setting.is_acquisition(value)) {
+        setting.tests.learn_made(&mut state.facts, target);
+    }
+    let before = state.clone();
+    for name in names_bound(target) {
+        state.remove(name);
+    }
+    if let Expr::Attribute(node) = target
+        && let Some(name) = before.kept_as(node)
+    {
+        state.remove(name);
+    }
+    let mut taken = None;
+    if let Some(expr) = of {
+        store(setting, target, expr, &before, &mut state, &mut taken);
+    }
+    if let Some(taken) = taken {
+        return Outcome::Moved(taken);
+    }
+    let value_span = of.map_or(target.range().into(), |expr| Span::from(expr.range()));
+    if before.flies_in(value_span) && !state.landed {
+        state.end_flight();
+        let how = if before.flight.is_some_and(|(_, hold)| hold.part.is_some()) {
+            Loss::Rebound
+        } else {
+            Loss::Dropped
+        };
+        return if state.names.is_empty() {
+            lost(how, &state)
+        } else {
+            Outcome::Held(state)
+        };
+    }
+    if state.is_lost() {
+        let another = of.is_some_and(|value| acquire::acquires(setting.world, value));
+        lost(if another { Loss::Replaced } else { Loss::Rebound }, &state)
+    } else {
+        Outcome::Held(state)
+    }
+}
+
+/// How a display that a loop walks holds the handle: `for each in (f, g): each.close()`.
+pub(super) fn displays(iterable: &Expr, state: &State<'_>) -> Option<Hold> {
+    items(iterable)?.iter().find_map(|item| state.holds(item))
+}
+
+/// The items that are written out, in `filter(None, (f, g))` too.
+fn items(iterable: &Expr) -> Option<&[Expr]> {
+    match iterable {
+        Expr::Call(call) => {
+            let passes = ["filter", "reversed", "list", "tuple"].contains(&super::tail(&call.func));
+            call.args.last().filter(|_| passes).and_then(elements)
+        }
+        other => elements(other),
+    }
+}
+
+/// Each round may be the one for the handle; the path on which none is does not exist.
+fn bind_item<'m>(target: &'m Expr, iterable: &Expr, mut state: State<'m>) -> State<'m> {
+    if let (Expr::Name(name), Some(hold)) = (target, displays(iterable, &state)) {
+        state.add(&name.id, hold);
+    }
+    state
+}
+
+/// Whether the loop over a display has come to the handle.
+pub(super) fn has_come_round(iterable: &Expr, state: &State<'_>) -> bool {
+    let named = items(iterable)
+        .into_iter()
+        .flatten()
+        .filter(|item| state.holds(item).is_some());
+    displays(iterable, state).is_none() || state.names.len() > named.count()
+}
+
+/// Stores a value into a target, item by item where both are written out.
+fn store<'m>(
+    setting: Setting<'_, 'm>,
+    target: &'m Expr,
+    value: &'m Expr,
+    before: &State<'m>,
+    state: &mut State<'m>,
+    taken: &mut Option<Move<'m>>,
+) {
+    if let (Some(targets), Expr::Tuple(values)) = (elements(target), value)
+        && targets.len() == values.elts.len()
+    {
+        for (target, value) in targets.iter().zip(&values.elts) {
+            store(setting, target, value, before, state, taken);
+        }
+        return;
+    }
+    match before.holds(value) {
+        Some(hold) => store_held(setting, target, hold, state, taken),
+        None if before.carries(value) => *taken = Some(Move::Container),
+        None => {}
+    }
+}
+
+fn store_held<'m>(
+    setting: Setting<'_, 'm>,
+    target: &'m Expr,
+    hold: Hold,
+    state: &mut State<'m>,
+    taken: &mut Option<Move<'m>>,
+) {
+    match target {
+        Expr::Name(name) => match owner_of_name(setting, &name.id) {
+            Some(owner) => *taken = Some(owner),
+            None => state.add(&name.id, hold),
+        },
+        Expr::Attribute(node) => {
+            let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
+            let spelled = text_at(setting.world.module.text(), node.range().into());
+            if on_self && setting.constructs && spelled.strip_prefix("self.") == Some(node.attr.as_str()) {
+                return state.add(spelled, hold);
+            }
+            *taken = Some(if on_self {
+                Move::OnSelf(&node.attr)
+            } else {
+                Move::Elsewhere
+            });
+        }
+        Expr::Subscript(_) | Expr::Starred(_) => *taken = Some(Move::Container),
+        Expr::Tuple(_) | Expr::List(_) => {
+            let item = elements(target)
+                .zip(hold.part)
+                .and_then(|(targets, part)| targets.get(part));
+            if let Some(item) = item {
+                store_held(setting, item, Hold { part: None, ..hold }, state, taken);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Names that outlive the body: `global` ones, and attributes of a class that its body binds.
+fn owner_of_name<'m>(setting: Setting<'_, 'm>, name: &str) -> Option<Move<'m>> {
+    let names = setting.world.names;
+    if names.scope(setting.body).kind == ScopeKind::Class {
+        return Some(Move::Elsewhere);
+    }
+    (names.home(name, setting.body) != setting.body).then_some(Move::Global)
+}
+
+fn elements(target: &Expr) -> Option<&[Expr]> {
+    match target {
+        Expr::Tuple(node) => Some(&node.elts),
+        Expr::List(node) => Some(&node.elts),
+        _ => None,
+    }
+}

@@ -1,0 +1,130 @@
+//! Which one pattern an acquisition is reported under; the order stands in the doc of [`super`].
+
+use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Release, Skipped};
+use super::{Analysed, handle_returned, inline_acquisition, rebound_while_open};
+use crate::leak::{Confidence, Pattern};
+use crate::python::ast::{Ranged, Stmt};
+use crate::python::{Node, Span};
+
+/// The acquisitions that are reported under the pattern.
+pub(super) fn all<'a, 'm>(
+    module: &'a Analysed<'m>,
+    pattern: Pattern,
+) -> impl Iterator<Item = &'a Obligation<'m>> + use<'a, 'm> {
+    let all = module.obligations().iter().zip(module.patterns());
+    all.filter_map(move |(obligation, primary)| (*primary == Some(pattern)).then_some(obligation))
+}
+
+pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
+    let fate = &obligation.fate;
+    if let Some(pattern) = descriptor(obligation) {
+        return Some(pattern);
+    }
+    match &fate.left_open {
+        Some(left) if left.how == Loss::Dropped && left.entered.is_none() => return Some(Pattern::InlineAcquisition),
+        _ if fate.unknown => return None,
+        Some(left) => return Some(on_normal_path(module, obligation, left)),
+        None => {}
+    }
+    if obligation.resource.kind == "pipe" {
+        return None;
+    }
+    if handle_returned::leaks_everywhere(module, obligation) {
+        return Some(Pattern::HandleReturned);
+    }
+    let on_exception = fate
+        .skipped
+        .as_ref()
+        .and_then(|skipped| on_exception(obligation, skipped));
+    let is_likely = fate.skipped.is_some_and(|skipped| skipped.grade == Grade::Likely);
+    match module.release_of(obligation) {
+        Some(Release::Nowhere | Release::OnlyFinalizer) => Some(Pattern::OwnerWithoutRelease),
+        Some(Release::Maybe) if !is_likely => Some(Pattern::OwnerWithoutRelease),
+        Some(_) => on_exception_or_rebound(module, obligation, on_exception, is_likely),
+        None => on_exception,
+    }
+}
+
+/// Kept on `self`: what may be skipped outweighs the doubt whether there was an older one.
+fn on_exception_or_rebound<'m>(
+    module: &Analysed<'m>,
+    obligation: &Obligation<'m>,
+    on_exception: Option<Pattern>,
+    is_likely: bool,
+) -> Option<Pattern> {
+    match rebound_while_open::over_an_open_one(module, obligation) {
+        Some(Confidence::Low) if is_likely && on_exception.is_some() => on_exception,
+        Some(_) => Some(Pattern::ReboundWhileOpen),
+        None => on_exception,
+    }
+}
+
+fn descriptor(obligation: &Obligation<'_>) -> Option<Pattern> {
+    let fate = &obligation.fate;
+    let skipped = match obligation.resource.kind.as_str() {
+        "descriptor" => fate.skipped.is_some() && obligation.is_ever_discharged(),
+        "pipe" => false,
+        _ => return None,
+    };
+    let given_up = inline_acquisition::gives_up(obligation);
+    let leaks = !fate.unknown && !given_up && (fate.left_open.is_some() || skipped);
+    leaks.then_some(Pattern::DescriptorNotAdopted)
+}
+
+fn on_normal_path(module: &Analysed<'_>, obligation: &Obligation<'_>, left: &LeftOpen<'_>) -> Pattern {
+    let fate = &obligation.fate;
+    let discharged = !fate.released_at.is_empty() || !fate.moves.is_empty();
+    if left.entered.is_some() && !discharged {
+        return Pattern::NonClosingContext;
+    }
+    if let Some(by) = fate.replaced_by
+        && (discharged || !by.contains(obligation.span))
+        && !is_released_in_its_loop(module, obligation)
+    {
+        return Pattern::ReboundWhileOpen;
+    }
+    if discharged {
+        Pattern::ReleaseSkippedOnPath
+    } else {
+        Pattern::NeverReleased
+    }
+}
+
+/// Whether the round of the loop that acquires also releases: then it is a way out that skips it.
+fn is_released_in_its_loop(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
+    let released = &obligation.fate.released_at;
+    if released.is_empty() {
+        return false;
+    }
+    let around = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::For(node)) => span_of(&node.body),
+        Node::Stmt(Stmt::AsyncFor(node)) => span_of(&node.body),
+        Node::Stmt(Stmt::While(node)) => span_of(&node.body),
+        _ => None,
+    });
+    let innermost = around
+        .filter(|body| body.contains(obligation.span))
+        .min_by_key(|body| body.end - body.start);
+    innermost.is_some_and(|body| released.iter().any(|at| body.contains(*at)))
+}
+
+fn span_of(body: &[Stmt]) -> Option<Span> {
+    let (first, last) = (body.first()?, body.last()?);
+    Some(Span::new(first.start().to_u32(), last.end().to_u32()))
+}
+
+fn on_exception(obligation: &Obligation<'_>, skipped: &Skipped) -> Option<Pattern> {
+    let fate = &obligation.fate;
+    if !obligation.is_ever_discharged() {
+        return skipped.caught.then_some(Pattern::NeverReleased);
+    }
+    let only_setup = skipped.cause == Cause::Setup && fate.causes.len() == 1;
+    let pattern = if fate.causes.contains(&Cause::Yield) {
+        Pattern::GeneratorScope
+    } else if (only_setup && !skipped.past_handlers) || !fate.released {
+        Pattern::PartialAcquisition
+    } else {
+        Pattern::ReleaseSkippedOnException
+    };
+    Some(pattern)
+}
