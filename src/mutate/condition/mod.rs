@@ -44,7 +44,7 @@ impl From<bool> for Truth {
 /// One entry of `where`: `[N:] [not] name(argument, …)`.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
-    #[cfg_attr(not(test), expect(dead_code, reason = "names a condition that no case needs"))]
+    /// As the page writes it.
     pub(super) text: String,
     /// Which alternative it is about, counted from zero; all of them if none is named.
     pub(super) alternative: Option<usize>,
