@@ -7,6 +7,7 @@ and writes a tar archive, a zip archive and a list of checksums into ``dist``.
 
 import contextlib
 import fnmatch
+import gzip
 import hashlib
 import io
 import json
@@ -194,6 +195,32 @@ class Packer:
 					different.append(relative)
 		return different
 
+	def same_bytes(self, first, second):
+		"""Whether two builds gave the same archive."""
+		with open(first, "rb") as old, open(second, "rb") as new:
+			while block := old.read(1 << 18):
+				if block != new.read(len(block)):
+					return False
+			return not new.read(1)
+
+	def inflate(self, path):
+		"""The tar archive without its compression, for mirrors that compress themselves."""
+		target = path.with_suffix("")
+		plain = open(target, "wb")
+		whole = False
+		try:
+			with gzip.open(path, "rb") as packed:
+				shutil.copyfileobj(packed, plain)
+			whole = True
+		finally:
+			if whole:
+				plain.close()
+				shutil.copymode(path, target)
+			else:
+				plain.close()
+				target.unlink()
+		return target
+
 	def sign_off(self, paths):
 		with ChecksumSheet(self.target) as sheet:
 			for path in paths:
@@ -208,6 +235,25 @@ def revision(root):
 	with contextlib.suppress(OSError, subprocess.CalledProcessError):
 		commit = _stdout_of(["git", "rev-parse", "--short", "HEAD"], root)
 	return commit
+
+
+def changed_paths(root):
+	"""Files that differ from the last commit, one name a line."""
+	proc = subprocess.Popen(["git", "diff", "--name-only", "HEAD"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+	names, _ = proc.communicate()
+	if proc.returncode:
+		raise BuildError("%s is no checkout" % root)
+	return names.decode("utf-8", "replace").splitlines()
+
+
+def listed_version(folder, name):
+	"""The version of which a folder of releases holds the checksum."""
+	with open(Path(folder, "SHA256SUMS"), encoding="ascii") as sheet:
+		for line in sheet:
+			artefact = line.split()[1]
+			if artefact.startswith(name + "-") and artefact.endswith(".zip"):
+				return artefact[len(name) + 1 : -len(".zip")]
+	return None
 
 
 def build(root, target):

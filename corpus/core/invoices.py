@@ -84,6 +84,15 @@ class InvoiceLedger:
             self._db.execute('INSERT INTO invoice VALUES (?, ?, ?)', (invoice.number, invoice.customer, str(invoice.net)))
 
 
+def booked_sum(overview: Path, number: str) -> str | None:
+    """The net sum that an overview gives for an invoice."""
+    with open(overview, encoding='utf-8', newline='') as handle:
+        for row in csv.DictReader(handle, delimiter=';'):
+            if row['number'] == number:
+                return row['net']
+    return None
+
+
 class SheetReader:
     """Time sheets: CSV with the columns customer, task, hours; rates come from a JSON file."""
 
@@ -158,6 +167,32 @@ class InvoiceWriter:
         finally:
             out.close()
         return path
+
+    def write_letter(self, invoice: Invoice, lines: list[str]) -> Path:
+        """A covering letter; none is left behind if its text cannot be filled in."""
+        path = self.folder / f'{invoice.number}.txt'
+        letter = open(path, 'w', encoding='utf-8')
+        written = False
+        try:
+            for line in lines:
+                letter.write(line.format(customer=invoice.customer, net=invoice.net) + '\n')
+            written = True
+        finally:
+            if written:
+                letter.close()
+                path.chmod(0o640)
+            else:
+                letter.close()
+                path.unlink()
+        return path
+
+    def page_count(self, paths: list[Path]) -> int:
+        """Pages that the printer will need, at sixty lines each."""
+        pages = 0
+        for path in paths:
+            with open(path, encoding='utf-8') as document:
+                pages += sum(1 for _ in document) // 60 + 1
+        return pages
 
     def pack(self, paths: list[Path]) -> Path:
         """One zip file for the tax office."""

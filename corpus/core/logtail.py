@@ -181,6 +181,24 @@ class Rotator:
                         hits.append(line.rstrip("\n"))
         return hits
 
+    def unpack(self, generation):
+        """Write a generation beside the log, as ``.N``, for programs that cannot read gzip files."""
+        target = "%s.%d" % (self.path, generation)
+        plain = open(target, "wb")
+        whole = False
+        try:
+            with gzip.open(self._name(generation), "rb") as packed:
+                shutil.copyfileobj(packed, plain)
+            whole = True
+        finally:
+            if whole:
+                plain.close()
+                shutil.copystat(self._name(generation), target)
+            else:
+                plain.close()
+                os.unlink(target)
+        return target
+
     def _name(self, generation):
         return "%s.%d.gz" % (self.path, generation)
 
@@ -196,6 +214,37 @@ def last_lines(path, count):
             log.seek(position)
             data = log.read(step) + data
     return data.decode("utf-8", "replace").splitlines()[-count:]
+
+
+def first_of_level(path, level):
+    """(day, text) of the first line of a level, or None."""
+    with open(path, encoding="utf-8", errors="replace") as log:
+        for line in log:
+            parsed = parse_line(line)
+            if parsed is not None and parsed[1] == level:
+                return parsed[0], parsed[2]
+    return None
+
+
+def busiest_days(paths, most=3):
+    """Days with the most lines, over all of some files."""
+    days = collections.Counter()
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            days.update(line[:10] for line in log if LINE.match(line))
+    return [day for day, _ in days.most_common(most)]
+
+
+def side_by_side(paths, target):
+    """Write the lines of several services in order of time, each with the name of its file before it."""
+    with contextlib.ExitStack() as stack:
+        merged = stack.enter_context(open(target, "w", encoding="utf-8"))
+        entries = []
+        for path in paths:
+            log = stack.enter_context(open(path, encoding="utf-8", errors="replace"))
+            entries += [(line[:19], os.path.basename(path), line) for line in log.readlines()]
+        for _, name, line in sorted(entries):
+            merged.write("%s: %s" % (name, line))
 
 
 def digest(path):

@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
@@ -54,6 +55,24 @@ def _remote_text(url: str, timeout: float) -> bytes:
     request = urllib.request.Request(url, headers={"Accept": "text/plain, application/json"})
     with urllib.request.urlopen(request, timeout=timeout) as reply:
         return reply.read()
+
+
+def fingerprint(paths: list[Path]) -> int:
+    """A number that changes with the content of any of the files; services watch it to know when to reload."""
+    total = 0
+    for path in paths:
+        with open(path, "rb") as source:
+            total = zlib.crc32(source.read(), total)
+    return total
+
+
+def line_of(path: Path, key: str) -> int | None:
+    """Where a key is set in an environment file, for messages."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.partition("=")[0].strip() == key:
+                return number
+    return None
 
 
 @contextlib.contextmanager
@@ -231,3 +250,27 @@ class Settings:
         except BaseException:
             os.unlink(draft)
             raise
+
+    def export_environment(self, path: Path) -> None:
+        """Write ``KEY=value`` lines for a service manager; secrets are resolved, so half a file must not stay."""
+        out = open(path, "x", encoding="utf-8")
+        complete = False
+        try:
+            for key in sorted({key for _, layer in self.layers for key in layer}):
+                out.write(f"{key.upper().replace('.', '__')}={self.get(key)}\n")
+            complete = True
+        finally:
+            if complete:
+                out.close()
+                path.chmod(0o400)
+            else:
+                out.close()
+                path.unlink()
+
+    def copy_secrets(self, names: list[str], target: Path) -> None:
+        """Put some secrets into another keyring."""
+        with contextlib.ExitStack() as stack:
+            mine = stack.enter_context(dbm.open(os.fspath(self.keyring), "r"))
+            theirs = stack.enter_context(dbm.open(os.fspath(target), "c", 0o600))
+            for name in names:
+                theirs[name.encode("utf-8")] = mine[name.encode("utf-8")]

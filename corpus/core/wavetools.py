@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import csv
 import decimal
 import gzip
@@ -11,6 +12,7 @@ import json
 import math
 import mmap
 import os
+import shutil
 import struct
 import tarfile
 import tempfile
@@ -236,3 +238,38 @@ class Session:
         finally:
             archive.close()
         return missing
+
+    def seconds(self) -> float:
+        """How long all recordings take together."""
+        total = 0.0
+        for name, _ in self.cues:
+            with wave.open(os.fspath(self.folder / name), "rb") as voice:
+                total += voice.getnframes() / voice.getframerate()
+        return total
+
+    def unpack(self, source: Path, name: str) -> None:
+        """Take a gzipped recording into the folder."""
+        out = open(self.folder / name, "wb")
+        whole = False
+        try:
+            with gzip.open(source, "rb") as packed:
+                shutil.copyfileobj(packed, out)
+            whole = True
+        finally:
+            if whole:
+                out.close()
+                shutil.copystat(source, self.folder / name)
+            else:
+                out.close()
+                os.unlink(self.folder / name)
+
+    def mix(self, names: list[str]) -> array.array:
+        """The sum of several recordings, as long as the shortest of them."""
+        tracks = []
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                voice = stack.enter_context(wave.open(os.fspath(self.folder / name), "rb"))
+                track = array.array("h")
+                track.frombytes(voice.readframes(voice.getnframes()))
+                tracks.append(track)
+        return array.array("h", (sum(samples) // len(tracks) for samples in zip(*tracks)))

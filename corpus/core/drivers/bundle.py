@@ -77,3 +77,38 @@ def has_a_revision(box):
         bundle.revision(box.path())
     finally:
         os.environ["PATH"] = before
+
+
+def compares_builds(box):
+    packer = bundle.Packer(bundle.Tree(_tree(box)), box.path("dist"))
+    paths = [box.write(name, text) for name, text in (("a", "same"), ("b", "same"), ("c", "other"), ("d", "same, longer"))]
+    for other in paths:
+        packer.same_bytes(paths[0], other)
+
+
+def inflates_the_tarball(box):
+    packer = bundle.Packer(bundle.Tree(_tree(box)), box.path("dist"))
+    packer.inflate(packer.tarball())
+    with box.raises(OSError):
+        packer.inflate(pathlib.Path(box.write("x.tar.gz", "no gzip file")))
+
+
+def finds_the_version(box):
+    packer = bundle.Packer(bundle.Tree(_tree(box)), box.path("dist"))
+    packer.sign_off([packer.zipball()])
+    bundle.listed_version(box.path("dist"), "tool")
+    bundle.listed_version(box.path("dist"), "other")
+
+
+def lists_changes(box):
+    os.chmod(box.write("bin/git", "#!/bin/sh\necho src/main.py\nexit $(cat code)\n"), 0o700)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = box.path("bin") + os.pathsep + before
+    try:
+        box.write("code", "0")
+        bundle.changed_paths(box.path())
+        box.write("code", "1")
+        with box.raises(bundle.BuildError):
+            bundle.changed_paths(box.path())
+    finally:
+        os.environ["PATH"] = before

@@ -74,3 +74,21 @@ def keeps_a_ledger(box):
         ledger.enter(invoices.Invoice(ledger.next_number("R-"), "Acme"))
         with box.raises(sqlite3.IntegrityError):
             ledger.enter(invoices.Invoice("R-0001", "Acme"))
+
+
+def looks_up_a_sum(box):
+    writer = _writer(box)
+    invoice = invoices.Invoice("R-0001", "Acme")
+    writer.settle(invoice)
+    overview = writer.write_overview([invoice])
+    invoices.booked_sum(overview, "R-0001")
+    invoices.booked_sum(overview, "R-0002")
+
+
+def writes_letters(box):
+    writer = _writer(box)
+    invoice = invoices.Invoice("R-0001", "Acme")
+    letter = writer.write_letter(invoice, ["To {customer}", "{net}"])
+    with box.raises(KeyError):
+        writer.write_letter(invoices.Invoice("R-0002", "Bolt"), ["To {street}"])
+    writer.page_count([letter, writer.template])

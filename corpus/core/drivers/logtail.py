@@ -65,3 +65,23 @@ def refuses_to_follow_without_permission_to_save(box):
     follower = logtail.Follower(path, box.path("state"), len)
     with box.raises(OSError):
         follower.poll()
+
+
+def unpacks_a_generation(box):
+    rotator = logtail.Rotator(box.write("app.log", LINES), keep=3)
+    rotator.rotate()
+    rotator.unpack(1)
+    with box.raises(FileNotFoundError):
+        rotator.unpack(2)
+
+
+def looks_for_a_level_and_busy_days(box):
+    path, other = box.write("app.log", LINES), box.write("web.log", LINES)
+    logtail.first_of_level(path, "ERROR")
+    logtail.first_of_level(path, "CRITICAL")
+    logtail.busiest_days([path, other])
+
+
+def lays_logs_side_by_side(box):
+    path, other = box.write("app.log", LINES), box.write("web.log", LINES)
+    logtail.side_by_side([path, other], box.path("all.log"))

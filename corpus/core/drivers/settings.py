@@ -84,3 +84,25 @@ def loads_from_a_server(box):
         layered.load_remote(f"http://{host}:{port}/good")
         with box.raises(settings.SettingsError):
             layered.load_remote(f"http://{host}:{port}/bad")
+
+
+def watches_files(box):
+    folder = _files(box)
+    settings.fingerprint([folder / "10-web.ini", folder / "20-log.json"])
+    settings.line_of(folder / "30.env", "WEB__HOST")
+    settings.line_of(folder / "30.env", "WEB__PORT")
+
+
+def exports_the_environment(box):
+    folder = _files(box)
+    layered = settings.Settings(Path(box.path("keys")))
+    layered.load_file(folder / "10-web.ini")
+    layered.export_environment(Path(box.path("web.env")))
+    layered.load_file(Path(box.write("x.ini", "[web]\nkey = @secret:other\n")))
+    with box.raises(settings.SettingsError):
+        layered.export_environment(Path(box.path("x.env")))
+
+
+def copies_secrets(box):
+    _files(box)
+    settings.Settings(Path(box.path("keys"))).copy_secrets(["web"], Path(box.path("others")))

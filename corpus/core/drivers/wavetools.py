@@ -114,3 +114,18 @@ def imports_from_a_missing_file(box):
     session = _session(box)
     with box.raises(FileNotFoundError):
         session.import_raw(Path(box.path("lost.bin")), Path(box.path("c.wav")), RATE)
+
+
+def adds_up_and_mixes(box):
+    session = _session(box)
+    session.seconds()
+    session.mix(["a.wav", "b.wav"])
+
+
+def unpacks_recordings(box):
+    session = _session(box)
+    with open(box.path("tape", "a.wav"), "rb") as plain:
+        box.write("d.wav.gz", gzip.compress(plain.read()))
+    session.unpack(Path(box.path("d.wav.gz")), "d.wav")
+    with box.raises(gzip.BadGzipFile):
+        session.unpack(Path(box.write("e.wav.gz", "no gzip file")), "e.wav")

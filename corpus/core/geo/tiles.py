@@ -37,13 +37,15 @@ class Pack:
 
     def __init__(self, path):
         self.path = path
-        with open(path, "rb") as stored:
-            self._map = mmap.mmap(stored.fileno(), 0, access=mmap.ACCESS_READ)
-            try:
-                self._index = self._read_index()
-            except BaseException:
+        self._map = None
+        try:
+            with open(path, "rb") as stored:
+                self._map = mmap.mmap(stored.fileno(), 0, access=mmap.ACCESS_READ)
+            self._index = self._read_index()
+        except BaseException:
+            if self._map is not None:
                 self._map.close()
-                raise
+            raise
 
     def __enter__(self):
         return self

@@ -200,6 +200,30 @@ class Rotor:
                         return hits
         return hits
 
+    def errors_in(self, paths):
+        """Numbers of lines that tell of errors."""
+        count = 0
+        for path in paths:
+            with io.open(path, encoding="utf-8") as log:
+                count += sum(1 for line in log if " ERROR " in line)
+        return count
+
+    def unpack(self, packed, target):
+        """A packed file as plain text; a damaged one gives none."""
+        out = io.open(target, "w", encoding="utf-8")
+        intact = False
+        try:
+            with bz2.open(packed, "rt", encoding="utf-8") as lines:
+                out.writelines(lines)
+            intact = True
+        finally:
+            if intact:
+                out.close()
+                os.chmod(target, 0o640)
+            else:
+                out.close()
+                os.unlink(target)
+
     def empty_all(self, paths):
         """Cut files to nothing, but leave them where they are."""
         for path in paths:

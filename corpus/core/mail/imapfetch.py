@@ -94,10 +94,10 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
     """A message in memory without a copy of it."""
     with path.open("rb") as stored:
         view = mmap.mmap(stored.fileno(), 0, access=mmap.ACCESS_READ)
-    try:
-        yield view
-    finally:
-        view.close()
+        try:
+            yield view
+        finally:
+            view.close()
 
 
 def index_lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,7 @@ def web_connection(target):
     """A connection on which a request is on its way."""
     conn = http.client.HTTPConnection(target.host, target.port, timeout=2)
     try:
+        conn.connect()
         conn.putrequest("HEAD", "/")
         for name, value in HEADERS:
             conn.putheader(name, value)
@@ -120,8 +121,13 @@ class LatencyMap:
 
     def __init__(self, path):
         self.path = path
-        with open(path, "rb") as day:
-            self._map = mmap.mmap(day.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map = None
+        try:
+            with open(path, "rb") as day:
+                self._map = mmap.mmap(day.fileno(), 0, access=mmap.ACCESS_READ)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self):
         return self
@@ -130,7 +136,8 @@ class LatencyMap:
         self.close()
 
     def close(self):
-        self._map.close()
+        if self._map is not None:
+            self._map.close()
 
     def slowest(self):
         return max((each[2] for each in Sample.iter_unpack(self._map[: len(self._map) // Sample.size * Sample.size])), default=0.0)

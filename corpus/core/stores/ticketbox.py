@@ -84,6 +84,17 @@ class _AttachmentArchive:
         self._out.close()
 
 
+def archived_message(path: Path, position: int) -> bytes | None:
+    """A raw message out of an archive, counted from zero."""
+    with gzip.open(path, "rb") as packed:
+        while size := packed.readline():
+            raw = packed.read(int(size))
+            if position == 0:
+                return raw
+            position -= 1
+    return None
+
+
 class TicketStore:
     """The SQLite file with the tickets; every method opens it for itself."""
 
@@ -139,6 +150,24 @@ class TicketStore:
         with contextlib.closing(sqlite3.connect(self.path)) as db, io.open(target, "w", encoding="utf-8") as out:
             for statement in db.iterdump():
                 out.write(statement + "\n")
+
+    def copy_to(self, target: Path) -> None:
+        """A copy that is whole while others write; it must not be there yet."""
+        if target.exists():
+            raise FileExistsError(target)
+        copy = sqlite3.connect(target)
+        done = False
+        try:
+            with contextlib.closing(sqlite3.connect(self.path)) as db:
+                db.backup(copy)
+            done = True
+        finally:
+            if done:
+                copy.close()
+                target.chmod(0o400)
+            else:
+                copy.close()
+                target.unlink()
 
     def summary(self) -> str:
         """The open tickets as a text table."""
@@ -220,6 +249,12 @@ class MailboxImporter:
                 self.store.add(f"desk-{row.get('id')}", row["subject"], row.get("text") or "")
                 count += 1
         return count
+
+    def import_letters(self, paths: list[Path]) -> None:
+        """Single messages, as some programs save them."""
+        for path in paths:
+            with io.open(path, "rb") as letter:
+                self._store_message(letter.read())
 
     def _store_message(self, raw: bytes) -> None:
         with warnings.catch_warnings(record=True) as caught:

@@ -73,8 +73,14 @@ class _SegmentMap:
 
     def __init__(self, path):
         self.path = path
-        with open(path, 'rb') as handle:
-            self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map = None
+        try:
+            with open(path, 'rb') as handle:
+                self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        except BaseException:
+            if self._map is not None:
+                self._map.close()
+            raise
 
     def __enter__(self):
         return self

@@ -153,6 +153,14 @@ class KvClient:
         self.put_all(values)
         return len(values)
 
+    def restore_all(self, paths: list[Path]) -> None:
+        """Store the values of packed files that are named as their keys are."""
+        values: dict[str, bytes] = {}
+        for path in paths:
+            with gzip.open(path, "rb") as source:
+                values[path.stem] = source.read(MAX_PAYLOAD)
+        self.put_all(values)
+
     def stop_server(self) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:

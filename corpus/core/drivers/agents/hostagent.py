@@ -11,6 +11,7 @@ def _agent(box, address=("127.0.0.1", 1)):
     box.write("proc/net/dev", "Inter-| Receive\n lo: 120 1 0\n eth0: 0 0 0\n")
     box.write("proc/meminfo", "MemTotal: 1000 kB\nHugePages: 0\nMemFree: 500 kB\n")
     box.write("sensors/core", "42000\n")
+    box.write("sensors/disk", "31000\n")
     box.write("plugins.json", json.dumps({"echo": ["/bin/echo", "depth 3"], "bad": ["/bin/false"]}))
     return hostagent.HostAgent(box.path(), address, box.path("proc"))
 
@@ -24,7 +25,7 @@ def measures(box):
     agent = _agent(box)
     agent.load()
     agent.interfaces()
-    agent.sensors(["core"])
+    agent.sensors(["core", "disk"])
     dict(hostagent.meminfo(box.path("proc", "meminfo")))
     box.take(hostagent.meminfo(box.path("proc", "meminfo")))
 
@@ -73,6 +74,7 @@ def carbon_drops_us(box):
         link.reconnect()
         link.send(["a 2 2\n"])
         link.close()
+        link.reconnect()
         link.reconnect()
 
 

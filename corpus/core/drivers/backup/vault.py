@@ -37,6 +37,7 @@ def keeps_large_files_apart(box):
         volumes.append(str(box.path("data", "letter.txt")))
         volumes.close()
         volumes.next_volume()
+        volumes.next_volume()
         volumes.append(str(box.path("data", "letter.txt")))
 
 

@@ -63,6 +63,7 @@ def cannot_open_the_index(box):
 def reopens(box):
     with _filled(box) as cache:
         cache.reopen()
+        cache.reopen()
         box.take(cache.entries(), 1)
 
 
@@ -97,3 +98,4 @@ def restarts_the_log(box):
         log.note("aa", True)
         log.restart()
         log.note("bb", False)
+        log.restart()

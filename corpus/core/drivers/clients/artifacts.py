@@ -117,6 +117,7 @@ def index_starts_over(box):
         index.digest("a")
         index.close()
         index.start_over()
+        index.start_over()
 
 
 def cache_is_a_file(box):

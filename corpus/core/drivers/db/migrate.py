@@ -39,6 +39,7 @@ def stops_at_a_step(box):
         schema.reopen()
         schema.close()
         schema.reopen()
+        schema.reopen()
 
 
 def finds_an_edited_step(box):

@@ -64,6 +64,7 @@ def polls_for_changes(box):
         feed.poll()
         feed.close()
         feed.reconnect()
+        feed.reconnect()
 
 
 def stages_receipts(box):

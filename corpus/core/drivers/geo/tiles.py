@@ -55,6 +55,8 @@ def draws(box):
         mosaic.save()
         source.restart()
         mosaic.cover([(2, 2), (4, 4)], 4)
+        source.restart()
+        mosaic.cover([(5, 5)], 4)
 
 
 def misses_the_layer(box):

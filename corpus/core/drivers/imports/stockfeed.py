@@ -51,6 +51,7 @@ def switches_books(box):
         book.known("a.csv")
         book.close()
         book.switch(Path(box.path("old.db")))
+        book.switch(Path(box.path("new.db")))
 
 
 def refuses_a_book_that_is_none(box):

@@ -84,3 +84,12 @@ def fails_in_the_block(box):
 
 def reading_stops_early(box):
     box.take(rotor.lines_with(box.write("a.log", LINES), "2024"))
+
+
+def counts_errors_and_unpacks(box):
+    with box.using(rotor.Rotor(box.path(), "web")) as log:
+        log.errors_in([box.write("a.log", LINES), box.write("b.log", LINES)])
+        box.write("web.log.1", LINES)
+        log.unpack(log.pack(1), box.path("plain.log"))
+        with box.raises(OSError):
+            log.unpack(box.write("c.bz2", "no bzip2 file"), box.path("c.log"))

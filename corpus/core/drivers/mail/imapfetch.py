@@ -103,6 +103,7 @@ def index_is_begun_anew(box):
         index.add("2.eml", "two")
         index.close()
         index.begin_anew()
+        index.begin_anew()
     box.write("more", "broken\n1.eml\tone\n2.eml\ttwo\n")
     list(imapfetch.index_lines(pathlib.Path(box.path("more"))))
     box.take(imapfetch.index_lines(pathlib.Path(box.path("more"))))

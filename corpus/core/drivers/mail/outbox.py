@@ -102,6 +102,7 @@ def turns_the_month(box):
         journal.close()
         journal.turn("2020-03")
         journal.write("b", "sent")
+        journal.turn("2020-04")
     box.write("journal-2020-04", '\n{"state": "sent"}\n')
     list(outbox.journal_entries(box.path("journal-2020-04")))
     box.take(outbox.journal_entries(box.path("journal-2020-04")))

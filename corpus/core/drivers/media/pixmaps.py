@@ -61,6 +61,7 @@ def reads_glyphs(box):
         glyphs.glyph(0)
         glyphs.close()
         glyphs.replace(first)
+        glyphs.replace(first)
 
 
 def refuses_other_sheets(box):

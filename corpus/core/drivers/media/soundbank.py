@@ -81,6 +81,7 @@ def keeps_a_log(box):
         log.reopen()
         log.close()
         log.reopen()
+        log.reopen()
 
 
 def refuses_a_log_that_is_none(box):

@@ -98,6 +98,7 @@ def day_ends(box):
         samples.next_day("two")
     with box.using(portprobe.SampleLog(box.path(), "two")) as samples:
         samples.next_day("three")
+        samples.next_day("five")
     box.write("four.samples", "half")
     with box.using(portprobe.SampleLog(box.path(), "four")) as samples:
         samples.open()

@@ -48,7 +48,7 @@ def relays(box):
         _serve(relay, 2)
         relay.traffic()
         relay.dissect(1, ["/bin/cat"])
-        relay.pack([1])
+        relay.pack([1, 2])
         tcprelay.packed_recording(box.path("0001.rec.bz2"))
         relay.state_file()
 
@@ -118,6 +118,7 @@ def log_is_moved(box):
         os.rename(box.path("access.log"), box.path("access.1"))
         access.line("host", "say", 1, 2)
         access.close()
+        access.reopen()
         access.reopen()
 
 

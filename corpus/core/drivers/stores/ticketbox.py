@@ -117,3 +117,30 @@ def refuses_a_database_that_is_none(box):
     box.write("tickets.db", "x" * 2000)
     with box.raises(Exception):
         _store(box)
+
+
+def looks_into_the_archive(box):
+    importer = _importer(box)
+    with box.serve(_imap()) as (host, port):
+        importer.pull(host, port, "ann", _password(box))
+    ticketbox.archived_message(importer.archive, 1)
+    ticketbox.archived_message(importer.archive, 2)
+
+
+def copies_tickets(box):
+    store = _store(box)
+    store.add("<1@example.org>", "Printer", "It burns.")
+    store.copy_to(Path(box.path("copy.db")))
+    with box.raises(FileExistsError):
+        store.copy_to(Path(box.path("copy.db")))
+    with box.raises(Exception):
+        ticketbox.TicketStore(Path(box.path("copy.db"))).copy_to(Path(box.path("no", "copy.db")))
+    box.write("tickets.db", "x" * 2000)
+    with box.raises(Exception):
+        store.copy_to(Path(box.path("other.db")))
+
+
+def imports_letters(box):
+    importer = _importer(box)
+    other = MESSAGE.replace(b"1@example", b"2@example")
+    importer.import_letters([Path(box.write("1.eml", MESSAGE)), Path(box.write("2.eml", other))])

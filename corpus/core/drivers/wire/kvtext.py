@@ -159,3 +159,9 @@ def loses_a_customer(box):
     server = kvtext.KvServer(Path(box.path("values.json")))
     with _customer(server, lambda: _hang_up(server)):
         server.serve()
+
+
+def restores_files(box):
+    paths = [Path(box.write(f"{key}.gz", gzip.compress(value))) for key, value in VALUES.items()]
+    with box.serve(_daemon()) as (host, port):
+        kvtext.KvClient(host, port).restore_all(paths)
