@@ -1,7 +1,7 @@
 """Examines one mutant: does what its label names stay open, and was the exit taken that the label speaks of?
 
 Only scenarios that entered the label's definition in the clean module run, errors are raised only while something of the
-label is held, and the first proof ends it.
+label is held (inside its definition, where the label is no call and no header), and the first proof ends it.
 """
 
 import ast
