@@ -109,6 +109,19 @@ fn a_clean_corpus_verifies_and_run_takes_its_outcomes_over_until_the_text_change
 }
 
 #[test]
+fn a_part_never_replaces_what_is_there() {
+    if !has_python() {
+        return;
+    }
+    let folder = corpus(common::CLEAN, Some(DRIVER));
+    folder.run("verify --corpus c --max-mutants 1 --out c", 0);
+    let rows = folder.read("c/witness.csv");
+    folder.run("verify --corpus c --max-mutants 2 --out c", 2);
+    folder.run("verify --corpus c --pattern never-released --out c", 2);
+    assert_eq!(folder.read("c/witness.csv"), rows);
+}
+
+#[test]
 fn a_refuted_mutant_is_a_row_and_counts_nowhere() {
     if !has_python() {
         return;

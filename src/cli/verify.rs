@@ -1,6 +1,6 @@
 //! `leakbench verify`: runs modules and mutants under `CPython`, and says whether the labels are true.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -57,7 +57,7 @@ pub(super) struct Verify {
     /// Seconds that a mutant may take
     #[arg(long, value_name = "S", default_value_t = 20.0, value_parser = seconds)]
     time_limit: f64,
-    /// Where witness.csv goes; without it nothing is written
+    /// Where witness.csv goes; without it nothing is written. A part (--pattern, --max-mutants) never replaces a file that is there
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How the result is shown
@@ -96,6 +96,7 @@ impl Verify {
             time_limit_s: self.time_limit,
         };
         if let Some(out) = &self.out {
+            self.replace_nothing_by_a_part(out)?;
             write_nothing_yet(out)?;
         }
         let terminal = Terminal::new();
@@ -113,6 +114,20 @@ impl Verify {
             console::note(&format!("written: {}", out.join(WitnessRow::FILE).display()));
         }
         Ok(conclude(&verified, &trials))
+    }
+
+    /// Outcomes of what does not run this time would be lost.
+    fn replace_nothing_by_a_part(&self, out: &Path) -> Result<(), Failure> {
+        let path = out.join(WitnessRow::FILE);
+        let is_part = !self.patterns.is_empty() || self.max_mutants.is_some();
+        if is_part && path.exists() {
+            return Err(Failure::usage(format!(
+                "{} is there, and outcomes of a part of the mutants (--pattern, --max-mutants) would replace it; \
+                 choose another --out, or run all",
+                path.display()
+            )));
+        }
+        Ok(())
     }
 
     fn corpus(&self) -> Result<Corpus, LabError> {
@@ -135,7 +150,7 @@ impl Verify {
 }
 
 /// An unwritable folder fails before the work starts.
-fn write_nothing_yet(out: &std::path::Path) -> Result<(), Failure> {
+fn write_nothing_yet(out: &Path) -> Result<(), Failure> {
     let unwritable = |error| Failure::usage(format!("write to {}: {error}; choose another --out", out.display()));
     std::fs::create_dir_all(out).map_err(unwritable)?;
     tempfile::NamedTempFile::new_in(out).map(drop).map_err(unwritable)

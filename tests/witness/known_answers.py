@@ -49,6 +49,22 @@ class Signals(unittest.TestCase):
         return "fails" if any(runtime.run_scenario(subject, name, *each).leaks for each in failing) else "clean"
 
 
+class Memory(unittest.TestCase):
+    """Thousands of runs share a process: each must be gone when the next begins."""
+
+    def test_classes_of_earlier_runs_are_gone(self):
+        text = "class C:\n    def __init__(self, p):\n        self.p = p\n\ndef f(p):\n    return open(C(p).p).close()\n"
+        with tempfile.TemporaryDirectory() as top:
+            surroundings.set_top(top)
+            runtime.install()
+            subject = runtime.Subject("/corpus", "m.py", text, DRIVER)
+            for _ in range(5):
+                self.assertIsNone(runtime.run_scenario(subject, "reads").error)
+        gc.collect()
+        alive = [each for each in gc.get_objects() if isinstance(each, type) and each.__qualname__ == "C" and each.__module__ == "m"]
+        self.assertLessEqual(len(alive), 1)
+
+
 DRIVER = "import m\n\ndef reads(box):\n    m.f(box.write('a', '12'))\n"
 
 
@@ -108,6 +124,24 @@ class Mutants(unittest.TestCase):
     def test_a_decoy_must_not_leak(self):
         text = "def f(p):\n    with open(p) as g:\n        return g.read()\n"
         self.check(text, "open(p)", "clean", effect="safe")
+
+    def test_what_only_looks_like_an_acquisition_ran_where_its_definition_was_entered(self):
+        text = "def f(p):\n    return len(p)\n\ndef g(p):\n    pass\n"
+        self.check(text, "return", "clean", effect="safe", entered={"reads": ["f"]})
+        self.check(text, "return", "not-exercised", effect="safe", entered={"reads": ["g"]})
+
+    def test_a_cleanup_is_registered_without_fail(self):
+        text = (
+            "import unittest\n\nclass T(unittest.TestCase):\n    def runTest(self):\n        g = open(self.path)\n"
+            "        self.addCleanup(g.close)\n        g.read()\n\ndef f(p):\n    t = T()\n    t.path = p\n    t.run()\n"
+        )
+        self.check(text, "open(self.path)", "clean", effect="safe")
+        self.check(text.replace("self.addCleanup(g.close)", "pass"), "open(self.path)", "leaks", effect="safe")
+
+    def test_a_decoy_that_leaks_only_while_its_user_works_is_found(self):
+        driver = "import m\n\ndef reads(box):\n    m.use(box.write('a', '12'))\n\ndef again(box):\n    reads(box)\n"
+        text = "def f(p):\n    g = open(p)\n    yield g\n    g.close()\n\ndef use(p):\n    for g in f(p):\n        open(p).close()\n"
+        self.check(text, "open(p)", "leaks", effect="safe", driver=driver, entered={"reads": ["f"], "again": ["f"]})
 
     def test_a_scenario_that_raises_is_broken_with_its_error(self):
         said = self.check("def f(p):\n    with open(p):\n        1 / 0\n", "open(p)", "broken")

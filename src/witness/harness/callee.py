@@ -37,6 +37,10 @@ TOTAL_NAMES = frozenset(
     zlib.decompressobj urllib.parse.quote urllib.parse.quote_plus urllib.parse.urlencode urllib.parse.unquote urllib.parse.urljoin
     csv.writer csv.reader csv.DictReader csv.DictWriter _csv.writer _csv.reader
     argparse.ArgumentParser argparse.ArgumentParser.add_argument argparse._ActionsContainer.* argparse.Namespace
+    unittest.case.TestCase.addCleanup unittest.case.TestCase.addClassCleanup unittest.case.TestCase.enterContext unittest.case.TestCase.enterClassContext
+    unittest.case.TestCase.addTypeEqualityFunc unittest.case.addModuleCleanup unittest.case.enterModuleContext
+    unittest.async_case.IsolatedAsyncioTestCase.addAsyncCleanup unittest.async_case.IsolatedAsyncioTestCase.enterAsyncContext
+    atexit.register concurrent.futures._base.Future.add_done_callback
     threading.* _thread.* fileno getpid os.fdopen tempfile.gettempprefix
     urllib.request.Request urllib.request.Request.* http.client.HTTPMessage.* email.message.Message.*
     asyncio.queues.* asyncio.locks.Event asyncio.locks.Lock asyncio.locks.Condition asyncio.locks.Semaphore asyncio.locks.Event.*

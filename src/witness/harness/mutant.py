@@ -1,10 +1,11 @@
 """Examines one mutant: does what its label names stay open, and was the exit taken that the label speaks of?
 
 Only scenarios that entered the label's definition in the clean module run, errors are raised only while something of the
-label is held, and the first proof ends it.
+label is held (inside its definition, where the label is no call and no header), and the first proof ends it.
 """
 
 import ast
+import collections
 import re
 
 import runtime
@@ -14,6 +15,9 @@ from examine import load, place, targets, without_folders
 BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release"}
 # A leak of these shows only on some of the ways out.
 BY_PATH = {"release-skipped-on-path"}
+
+# Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
+EQUAL_CALLS_OUTSIDE = 2
 
 
 def broken(reason):
@@ -41,18 +45,24 @@ class _Trial:
         self.subject = subject
         self.job = job
         self.label = Label(subject, job["text"], job["start"], job["end"])
-        self.names = self._relevant(names, job.get("entered") or {})
+        entered = job.get("entered") or {}
+        self.names = self._relevant(names, entered)
+        # What looks like an acquisition there, and is none, ran where its definition was entered.
+        self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
         self.elsewhere = ""
+        self.outside = collections.Counter()
         self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
 
     def _relevant(self, names, entered):
         """Without knowledge of the definition, all."""
-        within = self.label.definition
-        known = {path for paths in entered.values() for path in paths}
-        if not within or not any(_is_within(path, within) for path in known):
+        if not any(self._enters(paths) for paths in entered.values()):
             return names
-        return [name for name in names if any(_is_within(path, within) for path in entered.get(name, ()))]
+        return [name for name in names if self._enters(entered.get(name, ()))]
+
+    def _enters(self, paths):
+        within = self.label.definition
+        return bool(within) and any(_is_within(path, within) for path in paths)
 
     def report(self):
         plain = []
@@ -67,19 +77,34 @@ class _Trial:
             plain.append((name, outcome.run.points))
         for name, points in plain:
             for number, error in targets(points):
-                if points[number - 1].holding:
+                if self._matters(points[number - 1], error):
                     proof = self._proof(name, self._run(name, number, error), error)
                     if proof:
                         return proof
         return self._clean()
 
+    def _matters(self, point, error):
+        """Whether a failure of this call can show anything of the label that has not been looked at."""
+        inside = any(site in self.label.inside for site in (point.site, *point.chain))
+        if not (point.holding or (self.in_body and inside)):
+            return False
+        if inside or self.job["effect"] == "leak":
+            return True
+        # What is held for long is held during calls from everywhere; the same one in each scenario tells nothing new.
+        key = point.site, point.chain, error
+        self.outside[key] += 1
+        return self.outside[key] <= EQUAL_CALLS_OUTSIDE
+
     def _run(self, name, number=0, error=runtime.PLAIN):
         tracer = self.exits.tracer(lambda: runtime.current().holding()) if self.exits else None
         outcome = runtime.run_scenario(
-            self.subject, name, number, error, self.label.sites, limit=self.job["limit"], tracer=tracer
+            self.subject, name, number, error, self.label.watched, limit=self.job["limit"], tracer=tracer
         )
         held = outcome.run.registry.held
-        acquired = any(each.came_from(self.label.sites) for each in held) if self.label.sites else bool(held)
+        if self.label.sites:
+            acquired = any(each.came_from(self.label.sites) for each in held)
+        else:
+            acquired = bool(held) or self.in_body
         self.acquired |= acquired
         self.injected |= outcome.run.held_at_injection
         self.ended |= acquired and outcome.error is None
@@ -138,19 +163,30 @@ def _is_within(path, definition):
 
 
 class Label:
-    """Which sites of the module a span in bytes names: those of a call, or none for a header."""
+    """Which sites of the module a span in bytes names: those of a call, or none for a header or an expression without one.
+
+    `watched` are the sites whose acquisitions make a failure worth while; none means all.
+    """
 
     def __init__(self, subject, text, start, end):
         begin, finish = _position(text, start), _position(text, end)
         self.line = begin[0]
         self.sites = frozenset(_sites_at(subject.sites, begin, finish))
-        self.definition = self._definition(subject)
+        self.definition, self.in_body = self._definition(subject)
+        self.inside = frozenset(
+            number for number, site in enumerate(subject.sites) if self.definition and _is_within(site.function, self.definition)
+        )
+        self.watched = self.inside if self.in_body and not self.sites else self.sites
 
     def _definition(self, subject):
+        """Its path, and whether the label lies in its body."""
         if self.sites:
-            return subject.sites[min(self.sites)].function
+            return subject.sites[min(self.sites)].function, True
         headers = [each for each in subject.compiled.definitions if each.header_holds(self.line)]
-        return headers[-1].path if headers else ""
+        if headers:
+            return headers[-1].path, False
+        around = [each for each in subject.compiled.definitions if each.node.lineno <= self.line <= each.node.end_lineno]
+        return (around[-1].path, True) if around else ("", False)
 
 
 def _sites_at(sites, begin, finish):

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import threading
+import weakref
 
 RELEASED = ""
 
@@ -311,7 +312,7 @@ PROBES = {
     "fileinput.FileInput": _file_input,
 }
 
-_known = {}
+_known = weakref.WeakKeyDictionary()  # classes of a module go with the run that made them
 
 
 def probe_for(value):

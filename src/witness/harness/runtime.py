@@ -251,6 +251,7 @@ class Subject:
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
+        self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
         del module
