@@ -6,7 +6,8 @@
 //!
 //! Findings are disjoint: an acquisition has one primary pattern, the first of these that fits.
 //!
-//! 1. `descriptor-not-adopted`: what is held is a raw descriptor or the pipe of a child, whatever path loses it.
+//! 1. `descriptor-not-adopted`: what is held is a raw descriptor or the pipe of a child, whatever path loses it;
+//!    kept on `self` an object has adopted it, and exceptions on the way are those of 5 to 7.
 //! 2. `inline-acquisition`: its value is dropped before any name has held it.
 //! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
@@ -15,8 +16,9 @@
 //! 5. `owner-without-release`: it is kept on `self`, and nobody releases that.
 //! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
-//!    comes from further steps of setting up that nothing guards, or nothing but handing on ever ends the
-//!    obligation; else `release-skipped-on-exception`.
+//!    comes from further steps of setting up that nothing guards, or from any step that nothing guards where no
+//!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
+//!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!

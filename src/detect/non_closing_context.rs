@@ -1,8 +1,8 @@
 //! Entered by a `with` that does not release it, and nothing else does.
 
-use super::report::{acquisition, on_path, participle, related};
+use super::report::{acquisition, finding, on_path, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary};
-use crate::leak::{Finding, Pattern};
+use crate::leak::{Confidence, Finding, Pattern};
 
 pub(super) struct NonClosingContext;
 
@@ -17,13 +17,19 @@ impl PythonResourceDetector for NonClosingContext {
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let pattern = self.info().pattern;
         let reports = primary::all(module, pattern).filter_map(|obligation| {
-            let left = obligation.fate.left_open.as_ref()?;
             let (what, done) = (acquisition(obligation), participle(obligation));
             let message = format!("{what} is never {done}: leaving its `with` ends a transaction only");
-            let mut finding = on_path(module, pattern, obligation, left, message);
+            let (mut finding, entered) = match &obligation.fate.left_open {
+                Some(left) => (on_path(module, pattern, obligation, left, message), left.entered),
+                // Other modules can reach it on `self`.
+                None => {
+                    let kept = finding(pattern, obligation, Confidence::Medium, message);
+                    (kept, obligation.fate.kept_by_with)
+                }
+            };
             finding
                 .related
-                .extend(left.entered.map(|at| related(at, "this `with` does not close it")));
+                .extend(entered.map(|at| related(at, "this `with` does not close it")));
             Some(finding)
         });
         reports.collect()

@@ -21,7 +21,8 @@ impl PythonResourceDetector for PartialAcquisition {
             let skipped = obligation.fate.skipped.as_ref()?;
             let why = ", before anything owns or guards it";
             let mut finding = on_exception(module, pattern, obligation, skipped, why);
-            if obligation.on_self().is_some() && (is_lazy(obligation) || has_an_owner(module, obligation)) {
+            let may_be_released = skipped.kept_on_self && has_an_owner(module, obligation);
+            if obligation.on_self().is_some() && (is_lazy(obligation) || may_be_released) {
                 finding.confidence = Confidence::Low;
             }
             Some(finding)

@@ -38,6 +38,9 @@ pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Opti
         .and_then(|skipped| on_exception(obligation, skipped));
     let is_likely = fate.skipped.is_some_and(|skipped| skipped.grade == Grade::Likely);
     match module.release_of(obligation) {
+        Some(Release::Nowhere | Release::OnlyFinalizer) if fate.kept_by_with.is_some() => {
+            Some(Pattern::NonClosingContext)
+        }
         Some(Release::Nowhere | Release::OnlyFinalizer) => Some(Pattern::OwnerWithoutRelease),
         Some(Release::Maybe) if !is_likely => Some(Pattern::OwnerWithoutRelease),
         Some(_) => on_exception_or_rebound(module, obligation, on_exception, is_likely),
@@ -62,7 +65,8 @@ fn on_exception_or_rebound<'m>(
 fn descriptor(obligation: &Obligation<'_>) -> Option<Pattern> {
     let fate = &obligation.fate;
     let skipped = match obligation.resource.kind.as_str() {
-        "descriptor" => fate.skipped.is_some() && obligation.is_ever_discharged(),
+        // On `self` an object has adopted it.
+        "descriptor" => fate.skipped.is_some() && obligation.is_ever_discharged() && obligation.on_self().is_none(),
         "pipe" => false,
         _ => return None,
     };
@@ -119,9 +123,11 @@ fn on_exception(obligation: &Obligation<'_>, skipped: &Skipped) -> Option<Patter
         return skipped.caught.then_some(Pattern::NeverReleased);
     }
     let only_setup = skipped.cause == Cause::Setup && fate.causes.len() == 1;
+    // What handlers release on exceptions is no end of the use of what is handed on.
+    let is_handed_on = fate.released_at.is_empty() && !fate.moves.is_empty();
     let pattern = if fate.causes.contains(&Cause::Yield) {
         Pattern::GeneratorScope
-    } else if (only_setup && !skipped.past_handlers) || !fate.released {
+    } else if ((only_setup || is_handed_on) && !skipped.past_handlers) || !fate.released {
         Pattern::PartialAcquisition
     } else {
         Pattern::ReleaseSkippedOnException

@@ -79,7 +79,8 @@ pub(super) fn over_an_open_one<'m>(module: &Analysed<'m>, obligation: &Obligatio
         return None;
     }
     let class = module.names.scope(method.class).node?;
-    if method.looks_at(attribute, &mentioning(class, attribute), obligation.span.start) {
+    let stored = method.stores_at(attribute, obligation.span.start);
+    if method.looks_at(attribute, &mentioning(class, attribute), stored) {
         return None;
     }
     let others = || {
@@ -118,6 +119,20 @@ fn method_at<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<M
 }
 
 impl Method<'_> {
+    /// The end of the statement that keeps the handle: until then the older one can be got hold of, as in
+    /// `old, self.file = self.file, fresh`.
+    fn stores_at(&self, attribute: &str, acquired_at: u32) -> u32 {
+        let is_target = |target: &Expr| {
+            let mut inner = Node::Expr(target).descendants().filter_map(Node::as_expr);
+            inner.any(|expr| matches!(expr, Expr::Attribute(node) if node.attr.as_str() == attribute && matches!(node.ctx, ExprContext::Store)))
+        };
+        let stores = self.node.descendants().filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(assign)) if assign.targets.iter().any(is_target) => Some(node.span().end),
+            _ => None,
+        });
+        stores.filter(|end| *end > acquired_at).min().unwrap_or(acquired_at)
+    }
+
     /// Whether it reads the attribute, asks the object something or calls what releases, before `at`.
     fn looks_at(&self, attribute: &str, mentioning: &BTreeSet<&str>, at: u32) -> bool {
         let mut before = self.node.descendants().filter(|node| node.span().start < at);

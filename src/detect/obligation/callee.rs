@@ -73,6 +73,11 @@ const REGISTRARS: [&str; 11] = [
     "addModuleCleanup",
 ];
 
+/// Methods of an `ExitStack` that put something on it, and run none of it.
+const STACKING: [&str; 5] = ["callback", "push", "push_async_callback", "push_async_exit", "pop_all"];
+/// The same of test cases and fixtures.
+const CLEANUPS: [&str; 4] = ["addCleanup", "addAsyncCleanup", "addModuleCleanup", "addfinalizer"];
+
 /// What methods that release their object are called.
 pub(super) const RELEASE_METHODS: [&str; 5] = ["close", "aclose", "shutdown", "quit", "__exit__"];
 
@@ -117,6 +122,29 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Treatment::Keeps;
     }
     by_name(tail, call.func.is_attribute_expr())
+}
+
+/// `stack.callback(os.close, fd)` takes the descriptor over, and cannot fail before it has.
+pub(super) fn only_registers(world: World<'_, '_>, call: &ExprCall) -> bool {
+    let Expr::Attribute(method) = &*call.func else {
+        return false;
+    };
+    let tail = method.attr.as_str();
+    if !STACKING.contains(&tail) {
+        return CLEANUPS.contains(&tail);
+    }
+    let is_stack = |class: String| class.ends_with("ExitStack");
+    world.types().of(&method.value).is_some_and(is_stack) || call.args.first().is_some_and(|one| is_release(world, one))
+}
+
+/// `os.close`, `f.close`
+fn is_release(world: World<'_, '_>, callable: &Expr) -> bool {
+    match world.names.resolve(callable) {
+        Resolved::Qualified(name) if world.table.releases_by_function(&name) => true,
+        _ => callable
+            .as_attribute_expr()
+            .is_some_and(|node| RELEASE_METHODS.contains(&node.attr.as_str())),
+    }
 }
 
 /// `codecs.getwriter("utf-8")` gives a class; what that makes owns the stream.

@@ -261,7 +261,16 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             Outcome::Held(after) => Some(after),
             // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
             Outcome::Released => return self.release(step.span, &before),
-            Outcome::Moved(to) => return self.moved(to),
+            Outcome::Moved(to) => {
+                if let Kind::Bind {
+                    value: Value::Entered(_),
+                    ..
+                } = step.kind
+                {
+                    self.fate.kept_by_with = self.fate.kept_by_with.or(before.entered);
+                }
+                return self.moved(to);
+            }
             Outcome::Lost(how) => {
                 if let (
                     Loss::Replaced,
@@ -413,6 +422,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             cause: state.cause,
             caught,
             past_handlers: trail.past_handlers,
+            kept_on_self: state.on_self().is_some(),
         };
         if state.yielded {
             self.skipped_outside = Some(skipped);

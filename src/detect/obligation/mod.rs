@@ -89,6 +89,8 @@ pub struct Fate<'m> {
     pub moves: Vec<Move<'m>>,
     /// A path without exceptions that ends with the resource held.
     pub left_open: Option<LeftOpen<'m>>,
+    /// The `with` whose target takes it over, though leaving that `with` does not release it.
+    pub kept_by_with: Option<Span>,
     /// The handle that the name which holds it gets instead.
     pub replaced_by: Option<Span>,
     /// A path that an exception takes, and that ends with the resource held: the likeliest one.
@@ -137,6 +139,8 @@ pub struct Skipped {
     pub caught: bool,
     /// It has passed handlers, none of which catches it.
     pub past_handlers: bool,
+    /// `self` has it, and whoever has that object may release it yet.
+    pub kept_on_self: bool,
 }
 
 /// What sort of step raises, from the one that tells least to the one that tells most.
@@ -271,7 +275,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
 fn releases<'m>(world: World<'_, 'm>, obligations: &[Obligation<'m>], owners: &Owners<'m>) -> BTreeMap<Span, Release> {
     let on_self = obligations.iter().filter_map(|obligation| {
         let class = world.names.enclosing_class(obligation.span.start)?;
-        let release = owners.release_of(world, obligation.on_self()?, class);
+        let release = owners.release_of(world, obligation.on_self()?, class, &obligation.resource);
         Some((obligation.span, release))
     });
     on_self.collect()

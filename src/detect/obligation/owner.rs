@@ -43,6 +43,8 @@ pub(super) struct Owners<'m> {
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
     /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
     released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
+    /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
+    entered: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
@@ -92,7 +94,11 @@ impl<'m> Owners<'m> {
                 }
             }
             Node::WithItem(WithItem { context_expr, .. }) => {
-                self.releases(world, context_expr, context_expr.start().to_u32());
+                let at = context_expr.start().to_u32();
+                let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+                for attribute in self.attributes(world, context_expr) {
+                    self.entered.entry(attribute).or_default().insert(function);
+                }
             }
             Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
             Node::Stmt(Stmt::Return(node)) => self.expose(world, node.value.as_deref()),
@@ -147,17 +153,30 @@ impl<'m> Owners<'m> {
         }
     }
 
+    /// The functions in which the holder is released, if a `with` does it or does not.
+    fn releasing(&self, holder: Holder<'m>, with_releases: bool) -> BTreeSet<ScopeId> {
+        let entered = self.entered.get(&holder).filter(|_| with_releases);
+        let released = self.released.get(&holder);
+        released.into_iter().chain(entered).flatten().copied().collect()
+    }
+
     /// Whether something releases the attribute in which an obligation ends.
-    pub(super) fn release_of(&self, world: World<'_, '_>, attribute: &'m str, class: ScopeId) -> Release {
+    pub(super) fn release_of(
+        &self,
+        world: World<'_, '_>,
+        attribute: &'m str,
+        class: ScopeId,
+        resource: &Resource,
+    ) -> Release {
         let holder = Holder::Attribute(attribute);
-        let functions = self.released.get(&holder);
+        let functions = self.releasing(holder, resource.with_releases);
+        let any = self.releasing(Holder::AnyOf(class), resource.with_releases);
         let is_finalizer = |scope: &ScopeId| world.names.scope(*scope).qualname.ends_with(".__del__");
-        match functions {
-            _ if self.released.contains_key(&Holder::AnyOf(class)) => Release::Somewhere,
-            Some(functions) if !functions.iter().all(is_finalizer) => Release::Somewhere,
-            Some(_) => Release::OnlyFinalizer,
-            None if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
-            None => Release::Nowhere,
+        match functions.is_empty() {
+            _ if !any.is_empty() || !functions.iter().all(is_finalizer) => Release::Somewhere,
+            false => Release::OnlyFinalizer,
+            true if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
+            true => Release::Nowhere,
         }
     }
 
@@ -176,7 +195,7 @@ impl<'m> Owners<'m> {
             return None;
         }
         let has = |method: &str| method_of(world, class, method).is_some();
-        let mut release: Vec<String> = self.methods_releasing(world, class, attribute);
+        let mut release: Vec<String> = self.methods_releasing(world, class, obligation, attribute);
         let with_releases = has("__exit__") || has("__aexit__");
         let registered = release.iter().any(|method| self.registered.contains(method.as_str()));
         if registered || (release.is_empty() && !with_releases) {
@@ -202,14 +221,20 @@ impl<'m> Owners<'m> {
     }
 
     /// The public ways to release: methods that do it, and methods that call those.
-    fn methods_releasing(&self, world: World<'_, '_>, class: ScopeId, attribute: &'m str) -> Vec<String> {
+    fn methods_releasing(
+        &self,
+        world: World<'_, '_>,
+        class: ScopeId,
+        obligation: &Obligation<'m>,
+        attribute: &'m str,
+    ) -> Vec<String> {
         let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
             return Vec::new();
         };
-        let functions = self.released.get(&Holder::Attribute(attribute));
+        let functions = self.releasing(Holder::Attribute(attribute), obligation.resource.with_releases);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
-            scope.is_some_and(|scope| functions.is_some_and(|functions| functions.contains(&scope)))
+            scope.is_some_and(|scope| functions.contains(&scope))
         };
         let methods: Vec<_> = node
             .body

@@ -4,7 +4,7 @@
 use super::bind::displays;
 use super::effect::Setting;
 use super::state::State;
-use super::{Grade, World, acquire};
+use super::{Grade, World, acquire, callee};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -329,6 +329,9 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         Expr::Name(name) => name.id.as_str(),
         _ => return Grade::Likely,
     };
+    if callee::only_registers(world, call) {
+        return Grade::Nothing;
+    }
     if let Expr::Attribute(method) = &*call.func {
         let quiet = resource.quiet.iter().any(|quiet| quiet == tail);
         if quiet && state.holds(&method.value).is_some() {

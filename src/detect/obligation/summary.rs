@@ -13,6 +13,9 @@ use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
 use crate::python::{Node, Resolved, ScopeId};
 
+/// How many methods that call one another are looked through for a release.
+const MAX_HELPERS: u32 = 3;
+
 /// What has been found out so far; parameters are looked into when a call hands them something.
 #[derive(Default)]
 pub(in crate::detect) struct Summaries {
@@ -106,21 +109,75 @@ pub(super) fn is_class_attribute(world: World<'_, '_>, func: &Expr) -> bool {
         })
 }
 
-/// Whether the method of the class is one that releases what `self` keeps under this name.
+/// Whether the method of the class is one that releases what `self` keeps under this name, by itself or by
+/// another method that it calls.
 pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str) -> bool {
     let class = world.names.enclosing_class(method.start().to_u32());
-    let Some(method) = class.and_then(|class| method_of(world, class, &method.attr)) else {
+    class.is_some_and(|class| method_releases(world, (class, method.attr.as_str()), attribute, MAX_HELPERS))
+}
+
+fn method_releases(world: World<'_, '_>, method: (ScopeId, &str), attribute: &str, depth: u32) -> bool {
+    let (Some(rest), Some(local)) = (depth.checked_sub(1), method_of(world, method.0, method.1)) else {
         return false;
     };
-    let mut inner = Node::Stmt(method.statement).descendants().filter_map(Node::as_expr);
-    inner.any(|expr| {
-        let Expr::Attribute(release) = expr else { return false };
-        let on = release
-            .value
-            .as_attribute_expr()
-            .filter(|on| on.attr.as_str() == attribute);
-        on.is_some() && super::callee::RELEASE_METHODS.contains(&release.attr.as_str())
+    let names = names_for(local.statement, attribute);
+    let stands_for = |expr: &Expr| match expr {
+        Expr::Attribute(node) => node.attr.as_str() == attribute,
+        Expr::Name(name) => names.contains(name.id.as_str()),
+        _ => false,
+    };
+    let mut inner = Node::Stmt(local.statement).descendants().filter_map(Node::as_expr);
+    inner.any(|expr| match expr {
+        Expr::Attribute(node) if super::callee::RELEASE_METHODS.contains(&node.attr.as_str()) => {
+            stands_for(&node.value)
+        }
+        Expr::Call(call) if call.args.iter().any(stands_for) => releases_argument(world, &call.func),
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(node) if node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self") => {
+                method_releases(world, (method.0, node.attr.as_str()), attribute, rest)
+            }
+            _ => false,
+        },
+        _ => false,
     })
+}
+
+/// `os.close(fd)`, `close_quietly(f)`
+fn releases_argument(world: World<'_, '_>, func: &Expr) -> bool {
+    match world.names.resolve(func) {
+        Resolved::Qualified(name) => world.table.releases_by_function(&name),
+        _ => super::callee::names_a_release(super::tail(func)),
+    }
+}
+
+/// The names that a method gives to the attribute: `f, self._f = self._f, None`.
+fn names_for<'m>(method: &'m Stmt, attribute: &str) -> BTreeSet<&'m str> {
+    let mut names = BTreeSet::new();
+    let mut note = |target: &'m Expr, value: &Expr| {
+        if let (Expr::Name(name), Expr::Attribute(node)) = (target, value)
+            && node.attr.as_str() == attribute
+        {
+            names.insert(name.id.as_str());
+        }
+    };
+    for node in Node::Stmt(method).descendants() {
+        match node {
+            Node::Stmt(Stmt::Assign(node)) => {
+                for target in &node.targets {
+                    match (target, &*node.value) {
+                        (Expr::Tuple(targets), Expr::Tuple(values)) => {
+                            let pairs = targets.elts.iter().zip(&values.elts);
+                            pairs.for_each(|(target, value)| note(target, value));
+                        }
+                        (target, value) => note(target, value),
+                    }
+                }
+            }
+            Node::Expr(Expr::NamedExpr(node)) => note(&node.target, &node.value),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn has_decorator(def: Def<'_>, name: &str) -> bool {
