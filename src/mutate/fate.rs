@@ -46,7 +46,7 @@ pub(super) fn fate_of(facts: &Facts<'_>, held: Held<'_>) -> Option<Fate> {
         seen: [vec![false; graph.steps.len()], vec![false; graph.steps.len()]],
         open: Vec::new(),
     };
-    for start in starts {
+    for start in held_from(&graph, held, starts) {
         let bound = graph.out(start).iter().filter(|edge| edge.kind != EdgeKind::Exception);
         walk.open.extend(bound.map(|edge| (edge.to, false)));
     }
@@ -54,6 +54,23 @@ pub(super) fn fate_of(facts: &Facts<'_>, held: Held<'_>) -> Option<Fate> {
         walk.step(step, raised, &mut fate)?;
     }
     Some(fate)
+}
+
+/// The steps behind which it is held: those that bind it, or that make it open something at last. Whom
+/// it is given to may have done that, too.
+fn held_from(graph: &Graph<'_>, held: Held<'_>, bound: Vec<StepId>) -> Vec<StepId> {
+    if held.resource.opened_by.is_empty() {
+        return bound;
+    }
+    let opens = |id: &StepId| match &graph.step(*id).kind {
+        Kind::Evaluate(Expr::Call(call)) => {
+            let own = matches!(&*call.func, Expr::Attribute(method)
+                if is_name(&method.value, held.name) && held.resource.opened_by.iter().any(|name| *name == *method.attr));
+            own || call.args.iter().any(|arg| is_name(arg, held.name))
+        }
+        _ => false,
+    };
+    graph.ids().filter(opens).collect()
 }
 
 /// Whether the step gives the acquisition its name.
