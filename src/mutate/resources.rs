@@ -42,6 +42,9 @@ pub(super) struct Resource {
     /// The methods before which it holds nothing; empty where the call itself acquires.
     #[serde(default)]
     pub(super) opened_by: Vec<String>,
+    /// Those that open it first and go on, so that it is open if they fail.
+    #[serde(default)]
+    pub(super) opened_within: Vec<String>,
 }
 
 /// What the end of a `with` does to the resource.
@@ -225,7 +228,9 @@ const FILEOBJ: [(&str, usize); 4] = [
 ];
 
 /// What paths have not, and streams have.
-const STREAM_METHODS: [&str; 6] = ["fileno", "flush", "read", "seek", "tell", "write"];
+const STREAM_METHODS: [&str; 9] = [
+    "fileno", "flush", "getvalue", "read", "readline", "seek", "tell", "truncate", "write",
+];
 
 /// `run.seek(0)` says that `run` is no path.
 fn is_used_as_stream(facts: &Facts<'_>, expr: &Expr) -> bool {
