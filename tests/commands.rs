@@ -279,6 +279,17 @@ fn the_embedded_corpus_meets_its_own_demands() {
 }
 
 #[test]
+fn modifiers_are_listed_and_explained() {
+    let folder = Folder::new();
+    let listed = folder.run("list mutators", 0).stdout;
+    for modifier in ["silence-noqa", "swallow-exception"] {
+        assert!(listed.contains(modifier), "{listed}");
+        let page = folder.run(&format!("explain {modifier}"), 0).stdout;
+        assert!(page.starts_with(&format!("# {modifier}\n")), "{page}");
+    }
+}
+
+#[test]
 fn help_has_examples_for_every_command() {
     let folder = Folder::new();
     for command in [

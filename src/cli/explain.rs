@@ -1,4 +1,4 @@
-//! `leakbench explain`: a mutator, a pattern, a detector, or one mutant of a record.
+//! `leakbench explain`: a mutator, a modifier, a pattern, a detector, or one mutant of a record.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use crate::console;
 use crate::detect::{Suite, explain, suites};
 use crate::leak::Pattern;
+use crate::mutate::MODIFIERS;
 use crate::record::row::{MutantRow, OutcomeRow, split};
 use crate::record::{Record, read_edits};
 use crate::report::diff::unified;
@@ -22,7 +23,7 @@ use crate::report::{Column, Grid, Style};
     leakbench explain 4be1c0ffee12 --record results/base"
 )]
 pub(super) struct Explain {
-    /// A mutator, a pattern, a detector, or a mutant's twelve hex digits
+    /// A mutator, a modifier, a pattern, a detector, or a mutant's twelve hex digits
     id: String,
     /// The record that has the mutant
     #[arg(long, value_name = "DIR", default_value = "results/latest")]
@@ -39,6 +40,8 @@ impl Explain {
         let suites = suites();
         let shown = if let Some(page) = pages.get(&self.id) {
             page.text.clone()
+        } else if let Some(modifier) = MODIFIERS.iter().find(|modifier| modifier.id == self.id) {
+            modifier.text.to_owned()
         } else if let Ok(pattern) = pattern {
             pattern_text(pattern)
         } else if let Some(suite) = suites.iter().find(|suite| suite.id == self.id) {
@@ -48,11 +51,12 @@ impl Explain {
         } else {
             let ids = pages.list().iter().map(|page| page.id.as_str());
             let ids = ids
+                .chain(MODIFIERS.iter().map(|modifier| modifier.id))
                 .chain(Pattern::ALL.map(Pattern::id))
                 .chain(suites.iter().map(|suite| suite.id));
             let hint = suggestion(&self.id, ids);
             return Err(Failure::usage(format!(
-                "{:?} is no mutator, pattern, detector or mutant{hint}",
+                "{:?} is no mutator, modifier, pattern, detector or mutant{hint}",
                 self.id
             )));
         };
@@ -106,6 +110,7 @@ fn facts(mutant: &MutantRow) -> String {
             let _ = writeln!(text, "  {name:<12}{value}");
         }
     };
+    line("modifier", &mutant.modifier);
     line("pattern", &mutant.pattern);
     line("resource", &mutant.resource);
     line("where", &format!("{}/{}:{}", mutant.corpus, mutant.module, mutant.line));

@@ -10,9 +10,10 @@ use super::exit::{Exit, Failure};
 use crate::console;
 use crate::detect::suites;
 use crate::leak::Pattern;
+use crate::mutate::MODIFIERS;
 use crate::report::{Column, Grid, Style};
 
-/// Lists mutators, patterns or detectors
+/// Lists mutators with their modifiers, patterns or detectors
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  leakbench list mutators\n  leakbench list patterns --format json")]
 pub(super) struct List {
@@ -77,6 +78,11 @@ impl List {
                 "built_in": page.built_in,
                 "summary": page.summary,
             }));
+        }
+        for modifier in &MODIFIERS {
+            let row = [modifier.id, "modifier", "that of the leak", "as the leak"];
+            grid.rows.push(row.map(str::to_owned).to_vec());
+            values.push(json!({ "id": modifier.id, "effect": "modifier", "built_in": true }));
         }
         Ok((grid, values))
     }

@@ -46,14 +46,42 @@ pub(super) fn fate_of(facts: &Facts<'_>, held: Held<'_>) -> Option<Fate> {
         seen: [vec![false; graph.steps.len()], vec![false; graph.steps.len()]],
         open: Vec::new(),
     };
-    for start in starts {
-        let bound = graph.out(start).iter().filter(|edge| edge.kind != EdgeKind::Exception);
-        walk.open.extend(bound.map(|edge| (edge.to, false)));
+    for (start, raising) in held_from(&graph, held, starts) {
+        for edge in graph.out(start) {
+            let raised = edge.kind == EdgeKind::Exception;
+            if raising || !raised {
+                walk.open.push((edge.to, raised));
+            }
+        }
     }
     while let Some((step, raised)) = walk.open.pop() {
         walk.step(step, raised, &mut fate)?;
     }
     Some(fate)
+}
+
+/// The steps behind which it is held, and whether it is when they raise: those that bind it, or that make
+/// it open something at last. Whom it is given to may have done that, too.
+fn held_from(graph: &Graph<'_>, held: Held<'_>, bound: Vec<StepId>) -> Vec<(StepId, bool)> {
+    let resource = held.resource;
+    if resource.opened_by.is_empty() {
+        return bound.into_iter().map(|id| (id, false)).collect();
+    }
+    let opens = |id: StepId| {
+        let Kind::Evaluate(Expr::Call(call)) = &graph.step(id).kind else {
+            return None;
+        };
+        let (own, goes_on) = match &*call.func {
+            Expr::Attribute(method) if is_name(&method.value, held.name) => {
+                let among = |names: &[String]| names.iter().any(|name| *name == *method.attr);
+                (among(&resource.opened_by), among(&resource.opened_within))
+            }
+            _ => (false, false),
+        };
+        let given = call.args.iter().any(|arg| is_name(arg, held.name));
+        (own || goes_on || given).then_some((id, goes_on || given))
+    };
+    graph.ids().filter_map(opens).collect()
 }
 
 /// Whether the step gives the acquisition its name.

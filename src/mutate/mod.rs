@@ -35,6 +35,7 @@ mod unify;
 
 pub use draft::{Declined, declined, mutants_of};
 pub use index::Index;
+pub use modifier::{MODIFIERS, Modifier};
 pub use mutant::{Mutant, Twin};
 pub use page::{Page, PageError, Pages};
 pub use resources::acquiring_callables;

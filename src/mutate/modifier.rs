@@ -15,6 +15,28 @@ use crate::python::flow::{has_yield, leaves_early, may_raise};
 use crate::python::span::offset;
 use crate::python::{Edit, Edits, Module, Node, Piece, Source, Span};
 
+/// What one is, for those who ask.
+pub struct Modifier {
+    pub id: &'static str,
+    /// The page with its cases.
+    pub text: &'static str,
+}
+
+/// All of them, in the order of their names.
+pub const MODIFIERS: [Modifier; 2] = [
+    Modifier {
+        id: SILENCE,
+        text: include_str!("../../mutators/modifiers/silence-noqa.md"),
+    },
+    Modifier {
+        id: SWALLOW,
+        text: include_str!("../../mutators/modifiers/swallow-exception.md"),
+    },
+];
+
+const SILENCE: &str = "silence-noqa";
+const SWALLOW: &str = "swallow-exception";
+
 /// Every modifier that fits a leak draft, laid on top of it.
 pub(super) fn modified(base: &Draft, original: &Module, index: &Index) -> Vec<Draft> {
     if base.label.effect != Effect::Leak {
@@ -25,8 +47,8 @@ pub(super) fn modified(base: &Draft, original: &Module, index: &Index) -> Vec<Dr
         return Vec::new();
     };
     let edits = [
-        ("silence-noqa", silence_noqa(&mutant, &base.label)),
-        ("swallow-exception", swallow_exception(&mutant, &base.label, index)),
+        (SILENCE, silence_noqa(&mutant, &base.label)),
+        (SWALLOW, swallow_exception(&mutant, &base.label, index)),
     ];
     let drafts = edits.into_iter().filter_map(|(name, edits)| {
         let edits = edits?;

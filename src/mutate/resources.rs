@@ -39,6 +39,12 @@ pub(super) struct Resource {
     never_writes: bool,
     #[serde(default)]
     adopts: bool,
+    /// The methods before which it holds nothing; empty where the call itself acquires.
+    #[serde(default)]
+    pub(super) opened_by: Vec<String>,
+    /// Those that open it first and go on, so that it is open if they fail.
+    #[serde(default)]
+    pub(super) opened_within: Vec<String>,
 }
 
 /// What the end of a `with` does to the resource.
@@ -197,19 +203,47 @@ fn borrows_descriptor(call: &ExprCall) -> bool {
     keyword || number || call.args.first().is_some_and(|arg| is_method_call(arg, "fileno"))
 }
 
-/// `ZipFile(BytesIO(data))`, `GzipFile(fileobj=raw)`: they read from a stream that is another's, or
+/// `ZipFile(BytesIO(data))`, `GzipFile("", "wb", 9, raw)`: they read from a stream that is another's, or
 /// that holds nothing. `open` takes no streams.
 fn wraps_stream(facts: &Facts<'_>, call: &ExprCall) -> bool {
     let keyword = call
         .keywords
         .iter()
         .any(|keyword| keyword.arg.as_deref() == Some("fileobj"));
-    let opens_paths = facts
-        .names
-        .resolve(&call.func)
-        .qualified()
-        .is_some_and(|name| OPEN.contains(&name));
-    keyword || !opens_paths && call.args.first().is_some_and(|arg| is_stream(facts, arg))
+    let resolved = facts.names.resolve(&call.func);
+    let callee = resolved.qualified().unwrap_or_default();
+    let given = FILEOBJ
+        .iter()
+        .any(|(name, at)| *name == callee && call.args.len() > *at);
+    let streams = |arg: &Expr| is_stream(facts, arg) || is_used_as_stream(facts, arg);
+    keyword || given || !OPEN.contains(&callee) && call.args.first().is_some_and(streams)
+}
+
+/// Where they take a stream in a place of its own.
+const FILEOBJ: [(&str, usize); 4] = [
+    ("gzip.GzipFile", 3),
+    ("tarfile.open", 2),
+    ("tarfile.TarFile", 2),
+    ("tarfile.TarFile.open", 2),
+];
+
+/// What paths have not, and streams have.
+const STREAM_METHODS: [&str; 9] = [
+    "fileno", "flush", "getvalue", "read", "readline", "seek", "tell", "truncate", "write",
+];
+
+/// `run.seek(0)` says that `run` is no path.
+fn is_used_as_stream(facts: &Facts<'_>, expr: &Expr) -> bool {
+    let Expr::Name(name) = expr else { return false };
+    let scope = facts.names.scope_at(name.range.start().to_u32());
+    facts.module.nodes().filter_map(Node::as_expr).any(|used| match used {
+        Expr::Attribute(node) => {
+            STREAM_METHODS.contains(&node.attr.as_str())
+                && matches!(&*node.value, Expr::Name(other) if other.id == name.id)
+                && facts.names.scope_at(node.range.start().to_u32()) == scope
+        }
+        _ => false,
+    })
 }
 
 const OPEN: [&str; 3] = ["builtins.open", "io.open", "codecs.open"];
