@@ -156,7 +156,7 @@ fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
     let seen = pooled.filter(|line| line.count("n_witnessed") > 0);
     let note = |line: &ScoreLine| {
         format!(
-            "{}: recall {} on the {} of {} leaks that a run of the code has shown (`leakbench verify`)",
+            "{}: recall {} on the {} of {} leaks that `leakbench verify` has shown by a run",
             line.detector,
             short(line.ratio("recall_witnessed")),
             line.count("n_witnessed"),
