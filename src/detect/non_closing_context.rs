@@ -16,21 +16,20 @@ impl PythonResourceDetector for NonClosingContext {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let pattern = self.info().pattern;
-        let reports = primary::all(module, pattern).filter_map(|obligation| {
+        let reports = primary::all(module, pattern).map(|obligation| {
             let (what, done) = (acquisition(obligation), participle(obligation));
             let message = format!("{what} is never {done}: leaving its `with` ends a transaction only");
-            let (mut finding, entered) = match &obligation.fate.left_open {
-                Some(left) => (on_path(module, pattern, obligation, left, message), left.entered),
+            let (mut finding, entered) = if let Some(left) = &obligation.fate.left_open {
+                (on_path(module, pattern, obligation, left, message), left.entered)
+            } else {
                 // Other modules can reach it on `self`.
-                None => {
-                    let kept = finding(pattern, obligation, Confidence::Medium, message);
-                    (kept, obligation.fate.kept_by_with)
-                }
+                let kept = finding(pattern, obligation, Confidence::Medium, message);
+                (kept, obligation.fate.kept_by_with)
             };
             finding
                 .related
                 .extend(entered.map(|at| related(at, "this `with` does not close it")));
-            Some(finding)
+            finding
         });
         reports.collect()
     }

@@ -153,7 +153,7 @@ fn releases_argument(world: World<'_, '_>, func: &Expr) -> bool {
 /// The names that a method gives to the attribute: `f, self._f = self._f, None`.
 fn names_for<'m>(method: &'m Stmt, attribute: &str) -> BTreeSet<&'m str> {
     let mut names = BTreeSet::new();
-    let mut note = |target: &'m Expr, value: &Expr| {
+    let mut collect = |target: &'m Expr, value: &Expr| {
         if let (Expr::Name(name), Expr::Attribute(node)) = (target, value)
             && node.attr.as_str() == attribute
         {
@@ -167,13 +167,13 @@ fn names_for<'m>(method: &'m Stmt, attribute: &str) -> BTreeSet<&'m str> {
                     match (target, &*node.value) {
                         (Expr::Tuple(targets), Expr::Tuple(values)) => {
                             let pairs = targets.elts.iter().zip(&values.elts);
-                            pairs.for_each(|(target, value)| note(target, value));
+                            pairs.for_each(|(target, value)| collect(target, value));
                         }
-                        (target, value) => note(target, value),
+                        (target, value) => collect(target, value),
                     }
                 }
             }
-            Node::Expr(Expr::NamedExpr(node)) => note(&node.target, &node.value),
+            Node::Expr(Expr::NamedExpr(node)) => collect(&node.target, &node.value),
             _ => {}
         }
     }
