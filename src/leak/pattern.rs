@@ -17,11 +17,26 @@ pub enum Pattern {
     HandleReturned,
     GeneratorScope,
     OwnerWithoutRelease,
+    IncompleteRelease,
+    FragileRelease,
+    FinalizerCleanup,
+    HeldGlobally,
+    LockNotReleased,
+    TempLeftBehind,
+    ChildNotReaped,
+    ThreadNotJoined,
+    PoolNotShutDown,
+    AsyncResourceNotClosed,
+    DanglingTask,
+    ReferenceCycle,
+    UnboundedCache,
+    UnboundedCollection,
+    RegistrationNeverRemoved,
 }
 
 impl Pattern {
     /// In the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 26] = [
         Self::NeverReleased,
         Self::InlineAcquisition,
         Self::ReleaseSkippedOnException,
@@ -33,6 +48,21 @@ impl Pattern {
         Self::HandleReturned,
         Self::GeneratorScope,
         Self::OwnerWithoutRelease,
+        Self::IncompleteRelease,
+        Self::FragileRelease,
+        Self::FinalizerCleanup,
+        Self::HeldGlobally,
+        Self::LockNotReleased,
+        Self::TempLeftBehind,
+        Self::ChildNotReaped,
+        Self::ThreadNotJoined,
+        Self::PoolNotShutDown,
+        Self::AsyncResourceNotClosed,
+        Self::DanglingTask,
+        Self::ReferenceCycle,
+        Self::UnboundedCache,
+        Self::UnboundedCollection,
+        Self::RegistrationNeverRemoved,
     ];
 
     pub const fn id(self) -> &'static str {
@@ -101,6 +131,69 @@ impl Pattern {
                 "owner-without-release",
                 &[772, 404],
                 "kept by an object whose release is missing or that nobody releases",
+            ),
+            Self::IncompleteRelease => (
+                "incomplete-release",
+                &[459],
+                "released in part: a release method lets go of some of what its object holds, not of all",
+            ),
+            Self::FragileRelease => (
+                "fragile-release",
+                &[460, 1341],
+                "released by steps of which one that fails, or a second call, keeps the others from running",
+            ),
+            Self::FinalizerCleanup => (
+                "finalizer-cleanup",
+                &[772, 568],
+                "released by a finalizer alone, which runs at an unknown time or never",
+            ),
+            Self::HeldGlobally => (
+                "held-globally",
+                &[772],
+                "kept by the module or a class for the life of the process, and nothing ever releases it",
+            ),
+            Self::LockNotReleased => (
+                "lock-not-released",
+                &[667, 772],
+                "acquired, and some path leaves without releasing the lock",
+            ),
+            Self::TempLeftBehind => (
+                "temp-left-behind",
+                &[459],
+                "a temporary file or folder that on some path nobody removes",
+            ),
+            Self::ChildNotReaped => ("child-not-reaped", &[772], "a child process that nobody waits for"),
+            Self::ThreadNotJoined => ("thread-not-joined", &[772], "a thread that nobody stops or joins"),
+            Self::PoolNotShutDown => (
+                "pool-not-shut-down",
+                &[772],
+                "a pool or executor that is kept and never shut down",
+            ),
+            Self::AsyncResourceNotClosed => (
+                "async-resource-not-closed",
+                &[772],
+                "an asynchronous resource or generator that nobody closes, or whose close nobody awaits",
+            ),
+            Self::DanglingTask => ("dangling-task", &[772], "a task that nobody holds, awaits or cancels"),
+            Self::ReferenceCycle => (
+                "reference-cycle",
+                &[401],
+                "an object that reaches itself, so that only the cyclic collector can free it",
+            ),
+            Self::UnboundedCache => (
+                "unbounded-cache",
+                &[401, 770],
+                "a cache that keeps every key it was ever asked for",
+            ),
+            Self::UnboundedCollection => (
+                "unbounded-collection",
+                &[401, 770],
+                "a long-lived collection that only grows",
+            ),
+            Self::RegistrationNeverRemoved => (
+                "registration-never-removed",
+                &[401],
+                "registered with something that outlives it, and never taken out again",
             ),
         }
     }
