@@ -125,14 +125,38 @@ pub(super) fn input(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     }
 }
 
-/// `parameter($x)`: a parameter of the function around the site, and bound by nothing else.
+/// `parameter($x)`: a parameter of the function around the site, and bound by nothing else. `parameter($x, $a)`:
+/// and all that the call `$a` does with it is to take it as an argument, or to be a method of it.
 pub(super) fn parameter(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(name) = scene.word(arguments, 0) else {
         return Truth::Unknown;
     };
     let names = &scene.facts.names;
     let bindings = names.bindings(&name, names.scope_at(scene.at().start));
-    matches!(bindings, [only] if matches!(only.kind, BindingKind::Parameter(_))).into()
+    let is_parameter = matches!(bindings, [only] if matches!(only.kind, BindingKind::Parameter(_)));
+    let is_taken = arguments.len() < 2 || scene.expr(arguments, 1).is_some_and(|call| takes(call, &name));
+    (is_parameter && is_taken).into()
+}
+
+/// Whether every mention of the name in the call is an argument or its object.
+fn takes(acquire: &Expr, name: &str) -> bool {
+    let Expr::Call(call) = acquire else { return false };
+    let is_it = |expr: &Expr| matches!(expr, Expr::Name(found) if &*found.id == name);
+    let object = match &*call.func {
+        Expr::Attribute(method) => Some(&*method.value),
+        _ => None,
+    };
+    let values = call
+        .args
+        .iter()
+        .chain(call.keywords.iter().map(|keyword| &keyword.value));
+    let taken = values.chain(object).filter(|value| is_it(value)).count();
+    let mentions = Node::Expr(acquire)
+        .descendants()
+        .filter_map(Node::as_expr)
+        .filter(|expr| is_it(expr))
+        .count();
+    taken == mentions
 }
 
 /// Whether a name belongs to a function or class and not to the module.

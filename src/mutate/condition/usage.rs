@@ -148,24 +148,24 @@ fn is_descriptor_of(expr: &Expr, name: &str) -> bool {
     matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "fileno" && is_name(&method.value, name))
 }
 
-/// `rebound($n, $$b)`: stored or deleted in the block; unknown where another function stores it.
+/// `rebound($n, $$b)`: stored or deleted there; without a block, anywhere in the function but at the site.
 pub(super) fn rebound(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let (Some(name), Some(value)) = (scene.word(arguments, 0), scene.value(arguments, 1)) else {
+    let Some(name) = scene.word(arguments, 0) else {
         return Truth::Unknown;
     };
-    let Some(block) = value
-        .nodes()
-        .first()
-        .and_then(|first| Some(first.span().cover(value.nodes().last()?.span())))
-    else {
-        return Truth::No;
+    let (block, inside) = match scene.value(arguments, 1) {
+        Some(value) => match value.nodes().split_first() {
+            Some((first, rest)) => (first.span().cover(rest.last().unwrap_or(first).span()), true),
+            None => return Truth::No,
+        },
+        None if arguments.len() > 1 => return Truth::Unknown,
+        None => (scene.at(), false),
     };
-    let scope = scene.facts.names.scope_at(block.start);
-    let stores = scene.facts.names.stores(&name, scope);
+    let stores = scene.facts.names.stores(&name, scene.facts.names.scope_at(block.start));
     if stores.iter().any(|store| store.nested) {
         return Truth::Unknown;
     }
-    stores.iter().any(|store| block.contains(store.span)).into()
+    stores.iter().any(|store| block.contains(store.span) == inside).into()
 }
 
 /// Methods and functions that keep what they are given.
