@@ -389,7 +389,7 @@ pub(super) fn only_reads(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) 
     (!other).into()
 }
 
-/// `subprocess.run(…, stdin=handle)`, `fcntl.flock(handle, …)`
+/// `subprocess.run(…, stdin=handle)`, `fcntl.flock(handle, …)`, `connection.sendfile(handle)`
 fn needs_descriptor(facts: &Facts<'_>, call: &ExprCall, name: &str) -> bool {
     let stream = |keyword: &Keyword| matches!(keyword.arg.as_deref(), Some("stdin" | "stdout" | "stderr"));
     let redirected = call
@@ -402,7 +402,8 @@ fn needs_descriptor(facts: &Facts<'_>, call: &ExprCall, name: &str) -> bool {
             .iter()
             .any(|module| function.starts_with(module))
     });
-    redirected || system && call.args.iter().any(|arg| is_name(arg, name))
+    let sent = matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "sendfile");
+    redirected || (system || sent) && call.args.iter().any(|arg| is_name(arg, name))
 }
 
 pub(in crate::mutate) fn is_name(expr: &Expr, name: &str) -> bool {
