@@ -11,7 +11,7 @@
 //! 2. `inline-acquisition`: its value is dropped before any name has held it.
 //! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
-//!    release; `release-skipped-on-path` if another normal path releases it or hands it on; else `never-released`.
+//!    release; `release-skipped-on-path` if another path releases it or a normal one hands it on; else `never-released`.
 //! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
 //! 5. `owner-without-release`: it is kept on `self`, and nobody releases that.
 //! 6. `rebound-while-open`: it is kept on `self` over one that may be open.

@@ -87,7 +87,7 @@ fn on_normal_path(module: &Analysed<'_>, obligation: &Obligation<'_>, left: &Lef
     {
         return Pattern::ReboundWhileOpen;
     }
-    if discharged {
+    if discharged || fate.released {
         Pattern::ReleaseSkippedOnPath
     } else {
         Pattern::NeverReleased
