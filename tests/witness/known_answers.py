@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import tempfile
+import time
 import unittest
 import warnings
 
@@ -68,7 +69,7 @@ class Memory(unittest.TestCase):
 DRIVER = "import m\n\ndef reads(box):\n    m.f(box.write('a', '12'))\n"
 
 
-class Mutants(unittest.TestCase):
+class Answers:
     """What is said of a label."""
 
     def check(self, text, label, outcome, pattern="never-released", effect="leak", driver=DRIVER, entered=None):
@@ -77,6 +78,10 @@ class Mutants(unittest.TestCase):
         said = child.in_child(lambda: mutant.mutant_report(asked), mutant.broken, 30)
         self.assertEqual(said["outcome"], outcome, said)
         return said
+
+
+class Mutants(Answers, unittest.TestCase):
+    """Handles."""
 
     def test_a_leak_at_the_label(self):
         said = self.check("# ä\ndef f(p):\n    g = open(p)\n    return g.read()\n", "open(p)", "leaks")
@@ -148,6 +153,91 @@ class Mutants(unittest.TestCase):
         self.assertIn("ZeroDivisionError", said["reason"])
 
 
+class StateMutants(Answers, unittest.TestCase):
+    """What is left is not a handle."""
+
+    def check_lock(self, body, label, outcome, effect="leak"):
+        text = "import os, threading\nL = threading.Lock()\n\ndef f(p):\n" + "".join(f"    {line}\n" for line in body.split("|"))
+        return self.check(text, label, outcome, "lock-not-released", effect)
+
+    def test_a_lock_is_held(self):
+        said = self.check_lock("L.acquire()|os.stat(p)", "L.acquire()", "leaks")
+        self.assertEqual((said["signals"], said["place"]), (["lock"], "reads: nothing is made to fail: lock, held, acquired at line 5"))
+        self.check_lock("L.acquire()|os.stat(p)|L.release()", "L.acquire()", "leaks")
+        self.check_lock("L.acquire()|try:|    os.stat(p)|finally:|    L.release()", "L.acquire()", "clean", "safe")
+
+    def test_another_acquire_of_the_lock_is_not_the_labels(self):
+        body = "L.acquire()|try:|    os.stat(p)|finally:|    L.release()|L.acquire(True)|os.stat(p)|L.release()"
+        self.check_lock(body, "L.acquire()", "clean")
+        self.check_lock(body, "L.acquire(True)", "leaks")
+
+    def test_where_nothing_can_fail_nothing_is_refuted(self):
+        self.check_lock("L.acquire()|len(p)|L.release()", "L.acquire()", "not-exercised")
+
+    def test_who_waits_for_the_lock_does_not_wait_long(self):
+        began = time.monotonic()
+        self.check_lock("L.acquire()|os.stat(p)|with L:|    pass", "L.acquire()", "leaks")
+        self.assertLess(time.monotonic() - began, 2.5)
+
+    def test_a_temporary_file_is_left_wherever_it_was_made(self):
+        text = "import os, tempfile\n\ndef f(p):\n    n, t = tempfile.mkstemp(dir=os.path.dirname(p))\n    os.close(n)\n    os.stat(p)\n    os.unlink(t)\n"
+        label = "tempfile.mkstemp(dir=os.path.dirname(p))"
+        said = self.check(text, label, "leaks", "temp-left-behind")
+        self.assertEqual(said["signals"], ["temp-file"])
+        safe = text.replace("    os.close(n)\n    os.stat(p)\n    os.unlink(t)", "    try:\n        os.close(n)\n        os.stat(p)\n    finally:\n        os.unlink(t)")
+        self.check(safe, label, "clean", "temp-left-behind", "safe")
+
+    def test_a_child_is_not_waited_for(self):
+        text = "import subprocess\n\ndef f(p):\n    c = subprocess.Popen(['/bin/true'])\n    c.pid\n"
+        self.check(text, "subprocess.Popen(['/bin/true'])", "leaks", "child-not-reaped")
+        self.check(text.replace("c.pid", "c.wait()"), "subprocess.Popen(['/bin/true'])", "clean", "child-not-reaped", "safe")
+
+    def test_a_fork_is_not_waited_for(self):
+        text = "import os\n\ndef f(p):\n    child = os.fork()\n    if not child:\n        os._exit(0)\n"
+        self.check(text, "os.fork()", "leaks", "child-not-reaped")
+
+    def test_a_thread_that_does_not_stop_is_a_leak_by_hanging(self):
+        text = (
+            "import threading, time\n\nclass C:\n    def __init__(self):\n        self.stop = threading.Event()\n"
+            "        self.t = threading.Thread(target=self.run, daemon=True)\n        self.t.start()\n    def run(self):\n"
+            "        while not self.stop.is_set():\n            time.sleep(0.01)\n    def close(self):\n        self.stop.set()\n        self.t.join()\n"
+        )
+        driver = "import m\n\ndef reads(box):\n    with box.using(m.C()):\n        pass\n"
+        label = "threading.Thread(target=self.run, daemon=True)"
+        self.check(text, label, "clean", "thread-not-joined", "safe", driver=driver)
+        looped = text.replace("while not self.stop.is_set()", "while True")
+        # An interrupted `join` marks the thread as ended before Python 3.13.
+        self.assertIn(self.check(looped, label, "leaks", "thread-not-joined", driver=driver)["signals"], (["hang"], ["unreleased"]))
+        self.check(text.replace("        self.t.join()\n", "").replace("self.stop.set()", "pass"), label, "leaks", "thread-not-joined", driver=driver)
+
+    def check_async(self, text, label, outcome, pattern, effect="leak"):
+        driver = "import m\n\nasync def reads(box):\n    await m.f(box.write('a', '1\\n2\\n'))\n"
+        return self.check("import asyncio, contextlib\n" + text, label, outcome, pattern, effect, driver)
+
+    def test_a_task_is_lost(self):
+        text = "async def g():\n    await asyncio.sleep(9)\n\nasync def f(p):\n    asyncio.create_task(g())\n    await asyncio.sleep(0)\n"
+        self.check_async(text, "asyncio.create_task(g())", "leaks", "dangling-task")
+
+    def test_the_error_of_a_task_is_lost(self):
+        text = "async def g(p):\n    open(p + 'x')\n\nasync def f(p):\n    asyncio.create_task(g(p))\n    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n"
+        said = self.check_async(text, "asyncio.create_task(g(p))", "leaks", "dangling-task")
+        self.assertIn("error lost", said["place"])
+        kept = text.replace("    asyncio.create_task", "    task = asyncio.create_task") + "    with contextlib.suppress(OSError):\n        await task\n"
+        self.check_async(kept, "asyncio.create_task(g(p))", "clean", "dangling-task", "safe")
+
+    def test_a_close_is_never_awaited(self):
+        text = "class S:\n    async def close(self):\n        await asyncio.sleep(0)\n\nasync def f(p):\n    s = S()\n    s.close()\n"
+        said = self.check_async(text, "s.close()", "leaks", "async-resource-not-closed")
+        self.assertEqual(said["signals"], ["coroutine"])
+        later = text.replace("    s.close()", "    c = s.close()\n    await c")
+        self.check_async(later, "s.close()", "clean", "async-resource-not-closed", "safe")
+
+    def test_an_async_generator_is_not_closed(self):
+        text = "async def g(p):\n    with open(p) as lines:\n        for line in lines:\n            yield line\n\nasync def f(p):\n    lines = g(p)\n    async for _ in lines:\n        break\n"
+        self.assertIn("async-generator", self.check_async(text, "g(p)\n    async", "leaks", "async-resource-not-closed")["signals"])
+        self.check_async(text + "    await lines.aclose()\n", "g(p)\n    async", "clean", "async-resource-not-closed", "safe")
+
+
 class BadDrivers(unittest.TestCase):
     """Nothing that a driver does harms more than its own answer."""
 
@@ -185,6 +275,12 @@ class BadDrivers(unittest.TestCase):
         self.check("while True: pass", "broken", "TimeLimit")
         said = self.said("import m\n\ndef reads(box):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass\n", patience=4)
         self.assertIn("timeout", said["lines"])
+
+    def test_hangs_where_a_call_fails(self):
+        text = "def f(p):\n    try:\n        open(p).close()\n    except RuntimeError:\n        while True: pass\n"
+        said = self.said("import m\n\ndef reads(box):\n    m.f(box.write('a', ''))\n", text)
+        self.assertEqual(said["outcome"], "broken")
+        self.assertIn("HANGS", said["lines"][0])
 
     def test_fills_its_folder(self):
         self.check("box.write('a', 'x' * 9_000_000)", "clean")

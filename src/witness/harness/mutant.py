@@ -12,9 +12,14 @@ import runtime
 from examine import load, place, targets, without_folders
 
 # A leak of these shows only if a call fails while the resource is held.
-BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release"}
+BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release", "lock-not-released", "temp-left-behind"}
 # A leak of these shows only on some of the ways out.
 BY_PATH = {"release-skipped-on-path"}
+# Whoever waits for what is left waits for ever.
+BY_HANGING = {"child-not-reaped", "dangling-task", "descriptor-not-adopted", "pool-not-shut-down", "thread-not-joined"}
+# A second `acquire()` waits for ever: no need to wait with it.
+DEADLOCK = "lock-not-released"
+DEADLOCK_SECONDS = 1.0
 
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
@@ -52,6 +57,7 @@ class _Trial:
         self.acquired = self.injected = self.ended = self.hung = False
         self.elsewhere = ""
         self.outside = collections.Counter()
+        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == DEADLOCK and job["effect"] == "leak" else job["limit"]
         self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
 
     def _relevant(self, names, entered):
@@ -98,9 +104,11 @@ class _Trial:
     def _run(self, name, number=0, error=runtime.PLAIN):
         tracer = self.exits.tracer(lambda: runtime.current().holding()) if self.exits else None
         outcome = runtime.run_scenario(
-            self.subject, name, number, error, self.label.watched, limit=self.job["limit"], tracer=tracer
+            self.subject, name, number, error, self.label.watched, self.limit, tracer, strict=self.job["pattern"] == "temp-left-behind"
         )
-        held = outcome.run.registry.held
+        if self.job["pattern"] == "dangling-task":
+            outcome.open += outcome.lost
+        held = outcome.run.registry.made()
         if self.label.sites:
             acquired = any(each.came_from(self.label.sites) for each in held)
         else:
@@ -117,15 +125,23 @@ class _Trial:
         if error:
             cause = f"{place(self.subject, outcome.run.injected)} raises {error}"
         for held, what in outcome.open:
-            lines = sorted({self.subject.sites[site].line for site in held.sites})
+            lines = sorted({self.subject.sites[site].line for site in held.places()})
             where = f"{name}: {cause}: {what}, acquired at line {', '.join(map(str, lines))}"
-            if not self.label.sites or held.came_from(self.label.sites):
-                return answer("leaks", ["unreleased", *(kind for kind, _ in outcome.signals)], where)
+            if not self.label.sites or held.answers_for(self.label.sites):
+                return answer("leaks", [held.signal(), *(kind for kind, _ in outcome.signals)], where)
             self.elsewhere = self.elsewhere or where
-        if outcome.signals and self.acquired:
+        ran = self.acquired or bool(self.label.sites & outcome.run.called)
+        if outcome.signals and ran:
             kind, text = outcome.signals[0]
             return answer("leaks", [kind for kind, _ in outcome.signals], f"{name}: {cause}: {kind} left: {text}")
+        if ran and self._hangs(outcome):
+            return answer("leaks", ["hang"], f"{name}: {cause}: it does not come to an end within {self.limit:g} s")
         return None
+
+    def _hangs(self, outcome):
+        """The module as it is does not, else it would be broken."""
+        by_hanging = self.job["pattern"] in BY_HANGING and self.job["effect"] == "leak"
+        return by_hanging and isinstance(outcome.error, runtime.TimeLimit)
 
     def _failure(self, name, outcome):
         if outcome.error is None:

@@ -69,9 +69,9 @@ class Surroundings:
             yield "child", f"process {child}"
         for name in sorted(os.listdir(self.temp)):
             path = os.path.join(self.temp, name)
-            if not any(getattr(held.value, "name", None) == path for held, _ in opened):
+            if not any(path in (held.path, getattr(held.value, "name", None)) for held, _ in opened):
                 yield "temp-file", name
-        hidden = any(held.number is None and descriptor_of(held.value) is None for held, _ in opened)
+        hidden = any(held.number is None and held.path is None and descriptor_of(held.value) is None for held, _ in opened)
         if not hidden:  # else the descriptor is most likely that of what is known to be open
             yield from self._descriptors(run)
 
