@@ -8,12 +8,15 @@ mod attribute;
 mod bind;
 mod callee;
 mod class;
+mod escape;
 mod fate;
 mod file;
 mod flow;
 mod guard;
+mod lock;
 mod name;
 mod syntax;
+mod temp;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -93,6 +96,7 @@ words! {
     "covered" => name::covered, last;
     "decorated" => around::decorated;
     "enters-itself" => class::enters_itself;
+    "escapes" => escape::escapes;
     "exit" => usage::exit;
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
@@ -105,8 +109,10 @@ words! {
     "instance" => name::instance;
     "is" => name::is;
     "leaves-early" => flow::leaves_early;
+    "left-alone" => lock::left_alone;
     "left-open" => fate::left_open, last;
     "literal" => syntax::literal;
+    "lock" => lock::lock;
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
@@ -131,12 +137,16 @@ words! {
     "release" => usage::release;
     "release-of" => bind::release_of, binds;
     "released" => usage::released;
+    "removes" => temp::removes;
     "resource" => usage::resource;
     "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
     "settled" => fate::settled;
     "simple" => syntax::simple;
     "spelled" => bind::spelled, binds;
+    "stays" => temp::stays;
+    "takes-only" => syntax::takes_only;
+    "temp" => temp::temp;
     "used-after" => flow::used_after;
     "uses-once" => usage::uses_once;
 }

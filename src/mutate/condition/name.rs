@@ -1,7 +1,7 @@
 //! Conditions on what names mean and where they are used.
 
 use super::{Argument, Scene, Truth, texts};
-use crate::python::ast::Expr;
+use crate::python::ast::{Expr, Keyword};
 use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// `is($f, "pkg.name", …)`: resolves to one of them; unknown where the meaning is open.
@@ -41,18 +41,32 @@ pub(super) fn calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     }
 }
 
-/// `pipes-only($a, keyword)`: of the streams of a child, `subprocess.PIPE` is given for this one alone.
+/// `pipes-only($a, keyword)`: of the streams of a child, `subprocess.PIPE` is given for this one alone; without
+/// a keyword, for none. `$a` is the call or its arguments.
 pub(super) fn pipes_only(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let (Some(Expr::Call(call)), [wanted]) = (scene.expr(arguments, 0), &texts(arguments, 1)[..]) else {
+    let Some(value) = scene.value(arguments, 0) else {
         return Truth::Unknown;
     };
+    let keywords: Vec<&Keyword> = match value.expr() {
+        Some(Expr::Call(call)) => call.keywords.iter().collect(),
+        Some(_) => return Truth::Unknown,
+        None => value.nodes().iter().filter_map(|node| as_keyword(*node)).collect(),
+    };
     let names = &scene.facts.names;
-    let pipes = call
-        .keywords
+    let pipes = keywords
         .iter()
         .filter(|keyword| names.resolve(&keyword.value).qualified() == Some("subprocess.PIPE"));
-    let pipes: Vec<Option<&str>> = pipes.map(|keyword| keyword.arg.as_deref()).collect();
-    (pipes == [Some(*wanted)]).into()
+    let pipes: Vec<&str> = pipes
+        .map(|keyword| keyword.arg.as_deref().unwrap_or_default())
+        .collect();
+    (pipes == texts(arguments, 1)).into()
+}
+
+fn as_keyword(node: Node<'_>) -> Option<&Keyword> {
+    match node {
+        Node::Keyword(keyword) => Some(keyword),
+        _ => None,
+    }
 }
 
 /// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
