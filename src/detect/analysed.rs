@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
-use super::obligation::{self, Known, Obligation, Release};
+use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
 use crate::python::{Module, Names};
@@ -45,8 +45,12 @@ impl<'m> Analysed<'m> {
     }
 
     /// Who releases the attribute of `self` in which an obligation ends.
-    pub fn release_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
-        self.known().owned.get(&obligation.span).copied()
+    pub fn owned(&self, obligation: &Obligation<'m>) -> Option<&Owned> {
+        self.known().owned.get(&(obligation.span, obligation.on_self()?))
+    }
+
+    pub fn release_of(&self, obligation: &Obligation<'m>) -> Option<Release> {
+        self.owned(obligation).map(|owned| owned.release)
     }
 
     fn known(&self) -> &Known<'m> {

@@ -23,6 +23,13 @@ pub enum Scope {
     Module,
 }
 
+/// The patterns of what an object keeps.
+const OWNED: [Pattern; 3] = [
+    Pattern::OwnerWithoutRelease,
+    Pattern::IncompleteRelease,
+    Pattern::FinalizerCleanup,
+];
+
 /// What a leak counts for that happens once in the life of a process.
 const ONCE: f64 = 0.5;
 
@@ -83,7 +90,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
 /// The body that acquires, or the class that owns. A class statement in a module runs once like the
 /// module, so that its body is the body around it.
 fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
-    if finding.patterns.contains(&Pattern::OwnerWithoutRelease) {
+    if finding.patterns.iter().any(|pattern| OWNED.contains(pattern)) {
         return Scope::Class;
     }
     let names = &module.names;
