@@ -44,6 +44,7 @@ mod generator_scope;
 mod handle_returned;
 pub mod impact;
 mod inline_acquisition;
+mod lock_not_released;
 mod never_released;
 mod non_closing_context;
 mod obligation;
@@ -91,7 +92,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 11] = [
+const DETECTORS: [&dyn PythonResourceDetector; 12] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -103,6 +104,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 11] = [
     &handle_returned::HandleReturned,
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
+    &lock_not_released::LockNotReleased,
 ];
 
 /// Detectors that are measured under one name.
