@@ -4,9 +4,9 @@ use super::obligation::{Grade, Obligation};
 use super::report::{ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::Node;
-use crate::python::ast::{Expr, Ranged};
-use crate::python::names::{BindingKind, ScopeKind, chain};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, UnaryOp};
+use crate::python::names::chain;
+use crate::python::{Node, Resolved, Span};
 
 pub(super) struct LockNotReleased;
 
@@ -26,7 +26,9 @@ impl PythonResourceDetector for LockNotReleased {
 
 fn report(module: &Analysed<'_>, held: &Obligation<'_>) -> Option<Finding> {
     let receiver = receiver(held)?;
-    if holds_on_purpose(module, held) || is_made_here(module, held, receiver) {
+    let is_meant =
+        holds_on_purpose(module, held) || is_made_here(module, held, receiver) || counts_events(module, held, receiver);
+    if is_meant {
         return None;
     }
     if !held.fate.released && is_released_by_another(module, held, receiver) {
@@ -80,34 +82,71 @@ fn holds_on_purpose(module: &Analysed<'_>, held: &Obligation<'_>) -> bool {
         qualname.rsplit('.').next().unwrap_or(qualname)
     });
     let words: Vec<_> = name.trim_matches('_').split('_').collect();
-    PURPOSE.iter().any(|word| name == *word || words.contains(word)) || name.ends_with("lock") && !held.fate.released
+    PURPOSE.iter().any(|word| name == *word || words.contains(word))
+        || (!held.fate.released && (name.ends_with("lock") || name.ends_with("locks")))
 }
 
-/// A lock of the function's own is shared with nobody, or serves as a latch between two who know of it.
+/// A lock that the same function has just made is shared with nobody yet, or serves as a latch.
 fn is_made_here(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
-    let Expr::Name(name) = receiver else { return false };
-    let home = module.names.home(&name.id, held.body);
-    let is_local = home == held.body && module.names.scope(home).kind == ScopeKind::Function;
-    let makes = |value: &Expr| {
-        let call = value.as_call_expr();
-        let resolved = call.map(|call| module.names.resolve(&call.func));
-        let made = resolved
-            .as_ref()
-            .and_then(|resolved| resolved.qualified())
-            .unwrap_or("");
-        ["threading.", "_thread.", "multiprocessing.", "asyncio."]
-            .iter()
-            .any(|root| made.starts_with(root))
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let wanted = text(receiver);
+    let Some(around) = module.names.scope(held.body).node else {
+        return false;
     };
-    is_local
-        && module
-            .names
-            .bindings(&name.id, held.body)
+    around.descendants().any(|node| match node {
+        Node::Stmt(Stmt::Assign(made)) => {
+            let is_named = made.targets.iter().any(|target| text(target) == wanted);
+            is_named
+                && made
+                    .value
+                    .as_call_expr()
+                    .is_some_and(|call| makes_a_lock(module, &call.func))
+        }
+        _ => false,
+    })
+}
+
+fn makes_a_lock(module: &Analysed<'_>, func: &Expr) -> bool {
+    const ROOTS: [&str; 4] = ["threading.", "_thread.", "multiprocessing.", "asyncio."];
+    match module.names.resolve(func) {
+        Resolved::Qualified(made) => ROOTS.iter().any(|root| made.starts_with(root)),
+        // `_allocate_lock()`, under whatever name the module has it.
+        _ => text_at(module.module.text(), func.range().into()).contains("_set_sentinel"),
+    }
+}
+
+/// `while tokens.acquire(False): pass`, `assert not tokens.acquire(False)`, and semaphores that count events:
+/// what is acquired was never meant to be given back.
+fn counts_events(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
+    let is_inside = |expr: &Expr| Span::from(expr.range()).contains(held.span);
+    let asked = module.module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::While(node)) => is_inside(&node.test) && !held.fate.released && !is_negated(&node.test),
+        Node::Stmt(Stmt::Assert(node)) => is_inside(&node.test) && is_negated(&node.test),
+        _ => false,
+    });
+    asked || (!held.fate.released && starts_at_zero(module, last_word(receiver)))
+}
+
+fn is_negated(test: &Expr) -> bool {
+    matches!(test, Expr::UnaryOp(node) if node.op == UnaryOp::Not)
+}
+
+/// `self.ready = threading.Semaphore(0)`
+fn starts_at_zero(module: &Analysed<'_>, name: Option<&str>) -> bool {
+    let is_zero = |call: &ExprCall| {
+        let mut values = call
+            .args
             .iter()
-            .any(|binding| match binding.kind {
-                BindingKind::Assign { value: Some(value) } => makes(value),
-                _ => false,
-            })
+            .chain(call.keywords.iter().map(|keyword| &keyword.value));
+        values.any(|value| text_at(module.module.text(), value.range().into()) == "0")
+    };
+    module.module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::Assign(made)) => {
+            let is_named = made.targets.iter().any(|target| last_word(target) == name);
+            is_named && made.value.as_call_expr().is_some_and(is_zero)
+        }
+        _ => false,
+    })
 }
 
 /// Whether a function that does not acquire the lock releases it: the two are partners, as `submit` and `done`
