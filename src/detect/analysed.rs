@@ -15,6 +15,7 @@ pub struct Analysed<'m> {
     config: &'m Config,
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
+    lifecycles: OnceLock<Known<'m>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -25,6 +26,7 @@ impl<'m> Analysed<'m> {
             config,
             known: OnceLock::new(),
             patterns: OnceLock::new(),
+            lifecycles: OnceLock::new(),
         }
     }
 
@@ -53,9 +55,25 @@ impl<'m> Analysed<'m> {
         self.owned(obligation).map(|owned| owned.release)
     }
 
+    /// The same for what has a life of its own, of one kind: locks held, children, threads, tasks.
+    pub fn lifecycles(&self, kind: &str) -> impl Iterator<Item = &Obligation<'m>> {
+        let all = self.known_lifecycles().obligations.iter();
+        all.filter(move |obligation| obligation.resource.kind == kind)
+    }
+
+    /// Who ends what is kept in the attribute of `self` in which such an obligation ends.
+    pub fn end_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
+        self.known_lifecycles().owned.get(&obligation.span).copied()
+    }
+
     fn known(&self) -> &Known<'m> {
         self.known
-            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config))
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.table()))
+    }
+
+    fn known_lifecycles(&self) -> &Known<'m> {
+        self.lifecycles
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.lifecycles()))
     }
 
     /// One-based line of an offset.

@@ -49,6 +49,7 @@ mod handle_returned;
 pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
+mod lock_not_released;
 mod never_released;
 mod non_closing_context;
 mod obligation;
@@ -96,7 +97,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 13] = [
+const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -110,6 +111,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &owner_without_release::OwnerWithoutRelease,
     &incomplete_release::IncompleteRelease,
     &finalizer_cleanup::FinalizerCleanup,
+    &lock_not_released::LockNotReleased,
 ];
 
 /// Detectors that are measured under one name.

@@ -271,7 +271,12 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    is_own && (callee::names_a_release(&method.attr) || summary::releases(setting.world, method, attribute))
+    let by_name = if setting.resource.of_receiver {
+        is_release(setting, &method.attr)
+    } else {
+        callee::names_a_release(&method.attr)
+    };
+    is_own && (by_name || summary::releases(setting.world, method, attribute, &setting.resource.release))
 }
 
 fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
@@ -323,7 +328,8 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                released |= captured(&attribute.value);
+                let of_receiver = setting.resource.of_receiver && state.holds(&attribute.value).is_some();
+                released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {
                 let argument = call.args.iter().find(|one| captured(one));

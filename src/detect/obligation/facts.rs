@@ -380,7 +380,8 @@ pub(super) fn about_handle(test: &Expr, state: &State<'_>) -> Option<bool> {
                 .as_name_expr()
                 .is_some_and(|name| name.id.as_str() == "hasattr");
             let about = asks && node.args.first().is_some_and(|one| state.holds(one).is_some());
-            about.then_some(true)
+            // `if lock.acquire(timeout=1):`
+            (about || state.holds(test).is_some()).then_some(true)
         }
         other => state.holds(other).map(|_| true),
     }

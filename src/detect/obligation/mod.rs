@@ -233,12 +233,13 @@ fn world<'w, 'm>(
     module: &'m Module,
     names: &'w Names<'m>,
     config: &'w Config,
+    table: &'w Table,
     summaries: &'w Summaries,
 ) -> World<'w, 'm> {
     World {
         module,
         names,
-        table: config.table(),
+        table,
         config,
         summaries,
     }
@@ -246,13 +247,13 @@ fn world<'w, 'm>(
 
 /// All obligations of a module: first those that the table knows, then calls of helpers that return
 /// them and of classes that own them.
-pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
+pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config, table: &Table) -> Known<'m> {
     let mut summaries = Summaries::default();
     let mut all = Vec::new();
     let mut fresh = BTreeSet::new();
     let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
-        let world = world(module, names, config, &summaries);
+        let world = world(module, names, config, table, &summaries);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
         if acquisitions.is_empty() {
             break;
@@ -269,7 +270,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         }
     }
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
-    let world = world(module, names, config, &summaries);
+    let world = world(module, names, config, table, &summaries);
     Known {
         owned: owned(world, &all, &owners),
         obligations: all,

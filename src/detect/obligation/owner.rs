@@ -256,6 +256,7 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 ends_itself: false,
+                of_receiver: false,
                 ..obligation.resource.as_ref().clone()
             },
         ))

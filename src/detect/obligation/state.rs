@@ -35,29 +35,30 @@ pub(super) struct State<'m> {
 impl<'m> State<'m> {
     pub(super) fn acquired(call: &'m Expr, part: Option<usize>, facts: Vec<(u32, bool)>) -> Self {
         Self {
-            names: Vec::new(),
             flight: Some((call, Hold { wrapped: false, part })),
-            landed: false,
-            raised: Grade::Nothing,
-            cause: Cause::Operation,
-            doubt: Doubt::None,
-            yielded: false,
-            entered: None,
             facts,
             last_name: None,
+            ..Self::handed_to(Vec::new())
         }
     }
 
-    /// A parameter that holds it from the beginning.
-    pub(super) fn handed(name: &'m str) -> Self {
+    /// `lock.acquire()`: the object that is spelled so is held, and the call's value says that it is.
+    pub(super) fn held_by_receiver(call: &'m Expr, receiver: &'m str, facts: Vec<(u32, bool)>) -> Self {
+        let hold = Hold {
+            wrapped: false,
+            part: None,
+        };
         Self {
-            names: vec![(
-                name,
-                Hold {
-                    wrapped: false,
-                    part: None,
-                },
-            )],
+            flight: Some((call, hold)),
+            facts,
+            last_name: Some(receiver),
+            ..Self::handed_to(vec![(receiver, hold)])
+        }
+    }
+
+    fn handed_to(names: Vec<(&'m str, Hold)>) -> Self {
+        Self {
+            names,
             flight: None,
             landed: false,
             raised: Grade::Nothing,
@@ -66,7 +67,19 @@ impl<'m> State<'m> {
             yielded: false,
             entered: None,
             facts: Vec::new(),
+            last_name: None,
+        }
+    }
+
+    /// A parameter that holds it from the beginning.
+    pub(super) fn handed(name: &'m str) -> Self {
+        let hold = Hold {
+            wrapped: false,
+            part: None,
+        };
+        Self {
             last_name: Some(name),
+            ..Self::handed_to(vec![(name, hold)])
         }
     }
 
@@ -100,11 +113,11 @@ impl<'m> State<'m> {
         found.map(|(_, hold)| *hold)
     }
 
-    /// The attribute of `self` that a constructor has put the handle into, as it is spelled.
+    /// The attribute that holds it, as it is spelled: one of `self` that a constructor has put it into, or
+    /// the lock itself.
     pub(super) fn kept_as(&self, node: &ExprAttribute) -> Option<&'m str> {
-        let is_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
-        let mut kept = self.names.iter().filter(|_| is_self).map(|(name, _)| *name);
-        kept.find(|name| name.strip_prefix("self.") == Some(node.attr.as_str()))
+        let mut kept = self.names.iter().map(|(name, _)| *name);
+        kept.find(|name| spells(name, node))
     }
 
     /// The attribute of `self` that holds it.
@@ -184,6 +197,19 @@ pub(super) struct Key<'m> {
     yielded: bool,
     entered: bool,
     facts: Vec<(u32, bool)>,
+}
+
+/// Whether the chain of names is how the attribute is written: `self.group.lock`.
+fn spells(chain: &str, node: &ExprAttribute) -> bool {
+    let Some((object, attribute)) = chain.rsplit_once('.') else {
+        return false;
+    };
+    attribute == node.attr.as_str()
+        && match &*node.value {
+            Expr::Name(name) => name.id.as_str() == object,
+            Expr::Attribute(inner) => spells(object, inner),
+            _ => false,
+        }
 }
 
 fn index(slice: &Expr) -> Option<usize> {
