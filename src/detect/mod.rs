@@ -44,6 +44,7 @@ mod generator_scope;
 mod handle_returned;
 pub mod impact;
 mod inline_acquisition;
+mod memory;
 mod never_released;
 mod non_closing_context;
 mod obligation;
@@ -59,6 +60,7 @@ mod seed_naive;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unbounded_cache;
 
 pub use analysed::Analysed;
 pub use config::Config;
@@ -91,7 +93,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 11] = [
+const DETECTORS: [&dyn PythonResourceDetector; 12] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -103,6 +105,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 11] = [
     &handle_returned::HandleReturned,
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
+    &unbounded_cache::UnboundedCache,
 ];
 
 /// Detectors that are measured under one name.
