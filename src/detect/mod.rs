@@ -50,6 +50,7 @@ pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
 mod lock_not_released;
+mod memory;
 mod never_released;
 mod non_closing_context;
 mod obligation;
@@ -65,6 +66,7 @@ mod seed_naive;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unbounded_cache;
 
 pub use analysed::Analysed;
 pub use config::Config;
@@ -112,6 +114,7 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &incomplete_release::IncompleteRelease,
     &finalizer_cleanup::FinalizerCleanup,
     &lock_not_released::LockNotReleased,
+    &unbounded_cache::UnboundedCache,
 ];
 
 /// Detectors that are measured under one name.
