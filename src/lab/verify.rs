@@ -24,7 +24,7 @@ const CLEAN_PATIENCE: f64 = 30.0;
 /// Seconds for one run of a scenario, at most. They take milliseconds; what waits for this long hangs.
 const RUN_LIMIT_S: f64 = 5.0;
 
-/// Words of pages whose mutants show in what many rounds leave.
+/// Words of pages whose mutants show in what many rounds leave, more than the clean module does.
 const BY_ROUNDS: [&str; 2] = ["garbage", "growth"];
 
 pub struct VerifyRequest<'a> {
@@ -230,7 +230,7 @@ impl Room<'_> {
                 let place = self.place(path, &text, driver, 1.0);
                 let mut job = mutant_job(place, mutant, &clean.entered);
                 job.witness = self.witness(mutant);
-                if BY_ROUNDS.contains(&job.witness) {
+                if BY_ROUNDS.contains(&job.witness) || mutant.label.pattern == Pattern::FragileRelease {
                     job.original = Some(&planned.text.source.text);
                 }
                 self.crew.ask(&job)?

@@ -239,8 +239,8 @@ class StateMutants(Answers, unittest.TestCase):
         self.check_async(text + "    await lines.aclose()\n", "g(p)\n    async", "clean", "async-resource-not-closed", "safe")
 
 
-class Recurring(unittest.TestCase):
-    """What many rounds leave, and the clean module does not."""
+class Compared:
+    """What the mutant does and the clean module does not."""
 
     def check(self, clean, mutant, label, outcome, pattern, witness, effect="leak", driver=DRIVER):
         start = mutant.encode().index(label.encode())
@@ -249,6 +249,38 @@ class Recurring(unittest.TestCase):
         said = child.in_child(lambda: MUTANT.mutant_report(asked), MUTANT.broken, 30)
         self.assertEqual(said["outcome"], outcome, said)
         return said
+
+
+class Fragile(Compared, unittest.TestCase):
+    """Releases that raise, or come twice."""
+
+    DRIVER = "import m\n\ndef reads(box):\n    with box.using(m.C(box.write('a', '12'))) as c:\n        c.f\n"
+    TWO = "import contextlib\n\nclass C:\n    def __init__(self, p):\n        with contextlib.ExitStack() as stack:\n            self.f = stack.enter_context(open(p))\n            self.g = stack.enter_context(open(p, 'rb'))\n            stack.pop_all()\n"
+    NESTED = "    def close(self):\n        try:\n            self.f.close()\n        finally:\n            self.g.close()\n"
+    PLAIN = "    def close(self):\n        self.f.close()\n        self.g.close()\n"
+
+    def test_a_release_that_raises_keeps_the_next_from_running(self):
+        label = "open(p, 'rb')"
+        said = self.check(self.TWO + self.NESTED, self.TWO + self.PLAIN, label, "leaks", "fragile-release", "state", driver=self.DRIVER)
+        self.assertIn("`self.f.close()` raises", said["place"])
+        self.check(self.TWO + self.NESTED, self.TWO + self.NESTED + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+
+    DESCRIPTOR = (
+        "import os\n\nclass C:\n    def __init__(self, p):\n        self.f = os.open(p, os.O_RDONLY)\n    def close(self):\n"
+        "        if self.f is not None:\n            number, self.f = self.f, None\n            os.close(number)\n"
+    )
+
+    def test_a_second_release_closes_a_file_of_someone_else(self):
+        label = "os.open(p, os.O_RDONLY)"
+        twice = self.DESCRIPTOR.replace("number, self.f = self.f, None", "number = self.f")
+        said = self.check(self.DESCRIPTOR, twice, label, "leaks", "fragile-release", "state", driver=self.DRIVER)
+        self.assertIn("reused-descriptor", said["signals"])
+        self.check(self.DESCRIPTOR, self.DESCRIPTOR + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+        self.check(twice, twice + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+
+
+class Recurring(Compared, unittest.TestCase):
+    """Many rounds."""
 
     PARENT = "import weakref\n\nclass Node:\n    def __init__(self, parent):\n        self.parent = weakref.ref(parent)\n\nclass Tree:\n    def __init__(self):\n        self.node = Node(self)\n\ndef f(p):\n    Tree()\n"
 

@@ -24,6 +24,9 @@ DEADLOCK_SECONDS = 1.0
 # What these leave is no single thing that is acquired: it shows in what many rounds leave.
 BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache", "unbounded-collection"}
 
+# What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
+RELEASED_AGAIN = "fragile-release"
+
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
 
@@ -58,6 +61,7 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
+        self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
         self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == DEADLOCK and job["effect"] == "leak" else job["limit"]
@@ -84,7 +88,7 @@ class _Trial:
             if failed:
                 return failed
             plain.append((name, outcome.run.points))
-        return self._where_calls_fail(plain) or self._in_rounds(plain) or self._clean()
+        return self._where_calls_fail(plain) or self._released_again(plain) or self._in_rounds(plain) or self._clean()
 
     def _where_calls_fail(self, plain):
         if self.job["pattern"] in BY_ROUNDS:
@@ -97,8 +101,30 @@ class _Trial:
                         return proof
         return None
 
+    def _released_again(self, plain):
+        """What harms in the clean module too, is its own affair."""
+        if self.job["pattern"] != RELEASED_AGAIN or not self.job.get("original"):
+            return None
+        self.again = True
+        original = runtime.Subject(self.job["root"], self.job["module"], self.job["original"], self.job["driver"])
+        for name, points in plain:
+            for number, error in [(0, None), *targets(points)]:
+                if number and not self._matters(points[number - 1], error):
+                    continue
+                proof = self._proof(name, self._run(name, number, error or runtime.PLAIN), error)
+                if proof and not self._harmed_again(original, name):
+                    return {**proof, "place": f"{proof['place']} (released twice)"}
+        return None
+
+    def _harmed_again(self, original, name):
+        def harmed(number=0, error=runtime.PLAIN):
+            return runtime.run_scenario(original, name, number, error, limit=self.limit, again=True)
+
+        plain = harmed()
+        return plain.leaks or any(harmed(*each).leaks for each in targets(plain.run.points))
+
     def _in_rounds(self, plain):
-        if self.job.get("original") is None or not plain:
+        if self.job.get("witness") not in recurring.WORDS or not plain:
             return None
         rounds = recurring.Recurring(self.subject, self.label, self.job, plain)
         shown, text = rounds.shown()
@@ -124,7 +150,7 @@ class _Trial:
     def _run(self, name, number=0, error=runtime.PLAIN):
         tracer = self.exits.tracer(lambda: runtime.current().holding()) if self.exits else None
         outcome = runtime.run_scenario(
-            self.subject, name, number, error, self.label.watched, self.limit, tracer, strict=self.job["pattern"] == "temp-left-behind"
+            self.subject, name, number, error, self.label.watched, self.limit, tracer, strict=self.job["pattern"] == "temp-left-behind", again=self.again
         )
         if self.job["pattern"] == "dangling-task":
             outcome.open += outcome.lost

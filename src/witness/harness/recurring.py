@@ -11,6 +11,10 @@ from label import sites_within
 _PATIENCE = 3
 
 
+# Of pages.
+WORDS = {rounds.GARBAGE, rounds.GROWTH}
+
+
 class Recurring:
     """`plain`: the scenarios that count, with the calls that each has made."""
 

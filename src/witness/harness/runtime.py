@@ -15,7 +15,7 @@ import types
 import callee
 import exits
 import instrument
-from box import Box
+from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
 from surroundings import Surroundings
@@ -64,6 +64,7 @@ class Run:
         self.pending = []
         self.open_in_loop = []
         self.suspended = []
+        self.again = None
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -370,10 +371,11 @@ def alarm(*_):
     raise TimeLimit()
 
 
-def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False):
+def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False, again=False):
     """Runs one scenario on a fresh module; its `Outcome`."""
     run = Run(subject.callees, subject.sites, target, error, watched, strict)
     begin(run)
+    run.again = Again() if again else None
     around = Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
@@ -383,7 +385,7 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
         around.enter()
         scenarios = subject.load()
         phase = "scenario"
-        failed = drive(run, scenarios[name], Box(around.work), tracer)
+        failed = drive(run, scenarios[name], Box(around.work, again=run.again), tracer)
     except BaseException as raised:
         failed = raised
     finally:
@@ -432,6 +434,7 @@ def _look(run, failed, phase, around):
             outcome.open += run.registry.never_awaited()
         outcome.lost = run.registry.lost_errors(run.target == 0)
         outcome.signals = [("task", each.get_coro().__qualname__) for each in _strays(run)]
+        outcome.signals += [("reused-descriptor", text) for text in (run.again.harmed if run.again else ())]
         outcome.signals += list(around.left(run, outcome.open))
         outcome.driver_open = [each for each in run.registry.drivers.values() if open_as(each)]
     except TimeLimit:
