@@ -66,6 +66,7 @@ class Memory(unittest.TestCase):
         self.assertLessEqual(len(alive), 1)
 
 
+MUTANT = mutant
 DRIVER = "import m\n\ndef reads(box):\n    m.f(box.write('a', '12'))\n"
 
 
@@ -236,6 +237,149 @@ class StateMutants(Answers, unittest.TestCase):
         text = "async def g(p):\n    with open(p) as lines:\n        for line in lines:\n            yield line\n\nasync def f(p):\n    lines = g(p)\n    async for _ in lines:\n        break\n"
         self.assertIn("async-generator", self.check_async(text, "g(p)\n    async", "leaks", "async-resource-not-closed")["signals"])
         self.check_async(text + "    await lines.aclose()\n", "g(p)\n    async", "clean", "async-resource-not-closed", "safe")
+
+
+class Compared:
+    """What the mutant does and the clean module does not."""
+
+    def check(self, clean, mutant, label, outcome, pattern, witness, effect="leak", driver=DRIVER):
+        start = mutant.encode().index(label.encode())
+        more = {"start": start, "end": start + len(label.encode()), "pattern": pattern, "effect": effect}
+        asked = job(mutant, driver, original=clean, witness=witness, **more)
+        said = child.in_child(lambda: MUTANT.mutant_report(asked), MUTANT.broken, 30)
+        self.assertEqual(said["outcome"], outcome, said)
+        return said
+
+
+class Fragile(Compared, unittest.TestCase):
+    """Releases that raise, or come twice."""
+
+    DRIVER = "import m\n\ndef reads(box):\n    with box.using(m.C(box.write('a', '12'))) as c:\n        c.f\n"
+    TWO = "import contextlib\n\nclass C:\n    def __init__(self, p):\n        with contextlib.ExitStack() as stack:\n            self.f = stack.enter_context(open(p))\n            self.g = stack.enter_context(open(p, 'rb'))\n            stack.pop_all()\n"
+    NESTED = "    def close(self):\n        try:\n            self.f.close()\n        finally:\n            self.g.close()\n"
+    PLAIN = "    def close(self):\n        self.f.close()\n        self.g.close()\n"
+
+    def test_a_release_that_raises_keeps_the_next_from_running(self):
+        label = "open(p, 'rb')"
+        said = self.check(self.TWO + self.NESTED, self.TWO + self.PLAIN, label, "leaks", "fragile-release", "state", driver=self.DRIVER)
+        self.assertIn("`self.f.close()` raises", said["place"])
+        self.check(self.TWO + self.NESTED, self.TWO + self.NESTED + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+
+    DESCRIPTOR = (
+        "import os\n\nclass C:\n    def __init__(self, p):\n        self.f = os.open(p, os.O_RDONLY)\n    def close(self):\n"
+        "        if self.f is not None:\n            number, self.f = self.f, None\n            os.close(number)\n"
+    )
+
+    def test_a_second_release_closes_a_file_of_someone_else(self):
+        label = "os.open(p, os.O_RDONLY)"
+        twice = self.DESCRIPTOR.replace("number, self.f = self.f, None", "number = self.f")
+        said = self.check(self.DESCRIPTOR, twice, label, "leaks", "fragile-release", "state", driver=self.DRIVER)
+        self.assertIn("reused-descriptor", said["signals"])
+        self.check(self.DESCRIPTOR, self.DESCRIPTOR + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+        self.check(twice, twice + "\n", label, "clean", "fragile-release", "state", "safe", self.DRIVER)
+
+
+class Recurring(Compared, unittest.TestCase):
+    """Many rounds."""
+
+    PARENT = "import weakref\n\nclass Node:\n    def __init__(self, parent):\n        self.parent = weakref.ref(parent)\n\nclass Tree:\n    def __init__(self):\n        self.node = Node(self)\n\ndef f(p):\n    Tree()\n"
+
+    def test_a_cycle_is_left_to_the_collector(self):
+        said = self.check(self.PARENT, self.PARENT.replace("weakref.ref(parent)", "parent"), "Node(self)", "leaks", "reference-cycle", "garbage")
+        self.assertEqual(said["signals"], ["garbage"])
+        self.assertEqual(said["place"], "reads: 3 rounds leave 3 m.Node to the collector (0 in the clean module)")
+        proxy = self.PARENT.replace("weakref.ref(", "weakref.proxy(")
+        self.check(self.PARENT, proxy, "Node(self)", "clean", "reference-cycle", "garbage", "safe")
+
+    def test_a_cycle_that_was_there_before_is_no_news(self):
+        cyclic = self.PARENT.replace("weakref.ref(parent)", "parent")
+        self.check(cyclic, cyclic + "\n", "Node(self)", "clean", "reference-cycle", "garbage")
+
+    def test_what_closures_hold_is_seen(self):
+        clean = "class C:\n    def __init__(self):\n        self.on = self.start\n    @staticmethod\n    def start():\n        pass\n\ndef f(p):\n    C()\n"
+        closure = clean.replace("self.on = self.start", "self.on = lambda: self.start()")
+        self.check(clean, closure, "C()", "leaks", "reference-cycle", "garbage")
+
+    def test_a_list_that_holds_itself(self):
+        clean = "def f(p):\n    xs = [p]\n    xs.append(xs[:])\n"
+        self.check(clean, clean.replace("xs[:]", "xs"), "xs.append(xs)", "leaks", "reference-cycle", "garbage")
+
+    KEPT = "class C:\n    def __init__(self, p):\n        self.error = None\n        try:\n            open(p).close()\n        except OSError as e:\n            self.error = str(e)\n\ndef f(p):\n    C(p)\n"
+
+    def test_an_exception_is_kept(self):
+        kept = self.KEPT.replace("str(e)", "e")
+        missing = "import m\n\ndef reads(box):\n    m.f(box.path('none'))\n"
+        said = self.check(self.KEPT, kept, "C(p)", "leaks", "reference-cycle", "garbage", driver=missing)
+        self.assertIn("to the collector", said["place"])
+        said = self.check(self.KEPT, kept, "def __init__(self, p):", "leaks", "reference-cycle", "garbage")
+        self.assertIn("raises OSError", said["place"])
+        bare = self.KEPT.replace("str(e)", "e.with_traceback(None)")
+        self.check(self.KEPT, bare, "def __init__(self, p):", "clean", "reference-cycle", "garbage", "safe")
+
+    DEQUE = "import collections\n\nclass C:\n    def __init__(self):\n        self.last = collections.deque(maxlen=4)\n    def add(self, x):\n        self.last.append(x)\n"
+    MANY = "import m\n\ndef adds(box):\n    c = m.C()\n    for number in box.rounds(6):\n        c.add(str(number))\n"
+
+    def test_a_collection_grows(self):
+        grown = self.DEQUE.replace("maxlen=4", "")
+        said = self.check(self.DEQUE, grown, "collections.deque()", "leaks", "unbounded-collection", "growth", driver=self.MANY)
+        self.assertEqual(said["signals"], ["growth"])
+        self.assertEqual(said["place"], "adds: box.rounds, 6 rounds add 6 items of collections.deque (0 in the clean module)")
+        other = self.DEQUE.replace("maxlen=4", "(), 4")
+        self.check(self.DEQUE, other, "collections.deque((), 4)", "clean", "unbounded-collection", "growth", "safe", self.MANY)
+
+    def test_a_false_label_of_growth_is_refuted_by_a_driver_that_passes_the_bound(self):
+        wrong = self.DEQUE.replace("maxlen=4", "maxlen=5")
+        self.check(self.DEQUE, wrong, "collections.deque(maxlen=5)", "clean", "unbounded-collection", "growth", driver=self.MANY)
+        short = self.MANY.replace("box.rounds(6)", "range(3)")
+        said = self.check(self.DEQUE, wrong, "collections.deque(maxlen=5)", "not-exercised", "unbounded-collection", "growth", driver=short)
+        self.assertIn("box.rounds", said["reason"])
+
+    def test_a_module_grows_from_one_scenario_to_the_next(self):
+        clean = "SEEN = {}\n\ndef f(p):\n    seen = {}\n    seen[p] = 1\n"
+        self.check(clean, clean.replace("    seen = {}\n    seen", "    SEEN"), "{}", "leaks", "unbounded-collection", "growth")
+
+    def test_an_iterator_of_text_is_no_growth(self):
+        clean = "def f(p):\n    return [p] * 3\n"
+        self.check(clean, clean + "\n", "[p] * 3", "not-exercised", "unbounded-collection", "growth")
+
+    CACHED = "import functools\n\nclass C:\n    @functools.cached_property\n    def m(self):\n        return 1\n\ndef f(p):\n    C().m\n"
+
+    def test_a_cache_on_a_method_keeps_its_owners(self):
+        cached = self.CACHED.replace("cached_property", "lru_cache(maxsize=None)").replace("C().m", "C().m()")
+        said = self.check(self.CACHED, cached, "def m(self):", "leaks", "unbounded-cache", "growth")
+        self.assertEqual(said["place"], "reads: 3 rounds add 3 m.C (0 in the clean module)")
+
+    def test_a_cache_of_unlimited_size(self):
+        clean = "import functools\n\n@functools.lru_cache(maxsize=4)\ndef g(n):\n    return n\n"
+        driver = "import m\n\ndef asks(box):\n    for number in box.rounds(6):\n        m.g(number)\n"
+        self.check(clean, clean.replace("=4", "=None"), "def g(n):", "leaks", "unbounded-cache", "growth", driver=driver)
+        self.check(clean, clean.replace("=4", "=5"), "def g(n):", "clean", "unbounded-cache", "growth", "safe", driver)
+
+    HANDLER = "import logging\nL = logging.getLogger('m')\n\ndef f(p):\n    handler = logging.NullHandler()\n    L.addHandler(handler)\n    L.removeHandler(handler)\n"
+
+    def test_a_handler_stays(self):
+        said = self.check(self.HANDLER, self.HANDLER.replace("    L.removeHandler(handler)\n", ""), "L.addHandler(handler)", "leaks", "registration-never-removed", "growth")
+        self.assertEqual(said["signals"], ["growth"])
+        self.check(self.HANDLER, self.HANDLER.replace("L.remove", "    L.remove").replace("    L.add", "    try:\n        L.add").replace("        L.remove", "    finally:\n        L.remove"), "L.addHandler(handler)", "clean", "registration-never-removed", "growth", "safe")
+
+    def test_an_atexit_callback_stays(self):
+        clean = "import atexit\n\ndef g():\n    pass\n\ndef f(p):\n    atexit.register(g)\n    atexit.unregister(g)\n"
+        self.check(clean, clean.replace("    atexit.unregister(g)\n", ""), "atexit.register(g)", "leaks", "registration-never-removed", "growth")
+
+    def test_a_finalizer_pins_its_owner(self):
+        clean = "import weakref\n\nclass C:\n    def __init__(self):\n        weakref.finalize(self, print)\n    def close(self):\n        pass\n\ndef f(p):\n    C()\n"
+        said = self.check(clean, clean.replace("print", "self.close"), "weakref.finalize(self, self.close)", "leaks", "finalizer-cleanup", "growth")
+        self.assertEqual(said["signals"], ["growth"])
+
+    def test_rounds_of_a_coroutine(self):
+        clean = "SEEN = []\n\nasync def f(p):\n    [].append(p)\n"
+        driver = "import m\n\nasync def reads(box):\n    for number in box.rounds(3):\n        await m.f(number)\n"
+        self.check(clean, clean.replace("[].append", "SEEN.append"), "SEEN.append(p)", "leaks", "unbounded-collection", "growth", driver=driver)
+
+    def test_what_cannot_be_repeated_is_not_exercised(self):
+        clean = "DONE = []\n\ndef f(p):\n    assert not DONE\n    DONE.append(1)\n"
+        said = self.check(clean, clean + "\n", "DONE.append(1)", "not-exercised", "unbounded-collection", "growth")
+        self.assertIn("cannot be repeated", said["reason"])
 
 
 class BadDrivers(unittest.TestCase):

@@ -139,7 +139,7 @@ class _Examination:
 
 def without_folders(text):
     """The folders of a run have names of chance."""
-    return re.sub(r"/\S*/leakbench-\w+/(?:work/)?", "", text)
+    return re.sub(r"/\S*/leakbench-\w+/(?:work[\w-]*/)?", "", text)
 
 
 def place(subject, site):

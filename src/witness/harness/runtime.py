@@ -13,8 +13,9 @@ import threading
 import types
 
 import callee
+import exits
 import instrument
-from box import Box
+from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
 from surroundings import Surroundings
@@ -63,6 +64,7 @@ class Run:
         self.pending = []
         self.open_in_loop = []
         self.suspended = []
+        self.again = None
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -234,6 +236,7 @@ def _driver_value(value, /):
 
 
 def install():
+    exits.install()
     builtins._leakbench_call = _call
     builtins._leakbench_await = _await
     builtins._leakbench_await_call = _await_call
@@ -364,24 +367,25 @@ def _strays(run):
     return [each for each in run.pending if id(each) not in known]
 
 
-def _alarm(*_):
+def alarm(*_):
     raise TimeLimit()
 
 
-def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False):
+def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False, again=False):
     """Runs one scenario on a fresh module; its `Outcome`."""
-    global _current
-    run = _current = Run(subject.callees, subject.sites, target, error, watched, strict)
+    run = Run(subject.callees, subject.sites, target, error, watched, strict)
+    begin(run)
+    run.again = Again() if again else None
     around = Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         around.enter()
         scenarios = subject.load()
         phase = "scenario"
-        failed = _drive(run, scenarios[name], Box(around.work), tracer)
+        failed = drive(run, scenarios[name], Box(around.work, again=run.again), tracer)
     except BaseException as raised:
         failed = raised
     finally:
@@ -392,9 +396,15 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
     return _look(run, failed, phase, around)
 
 
-def _drive(run, scenario, box, tracer):
+def begin(run):
+    global _current
+    _current = run
+
+
+def drive(run, scenario, box, tracer=None, live=True):
+    """The error that the scenario ends with."""
     _chain.set(())
-    run.live = True
+    run.live = live
     if tracer is not None:
         sys.settrace(tracer)
         threading.settrace(tracer)
@@ -414,7 +424,7 @@ def _drive(run, scenario, box, tracer):
 def _look(run, failed, phase, around):
     """Asks all signals, then lets everything go."""
     global _dirty
-    shown = _forgotten(failed)
+    shown = forgotten(failed)
     outcome = Outcome(run, shown, phase)
     try:
         signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS)
@@ -424,6 +434,7 @@ def _look(run, failed, phase, around):
             outcome.open += run.registry.never_awaited()
         outcome.lost = run.registry.lost_errors(run.target == 0)
         outcome.signals = [("task", each.get_coro().__qualname__) for each in _strays(run)]
+        outcome.signals += [("reused-descriptor", text) for text in (run.again.harmed if run.again else ())]
         outcome.signals += list(around.left(run, outcome.open))
         outcome.driver_open = [each for each in run.registry.drivers.values() if open_as(each)]
     except TimeLimit:
@@ -440,7 +451,7 @@ def _look(run, failed, phase, around):
     return outcome
 
 
-def _forgotten(error):
+def forgotten(error):
     """The error without the frames that it keeps alive."""
     seen = set()
     while error is not None and id(error) not in seen:
