@@ -57,6 +57,7 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod temp_left_behind;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -92,7 +93,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 12] = [
+const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -105,6 +106,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 12] = [
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
     &lock_not_released::LockNotReleased,
+    &temp_left_behind::TempLeftBehind,
 ];
 
 /// Detectors that are measured under one name.
