@@ -63,6 +63,7 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod temp_left_behind;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -115,6 +116,7 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &finalizer_cleanup::FinalizerCleanup,
     &lock_not_released::LockNotReleased,
     &unbounded_cache::UnboundedCache,
+    &temp_left_behind::TempLeftBehind,
 ];
 
 /// Detectors that are measured under one name.

@@ -35,6 +35,13 @@ pub struct Resource {
     pub of_receiver: bool,
 }
 
+impl Resource {
+    /// Whether it lies on disk and is known by its path.
+    pub(super) fn is_path(&self) -> bool {
+        self.kind == "temporary-path"
+    }
+}
+
 /// A parameter of a callable: its name and its place.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Parameter(pub(super) Cow<'static, str>, pub(super) usize);

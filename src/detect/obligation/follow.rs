@@ -96,7 +96,10 @@ fn in_body<'m>(
 fn begun<'m>(acquisition: &Acquisition<'_, 'm>, part: Option<usize>, facts: Vec<(u32, bool)>) -> State<'m> {
     match acquisition.receiver {
         Some(receiver) => State::held_by_receiver(acquisition.call, receiver, facts),
-        None => State::acquired(acquisition.call, part, facts),
+        None => State {
+            is_path: acquisition.resource.is_path(),
+            ..State::acquired(acquisition.call, part, facts)
+        },
     }
 }
 
@@ -358,7 +361,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 state.cause = setup::cause(self.setting, step, &state);
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
-                state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
+                state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }

@@ -212,7 +212,9 @@ impl Doubt {
         match self {
             Self::None => confidence,
             // A function that is handed a file mostly reads it; one that is handed a socket mostly keeps it.
-            Self::Passed if ["file", "temporary-file", "archive"].contains(&kind) => confidence.min(Confidence::Medium),
+            Self::Passed if ["file", "temporary-file", "temporary-path", "archive"].contains(&kind) => {
+                confidence.min(Confidence::Medium)
+            }
             Self::Passed | Self::Captured => Confidence::Low,
         }
     }

@@ -4,6 +4,34 @@ use super::{Cause, Doubt, Grade};
 use crate::python::Span;
 use crate::python::ast::{BoolOp, Constant, Expr, ExprAttribute, Ranged};
 
+/// Calls whose result is the same place, and those whose result lies inside it.
+const SAME_PATH: [&str; 23] = [
+    "Path",
+    "PurePath",
+    "str",
+    "fspath",
+    "abspath",
+    "realpath",
+    "normpath",
+    "resolve",
+    "absolute",
+    "as_posix",
+    "encode",
+    "dirname",
+    "cast",
+    "fsencode",
+    "fsdecode",
+    "to_bytes",
+    "to_text",
+    "to_native",
+    "to_str",
+    "force_str",
+    "quote",
+    "bytes",
+    "expanduser",
+];
+const PATH_INSIDE: [&str; 6] = ["join", "joinpath", "with_suffix", "format", "mkdtemp", "with_name"];
+
 /// A holder of the handle. `wrapped`: it holds an object that releases the handle when it is closed or
 /// left. `part`: it holds a tuple whose item of this number is the handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +58,8 @@ pub(super) struct State<'m> {
     pub(super) facts: Vec<(u32, bool)>,
     /// The last name that held it.
     pub(super) last_name: Option<&'m str>,
+    /// It is a path, and what is made of it leads there as well: `os.path.join(folder, "x")`.
+    pub(super) is_path: bool,
 }
 
 impl<'m> State<'m> {
@@ -68,6 +98,7 @@ impl<'m> State<'m> {
             entered: None,
             facts: Vec::new(),
             last_name: None,
+            is_path: false,
         }
     }
 
@@ -90,6 +121,11 @@ impl<'m> State<'m> {
         {
             return Some(hold);
         }
+        if self.is_path
+            && let Some(hold) = self.leads_to(expr)
+        {
+            return Some(hold);
+        }
         match expr {
             Expr::Name(name) => self.held_by(&name.id),
             Expr::Attribute(node) => self.kept_as(node).and_then(|name| self.held_by(name)),
@@ -104,6 +140,32 @@ impl<'m> State<'m> {
             // A handle is true: `f and g` is never `f` while that is held.
             Expr::BoolOp(node) if node.op == BoolOp::And => self.holds(node.values.last()?),
             Expr::BoolOp(node) => node.values.iter().find_map(|value| self.holds(value)),
+            _ => None,
+        }
+    }
+
+    /// How a path that is made of others holds the one that is followed; what lies inside a folder wraps it.
+    fn leads_to(&self, expr: &Expr) -> Option<Hold> {
+        let inside = |hold: Hold| Hold { wrapped: true, ..hold };
+        match expr {
+            Expr::Attribute(node) if ["name", "path"].contains(&node.attr.as_str()) => self.holds(&node.value),
+            Expr::Attribute(node) if node.attr.as_str() == "parent" => self.holds(&node.value),
+            Expr::BinOp(node) => self.holds(&node.left).or_else(|| self.holds(&node.right)).map(inside),
+            Expr::JoinedStr(node) => node.values.iter().find_map(|value| match value {
+                Expr::FormattedValue(field) => self.holds(&field.value).map(inside),
+                _ => None,
+            }),
+            Expr::Call(call) => {
+                let (tail, receiver) = match &*call.func {
+                    Expr::Name(name) => (name.id.as_str(), None),
+                    Expr::Attribute(node) => (node.attr.as_str(), Some(&*node.value)),
+                    _ => return None,
+                };
+                let held = call.args.iter().chain(receiver).find_map(|one| self.holds(one));
+                let is_same = SAME_PATH.contains(&tail);
+                held.filter(|_| is_same || PATH_INSIDE.contains(&tail))
+                    .map(|hold| if is_same { hold } else { inside(hold) })
+            }
             _ => None,
         }
     }
