@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
+use super::memory::collection::{self, Collection};
+use super::memory::index::Index;
 use super::obligation::{self, Known, Obligation, Release};
 use super::primary;
 use crate::leak::Pattern;
@@ -15,6 +17,8 @@ pub struct Analysed<'m> {
     config: &'m Config,
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
+    index: OnceLock<Index<'m>>,
+    collections: OnceLock<Vec<Collection<'m>>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -25,6 +29,8 @@ impl<'m> Analysed<'m> {
             config,
             known: OnceLock::new(),
             patterns: OnceLock::new(),
+            index: OnceLock::new(),
+            collections: OnceLock::new(),
         }
     }
 
@@ -47,6 +53,20 @@ impl<'m> Analysed<'m> {
     /// Who releases the attribute of `self` in which an obligation ends.
     pub fn release_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
         self.known().owned.get(&obligation.span).copied()
+    }
+
+    pub(super) fn config(&self) -> &'m Config {
+        self.config
+    }
+
+    /// Where names and attributes stand.
+    pub(super) fn index(&self) -> &Index<'m> {
+        self.index.get_or_init(|| Index::of_module(self.module, &self.names))
+    }
+
+    /// Collections that functions make grow.
+    pub(super) fn collections(&self) -> &[Collection<'m>] {
+        self.collections.get_or_init(|| collection::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

@@ -20,6 +20,9 @@
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
 //!
+//! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
 //! | there | here |
@@ -31,7 +34,7 @@
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
 //! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
-//! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
+//! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | entries of `resources.toml`, detectors to come |
 //! | missing `__del__` or cleanup methods | `owner-without-release`; `__del__` is no release here |
@@ -61,6 +64,7 @@ mod seed_naive;
 mod tests;
 mod types;
 mod unbounded_cache;
+mod unbounded_collection;
 
 pub use analysed::Analysed;
 pub use config::Config;
@@ -93,7 +97,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 12] = [
+const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -106,6 +110,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 12] = [
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
     &unbounded_cache::UnboundedCache,
+    &unbounded_collection::UnboundedCollection,
 ];
 
 /// Detectors that are measured under one name.
