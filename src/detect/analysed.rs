@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
+use super::memory::collection::{self, Collection};
+use super::memory::index::Index;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
@@ -16,6 +18,8 @@ pub struct Analysed<'m> {
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
     lifecycles: OnceLock<Known<'m>>,
+    index: OnceLock<Index<'m>>,
+    collections: OnceLock<Vec<Collection<'m>>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -27,6 +31,8 @@ impl<'m> Analysed<'m> {
             known: OnceLock::new(),
             patterns: OnceLock::new(),
             lifecycles: OnceLock::new(),
+            index: OnceLock::new(),
+            collections: OnceLock::new(),
         }
     }
 
@@ -67,6 +73,20 @@ impl<'m> Analysed<'m> {
         owned
             .get(&(obligation.span, obligation.on_self()?))
             .map(|owned| owned.release)
+    }
+
+    pub(super) fn config(&self) -> &'m Config {
+        self.config
+    }
+
+    /// Where names and attributes stand.
+    pub(super) fn index(&self) -> &Index<'m> {
+        self.index.get_or_init(|| Index::of_module(self.module, &self.names))
+    }
+
+    /// Collections that functions make grow.
+    pub(super) fn collections(&self) -> &[Collection<'m>] {
+        self.collections.get_or_init(|| collection::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

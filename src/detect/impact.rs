@@ -60,7 +60,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client") => 0.9,
         Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream") => 0.8,
         Some(_) => 0.7,
-        None => 0.5,
+        None => of_pattern(finding),
     };
     let certainty = match finding.confidence {
         Confidence::High => 1.0,
@@ -68,7 +68,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         Confidence::Low => 0.3,
     };
     let reach = scope(module, finding);
-    let frequency = if reach == Scope::Module && !in_loop(&module.module.body, finding.span) {
+    let frequency = if reach == Scope::Module && !grows(finding) && !in_loop(&module.module.body, finding.span) {
         ONCE
     } else {
         1.0
@@ -85,6 +85,21 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         scope: reach,
         score,
     }
+}
+
+/// What grows with each call ends in a full memory; what a collector frees in the end only costs until then.
+fn of_pattern(finding: &Finding) -> f64 {
+    if grows(finding) { 0.7 } else { 0.5 }
+}
+
+/// What is made once grows with each call all the same.
+fn grows(finding: &Finding) -> bool {
+    let growing = [
+        Pattern::UnboundedCache,
+        Pattern::UnboundedCollection,
+        Pattern::RegistrationNeverRemoved,
+    ];
+    finding.patterns.iter().any(|pattern| growing.contains(pattern))
 }
 
 /// The body that acquires, or the class that owns. A class statement in a module runs once like the

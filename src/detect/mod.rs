@@ -23,6 +23,9 @@
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
 //!
+//! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
 //! | there | here |
@@ -34,7 +37,7 @@
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
 //! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
-//! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
+//! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | entries of `resources.toml`, detectors to come |
 //! | missing `__del__` or cleanup methods | `owner-without-release`, `incomplete-release`, `finalizer-cleanup`; `__del__` is no release here |
@@ -68,6 +71,7 @@ mod temp_left_behind;
 mod tests;
 mod types;
 mod unbounded_cache;
+mod unbounded_collection;
 
 pub use analysed::Analysed;
 pub use config::Config;
@@ -115,8 +119,9 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &incomplete_release::IncompleteRelease,
     &finalizer_cleanup::FinalizerCleanup,
     &lock_not_released::LockNotReleased,
-    &unbounded_cache::UnboundedCache,
     &temp_left_behind::TempLeftBehind,
+    &unbounded_cache::UnboundedCache,
+    &unbounded_collection::UnboundedCollection,
 ];
 
 /// Detectors that are measured under one name.

@@ -1,8 +1,10 @@
 //! A cache keeps every key it was ever asked for, or every instance whose method it wraps.
 
+use super::memory::collection::Collection;
 use super::memory::domain::{self, Domain};
 use super::memory::{headline, lifetime, tail};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::report::related;
+use super::{Analysed, Info, PythonResourceDetector, unbounded_collection};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged, Stmt, StmtClassDef};
 use crate::python::names::{BindingKind, Def, ScopeKind};
@@ -20,9 +22,42 @@ impl PythonResourceDetector for UnboundedCache {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let statements = module.module.nodes().filter_map(Node::as_stmt);
-        let found =
+        let wrapping =
             statements.filter_map(|statement| decorated(module, statement).or_else(|| wrapped(module, statement)));
-        found.collect()
+        let mappings = module.collections().iter();
+        let by_hand = mappings.filter_map(|collection| kept_by_hand(module, collection));
+        wrapping.chain(by_hand).collect()
+    }
+}
+
+/// `if key not in CACHE: CACHE[key] = …`
+fn kept_by_hand<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Finding> {
+    if !unbounded_collection::is_cache(module, collection) {
+        return None;
+    }
+    let (growth, confidence) = unbounded_collection::weigh(module, collection)?;
+    let line = module.line(growth.by.at.start().to_u32());
+    let message = format!("`{}` keeps every key that line {line} puts in", collection.name);
+    let mut finding = finding(
+        collection.span(),
+        confidence,
+        message,
+        "take old keys out, or use `functools.lru_cache` with a `maxsize`",
+    );
+    finding.related.push(related(growth.by.at.range().into(), "grows here"));
+    Some(finding)
+}
+
+fn finding(span: Span, confidence: Confidence, message: String, suggestion: &str) -> Finding {
+    Finding {
+        span,
+        rule: Pattern::UnboundedCache.id().to_owned(),
+        patterns: vec![Pattern::UnboundedCache],
+        resource: None,
+        confidence,
+        message,
+        suggestion: suggestion.to_owned(),
+        related: Vec::new(),
     }
 }
 
@@ -182,16 +217,10 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
         Bound::Some => "the latest",
     };
     let (class, name) = (&class.name, def.name);
-    Some(Finding {
-        span,
-        rule: Pattern::UnboundedCache.id().to_owned(),
-        patterns: vec![Pattern::UnboundedCache],
-        resource: None,
-        confidence,
-        message: format!("the cache of `{class}.{name}` belongs to the class and keeps {what} `self` it was called on"),
-        suggestion: "use `functools.cached_property`, or keep the results on `self`".to_owned(),
-        related: Vec::new(),
-    })
+    let message =
+        format!("the cache of `{class}.{name}` belongs to the class and keeps {what} `self` it was called on");
+    let suggestion = "use `functools.cached_property`, or keep the results on `self`";
+    Some(finding(span, confidence, message, suggestion))
 }
 
 /// A class inside a function is made anew, with its cache, by each call.
@@ -225,17 +254,9 @@ fn on_function(module: &Analysed<'_>, def: &Def<'_>, bound: Bound, skip: usize, 
         Domain::Open if def.returns.is_some_and(is_type) => Confidence::Low,
         Domain::Open => Confidence::Medium,
     };
-    Some(Finding {
-        span,
-        rule: Pattern::UnboundedCache.id().to_owned(),
-        patterns: vec![Pattern::UnboundedCache],
-        resource: None,
-        confidence,
-        message: format!(
-            "the cache of `{}` keeps the result of every argument it was ever called with",
-            def.name
-        ),
-        suggestion: "give the cache a `maxsize`".to_owned(),
-        related: Vec::new(),
-    })
+    let message = format!(
+        "the cache of `{}` keeps the result of every argument it was ever called with",
+        def.name
+    );
+    Some(finding(span, confidence, message, "give the cache a `maxsize`"))
 }

@@ -253,9 +253,8 @@ fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
         }
         Expr::Attribute(node) => of_word(&node.attr),
         Expr::Call(call) => match tail(&call.func) {
-            Some("type" | "getpid" | "get_ident" | "current_thread" | "getLogger") => Domain::Closed,
+            Some("type" | "getpid" | "get_ident" | "current_thread" | "getLogger" | "len" | "bool") => Domain::Closed,
             Some("id") => Domain::Open,
-            Some("len" | "bool") => Domain::Closed,
             _ => widest(&call.args).max(Domain::Unknown),
         },
         Expr::JoinedStr(_) => Domain::Open,

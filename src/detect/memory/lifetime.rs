@@ -48,18 +48,19 @@ pub(in crate::detect) struct Made {
 }
 
 pub(in crate::detect) fn made(module: &Analysed<'_>, class: &StmtClassDef) -> Made {
-    let names = &module.names;
+    let (names, index) = (&module.names, module.index());
+    let bare = index.names(ScopeId::MODULE, &class.name);
     let mut made = Made::default();
-    for node in module.module.nodes() {
-        let Node::Expr(Expr::Call(call)) = node else { continue };
-        if tail(&call.func) != Some(class.name.as_str()) {
+    for name in bare.iter().chain(index.attributes(&class.name)) {
+        let is_called = matches!(index.parent(name), Some(Node::Expr(Expr::Call(call))) if std::ptr::eq(&raw const *call.func, *name));
+        if !is_called {
             continue;
         }
-        let at = call.start().to_u32();
-        if runs_at_import(names, at) {
-            made.at_import += 1;
-        } else {
+        let at = name.start().to_u32();
+        if !runs_at_import(names, at) {
             made.later += 1;
+        } else if !is_in_script(module, at) {
+            made.at_import += 1;
         }
     }
     made
@@ -69,6 +70,15 @@ pub(in crate::detect) fn made(module: &Analysed<'_>, class: &StmtClassDef) -> Ma
 pub(in crate::detect) fn runs_at_import(names: &Names<'_>, at: u32) -> bool {
     let mut around = names.ancestors(names.scope_at(at));
     !around.any(|scope| matches!(names.scope(scope).kind, ScopeKind::Function | ScopeKind::Lambda))
+}
+
+/// Whether it stands under `if __name__ == "__main__":`.
+fn is_in_script(module: &Analysed<'_>, at: u32) -> bool {
+    let is_name = |node: Node<'_>| matches!(node, Node::Expr(Expr::Name(name)) if name.id.as_str() == "__name__");
+    module.module.body.iter().any(|statement| match statement {
+        Stmt::If(node) => Node::Stmt(statement).span().holds(at) && Node::Expr(&node.test).descendants().any(is_name),
+        _ => false,
+    })
 }
 
 /// Whether there is meant to be one instance for the whole process.
@@ -88,8 +98,112 @@ fn keeps_its_instance(class: &StmtClassDef) -> bool {
     let names_instance =
         |target: &Expr| tail(target).is_some_and(|name| name.trim_matches('_').to_lowercase().ends_with("instance"));
     class.body.iter().any(|statement| match statement {
-        Stmt::Assign(node) => node.targets.iter().any(names_instance),
-        Stmt::AnnAssign(node) => names_instance(&node.target),
+        Stmt::Assign(node) => is_none(&node.value) && node.targets.iter().any(names_instance),
+        Stmt::AnnAssign(node) => node.value.as_deref().is_some_and(is_none) && names_instance(&node.target),
         other => Def::of(other).is_some_and(|def| def.name == "instance" || def.name == "get_instance"),
     })
+}
+
+/// How long the instances of a class live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::detect) enum Stay {
+    Unknown,
+    /// It serves or watches, which has no end of its own.
+    Long,
+    /// As long as the process.
+    Process,
+}
+
+const SERVING_BASES: [&str; 3] = ["Server", "Service", "Daemon"];
+/// How the names of classes end that run for as long as the program does.
+const SERVING_NAMES: [&str; 18] = [
+    "Server",
+    "Service",
+    "Daemon",
+    "Monitor",
+    "Scheduler",
+    "Worker",
+    "Broker",
+    "Hub",
+    "Bus",
+    "Dispatcher",
+    "Supervisor",
+    "Watcher",
+    "Listener",
+    "Tracker",
+    "Agent",
+    "Bot",
+    "Gateway",
+    "Limiter",
+];
+/// What loops without an end wait in.
+const WAITS: [&str; 12] = [
+    "accept",
+    "recv",
+    "recvfrom",
+    "get",
+    "wait",
+    "sleep",
+    "select",
+    "poll",
+    "receive",
+    "acquire",
+    "get_message",
+    "getevents",
+];
+
+pub(in crate::detect) fn stay(module: &Analysed<'_>, scope: ScopeId) -> Stay {
+    let Some(class) = class_of(&module.names, scope) else {
+        return Stay::Unknown;
+    };
+    let in_function = module.names.scope(scope).parent != Some(ScopeId::MODULE);
+    let serves = |name: &str, words: &[&str]| words.iter().any(|word| name.ends_with(word));
+    let by_base = class
+        .bases
+        .iter()
+        .filter_map(tail)
+        .any(|base| serves(base, &SERVING_BASES));
+    if !in_function && is_singleton(module, class) {
+        Stay::Process
+    } else if by_base || serves(&class.name, &SERVING_NAMES) || class.body.iter().any(runs_on) {
+        Stay::Long
+    } else {
+        Stay::Unknown
+    }
+}
+
+/// Whether a method loops without an end, and waits for something in each round.
+fn runs_on(method: &Stmt) -> bool {
+    let Some(def) = Def::of(method) else { return false };
+    let mut inner = def
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    inner.any(|node| match node {
+        Node::Stmt(Stmt::While(node)) => is_open_ended(&node.test) && node.body.iter().any(waits),
+        Node::Expr(Expr::Call(call)) => matches!(tail(&call.func), Some("serve_forever" | "run_forever")),
+        _ => false,
+    })
+}
+
+/// `True`, `not self._stop.is_set()`, `self.running`
+fn is_open_ended(test: &Expr) -> bool {
+    match test {
+        Expr::Constant(constant) => constant.value != crate::python::ast::Constant::Bool(false),
+        Expr::UnaryOp(node) => is_open_ended(&node.operand),
+        Expr::Attribute(node) => node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self"),
+        Expr::Call(call) => matches!(tail(&call.func), Some("is_set" | "wait")),
+        _ => false,
+    }
+}
+
+fn waits(statement: &Stmt) -> bool {
+    Node::Stmt(statement).descendants().any(|node| match node {
+        Node::Expr(Expr::Call(call)) => tail(&call.func).is_some_and(|name| WAITS.contains(&name)),
+        _ => false,
+    })
+}
+
+fn is_none(expr: &Expr) -> bool {
+    matches!(expr, Expr::Constant(constant) if constant.value.is_none())
 }
