@@ -68,7 +68,7 @@ impl<'m> Analysed<'m> {
     }
 
     /// Who ends what is kept in the attribute of `self` in which such an obligation ends.
-    pub fn end_of(&self, obligation: &Obligation<'m>) -> Option<Release> {
+    pub fn end_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
         let owned = &self.known_lifecycles().owned;
         owned
             .get(&(obligation.span, obligation.on_self()?))
