@@ -1,5 +1,7 @@
 """Examines a clean module: all scenarios, an error at every call, and which lines were reached."""
 
+import collections
+import gc
 import inspect
 import os
 import re
@@ -8,7 +10,9 @@ import sys
 import child
 import runtime
 
-POINTS_PER_SCENARIO = 400  # beyond these, equal calls (same place, same callers, same things held) fail twice
+# Of equal calls (same place, same callers, same things held) so many fail: in a scenario, and in all.
+EQUAL_CALLS = 2
+EQUAL_CALLS_IN_ALL = 3
 
 
 def read_text(path):
@@ -48,9 +52,12 @@ def load(job):
     except SyntaxError as error:
         return None, f"cannot be compiled: {os.path.basename(error.filename or '')} line {error.lineno}: {error.msg}"
     try:
-        return subject, subject.scenario_names()
+        names = subject.scenario_names()
     except BaseException as error:
         return None, f"cannot be imported: {error!r}"
+    gc.collect()
+    gc.freeze()  # trees of a whole module, which the collector need not look at after each run
+    return subject, names
 
 
 def clean_report(job):
@@ -77,6 +84,7 @@ class _Examination:
         self.all_lines = all_lines
         self.coverage = Coverage(subject)
         self.acquiring = set()
+        self.known = collections.Counter()
 
     def report(self):
         for name in self.names:
@@ -116,7 +124,7 @@ class _Examination:
         self._note(name, "nothing is made to fail", plain)
         if plain.driver_open:
             self.lines.append(f"DRIVER {name}: leaves open what it made itself: {plain.driver_open!r}")
-        for number, error in targets(plain.run.points):
+        for number, error in targets(plain.run.points, self.known):
             outcome = self._run(name, number, error)
             if isinstance(outcome.error, runtime.TimeLimit):
                 self.broken = True
@@ -149,17 +157,17 @@ def place(subject, site):
     return f"line {site.line} `{site.text[:60]}`"
 
 
-def targets(points):
-    """(number of the call, error) for all runs that are worth it."""
-    seen = {}
+def targets(points, known=None):
+    """(number of the call, error) for all runs that are worth it. `known` counts what other scenarios have shown."""
+    known = collections.Counter() if known is None else known
+    here = collections.Counter()
     for number, point in enumerate(points, 1):
-        if len(points) > POINTS_PER_SCENARIO:
-            key = (point.site, point.chain, point.holding)
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > 2:
-                continue
-        for error in point.kinds:
-            yield number, error
+        key = point.key()
+        if here[key] < EQUAL_CALLS and known[key] < EQUAL_CALLS_IN_ALL:
+            here[key] += 1
+            known[key] += 1
+            for error in point.kinds:
+                yield number, error
 
 
 class Entries:

@@ -93,8 +93,9 @@ class _Trial:
     def _where_calls_fail(self, plain):
         if self.job["pattern"] in BY_ROUNDS:
             return None
+        known = collections.Counter()
         for name, points in plain:
-            for number, error in targets(points):
+            for number, error in targets(points, known):
                 if self._matters(points[number - 1], error):
                     proof = self._proof(name, self._run(name, number, error), error)
                     if proof:
@@ -106,9 +107,10 @@ class _Trial:
         if self.job["pattern"] != RELEASED_AGAIN or not self.job.get("original"):
             return None
         self.again = True
+        known = collections.Counter()
         original = runtime.Subject(self.job["root"], self.job["module"], self.job["original"], self.job["driver"])
         for name, points in plain:
-            for number, error in [(0, None), *targets(points)]:
+            for number, error in [(0, None), *targets(points, known)]:
                 if number and not self._matters(points[number - 1], error):
                     continue
                 proof = self._proof(name, self._run(name, number, error or runtime.PLAIN), error)

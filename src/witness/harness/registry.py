@@ -10,7 +10,7 @@ import types
 import weakref
 
 from callee import TOTAL
-from probe import bottom, descriptor_of, is_lock, is_stub, open_as, prepare, probe_for
+from probe import bottom, descriptor_of, is_held, is_lock, is_stub, open_as, prepare, probe_for
 
 # They return numbers that are descriptors.
 DESCRIPTOR_MAKERS = {
@@ -171,7 +171,7 @@ class Registry:
             if held is not None and held.acquired:
                 held.acquired.pop()
 
-    def is_open(self, held):
+    def is_open(self, held, ask=open_as):
         """What it still holds, or nothing."""
         if held.number is not None:
             return self._number_open(held)
@@ -179,7 +179,15 @@ class Registry:
             return f"{os.path.basename(held.path)} left behind" if os.path.lexists(held.path) else None
         if self._is_drivers(held.value):
             return None
-        return open_as(held.value)
+        return ask(held.value)
+
+    def is_held(self, held):
+        """In the middle of a run."""
+        return bool(self.is_open(held, is_held))
+
+    def state(self):
+        """Where all that is held now was acquired."""
+        return frozenset(site for held in self.held if self.is_held(held) for site in held.places())
 
     def _is_drivers(self, value):
         low = bottom(value)

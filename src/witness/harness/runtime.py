@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import types
+import typing
 
 import callee
 import exits
@@ -35,13 +36,18 @@ class TimeLimit(BaseException):
 class Point:
     """A call that may fail, as the plain run has met it."""
 
-    __slots__ = ("site", "kinds", "holding", "chain")
+    __slots__ = ("site", "kinds", "holding", "chain", "state")
 
-    def __init__(self, site, kinds, holding, chain):
+    def __init__(self, site, kinds, holding, chain, state):
         self.site = site
         self.kinds = kinds
         self.holding = holding
         self.chain = chain
+        self.state = state
+
+    def key(self):
+        """Equal for calls whose failures are alike."""
+        return self.site, self.chain, self.state
 
 
 class Run:
@@ -70,7 +76,7 @@ class Run:
         """Whether something that came from a watched site is open now."""
         if not self.watched:
             return bool(self.registry.held)
-        return any(held.answers_for(self.watched) and self.registry.is_open(held) for held in self.registry.held)
+        return any(held.answers_for(self.watched) and self.registry.is_held(held) for held in self.registry.held)
 
     def fails(self, site, kinds):
         """The kind of error to raise at this call, if it is the one."""
@@ -78,7 +84,7 @@ class Run:
             return None
         self.count += 1
         if self.target == 0:
-            self.points.append(Point(site, kinds, self.holding(), _chain.get()))
+            self.points.append(Point(site, kinds, self.holding(), _chain.get(), self.registry.state()))
         if self.count != self.target or self.error not in kinds:
             return None
         self.injected = site
@@ -263,6 +269,8 @@ class Subject:
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
         self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
+        for clear in typing._cleanups:  # and so do these
+            clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
         del module
