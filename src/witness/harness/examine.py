@@ -55,7 +55,6 @@ def load(job):
         names = subject.scenario_names()
     except BaseException as error:
         return None, f"cannot be imported: {error!r}"
-    gc.collect()
     gc.freeze()  # trees of a whole module, which the collector need not look at after each run
     return subject, names
 

@@ -252,6 +252,21 @@ def install():
     builtins._leakbench_driver_value = _driver_value
 
 
+def _places(root, path):
+    return os.path.join(root, path), os.path.join(root, "drivers", path)
+
+
+def compile_ahead(job):
+    """What all jobs on a module need, before they are forked off."""
+    place, driver_place = _places(job["root"], job["module"])
+    try:
+        instrument.compile_driver(job["driver"], driver_place)
+        if job.get("original"):
+            instrument.compiled(job["original"], place)
+    except (SyntaxError, ValueError, RecursionError):
+        pass  # the job will say so
+
+
 class Subject:
     """A module and its driver, compiled. Each run executes both anew."""
 
@@ -259,10 +274,9 @@ class Subject:
         self.root = root
         self.path = path
         self.name = path[:-3].replace("/", ".")
-        self.file = os.path.join(root, path)
-        self.compiled = instrument.Compiled(text, self.file)
+        self.file, self.driver_file = _places(root, path)
+        self.compiled = instrument.compiled(text, self.file)
         self.code, self.sites = self.compiled.code, self.compiled.sites
-        self.driver_file = os.path.join(root, "drivers", path)
         self.driver = instrument.compile_driver(driver, self.driver_file)
         self.callees = callee.Callees(self.name, self.file)
 
