@@ -11,8 +11,7 @@ import child
 import runtime
 
 # Of equal calls (same place, same callers, same things held) so many fail: in a scenario, and in all.
-EQUAL_CALLS = 2
-EQUAL_CALLS_IN_ALL = 3
+EQUAL_CALLS = (2, 3)
 
 
 def read_text(path):
@@ -156,13 +155,14 @@ def place(subject, site):
     return f"line {site.line} `{site.text[:60]}`"
 
 
-def targets(points, known=None):
+def targets(points, known=None, equal=EQUAL_CALLS):
     """(number of the call, error) for all runs that are worth it. `known` counts what other scenarios have shown."""
+    in_one, in_all = equal
     known = collections.Counter() if known is None else known
     here = collections.Counter()
     for number, point in enumerate(points, 1):
         key = point.key()
-        if here[key] < EQUAL_CALLS and known[key] < EQUAL_CALLS_IN_ALL:
+        if here[key] < in_one and known[key] < in_all:
             here[key] += 1
             known[key] += 1
             for error in point.kinds:

@@ -21,6 +21,10 @@ DRIVER_CALL, DRIVER_VALUE = "_leakbench_driver_call", "_leakbench_driver_value"
 FRAME_READERS = {"super", "locals", "vars", "globals", "dir", "eval", "exec", "__import__", "breakpoint"}
 
 
+# Nothing is called in them.
+_LEAVES = {ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass}
+
+
 class Site:
     """A place of the module where something is called, awaited or iterated."""
 
@@ -59,7 +63,10 @@ class _Rewriter(ast.NodeTransformer):
         self.functions = []
 
     def visit(self, node):
-        method = getattr(self, "visit_" + type(node).__name__, None)
+        kind = type(node)
+        if kind in _LEAVES:
+            return node
+        method = getattr(self, "visit_" + kind.__name__, None)
         return method(node) if method else self.generic_visit(node)
 
     def _function(self, node):

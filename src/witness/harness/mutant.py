@@ -8,7 +8,7 @@ import collections
 
 import recurring
 import runtime
-from examine import load, place, targets, without_folders
+from examine import EQUAL_CALLS, load, place, targets, without_folders
 from label import Exits, Label, is_within
 
 # A leak of these shows only if a call fails while the resource is held.
@@ -27,6 +27,8 @@ BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache",
 # What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
 RELEASED_AGAIN = "fragile-release"
 
+# See `targets`: a decoy shares all but its change with a module that has been looked at.
+EQUAL_CALLS_OF_DECOYS = (1, 2)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
 
@@ -61,6 +63,7 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
+        self.equal = EQUAL_CALLS_OF_DECOYS if job["effect"] == "safe" else EQUAL_CALLS
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
@@ -95,7 +98,7 @@ class _Trial:
             return None
         known = collections.Counter()
         for name, points in plain:
-            for number, error in targets(points, known):
+            for number, error in targets(points, known, self.equal):
                 if self._matters(points[number - 1], error):
                     proof = self._proof(name, self._run(name, number, error), error)
                     if proof:
@@ -110,7 +113,7 @@ class _Trial:
         known = collections.Counter()
         original = runtime.Subject(self.job["root"], self.job["module"], self.job["original"], self.job["driver"])
         for name, points in plain:
-            for number, error in [(0, None), *targets(points, known)]:
+            for number, error in [(0, None), *targets(points, known, self.equal)]:
                 if number and not self._matters(points[number - 1], error):
                     continue
                 proof = self._proof(name, self._run(name, number, error or runtime.PLAIN), error)

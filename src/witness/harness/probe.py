@@ -378,6 +378,11 @@ def open_as(value):
         return f"{type(value).__name__} (cannot be probed: {error!r})"
 
 
+def closes_for_good(value):
+    """Whether what is released once will never hold anything again."""
+    return probe_for(value) in (_file, _compressed, _socket, _sqlite, _zip, _tar)
+
+
 def is_held(value):
     """Whether it holds something, asked in a way that nothing comes of: others will go on using it."""
     probe = probe_for(value)

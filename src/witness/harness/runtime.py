@@ -84,7 +84,9 @@ class Run:
             return None
         self.count += 1
         if self.target == 0:
-            self.points.append(Point(site, kinds, self.holding(), _chain.get(), self.registry.state()))
+            holding = self.holding()
+            state = self.registry.state() if holding else frozenset()
+            self.points.append(Point(site, kinds, holding, _chain.get(), state))
         if self.count != self.target or self.error not in kinds:
             return None
         self.injected = site
