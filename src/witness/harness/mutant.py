@@ -28,7 +28,7 @@ BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache",
 RELEASED_AGAIN = "fragile-release"
 
 # See `targets`: a decoy shares all but its change with a module that has been looked at.
-EQUAL_CALLS_OF_DECOYS = (1, 2)
+EQUAL_CALLS_OF_DECOYS = (1, 1)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
 
@@ -63,7 +63,7 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
-        self.equal = EQUAL_CALLS_OF_DECOYS if job["effect"] == "safe" else EQUAL_CALLS
+        self.equal = EQUAL_CALLS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
