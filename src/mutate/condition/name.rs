@@ -2,6 +2,7 @@
 
 use super::{Argument, Scene, Truth, texts};
 use crate::python::ast::{Expr, Keyword};
+use crate::python::names::BindingKind;
 use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// `is($f, "pkg.name", …)`: resolves to one of them; unknown where the meaning is open.
@@ -70,7 +71,7 @@ fn as_keyword(node: Node<'_>) -> Option<&Keyword> {
 }
 
 /// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
-/// every such hunk holds one: the same word may mean something else there.
+/// every such hunk holds one: the same word may mean something else there. Hunks inside the anchor do not count.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(Argument::Variable(variable)) = arguments.first() else {
         return Truth::Unknown;
@@ -94,6 +95,8 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
         .body
         .iter()
         .any(|statement| exports(Node::Stmt(statement), &name));
+    let anchor = scene.site.parts[0].node().span();
+    let is_class = matches!(definitions[0].kind, BindingKind::Class(_));
     let places: Vec<Span> = scene
         .site
         .parts
@@ -108,6 +111,7 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
         .all(|load| places.iter().chain(&removed).any(|place| place.contains(load.span)));
     let all_meant = places
         .iter()
+        .filter(|place| !is_class || !anchor.contains(**place))
         .all(|place| loads.iter().any(|load| place.contains(load.span)));
     (!exported && all_changed && all_meant).into()
 }
