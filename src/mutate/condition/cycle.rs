@@ -115,8 +115,8 @@ fn leads_back(class: &StmtClassDef, arg: &Expr) -> bool {
 fn parameter_for<'m>(class: &'m StmtClassDef, call: &ExprCall, given: &Expr) -> Option<&'m str> {
     let init = Def::of(method(class, "__init__")?)?;
     if let Some(at) = call.args.iter().position(|arg| std::ptr::eq(arg, given)) {
-        let all = init.arguments.posonlyargs.iter().chain(&init.arguments.args);
-        return all.skip(at + 1).next().map(|parameter| parameter.def.arg.as_str());
+        let mut all = init.arguments.posonlyargs.iter().chain(&init.arguments.args);
+        return all.nth(at + 1).map(|parameter| parameter.def.arg.as_str());
     }
     let keyword = call
         .keywords
