@@ -168,6 +168,11 @@ class Bot:
         self._rooms = {}
         self._karma = defaultdict(int)
         self._flood = deque([], maxlen=12)
+        self._nap = Reminder(40, WeakMethod(self._doze))
+        self._load_error = None
+
+    def _doze(self):
+        self.send("#naps", "I nap for a moment")
 
     @cached_property
     def address(self):
@@ -189,6 +194,7 @@ class Bot:
         room.note(nick, text)
         TAPS.pass_on(title, text)
         self._flood.append(nick)
+        self._nap.line_passed()
         text = self.address.sub("", text)
         if not text.startswith(PREFIX):
             return False
@@ -227,6 +233,23 @@ class Bot:
         return len(quotes)
 
 
+    def try_load(self, path):
+        try:
+            return self.load_quotes(path)
+        except OSError as error:
+            self._load_error = str(error)
+            return 0
+
+    def load_error(self):
+        return "" if self._load_error is None else self._load_error
+
+    def print_karma(self, out):
+        rows = []
+        for nick, points in self._karma.items():
+            rows.append("%-12s%4d" % (nick, points))
+        out.write("\n".join(sorted(rows)))
+
+
 class Session:
     """A transcript for as long as somebody looks."""
 
@@ -260,3 +283,4 @@ class Blame:
 
 
 TAPS.attach(to_log)
+logger.addHandler(logging.NullHandler())

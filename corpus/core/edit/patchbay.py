@@ -172,6 +172,13 @@ class Patchbay:
         self._status = deque(maxlen=12)
         self._presets = {}
         self._trouble = None
+        self._master = Knob(-20, 0, weakref.WeakMethod(self._master_turned))
+
+    def _master_turned(self, value):
+        self.say("master at %d dB" % value)
+
+    def master(self, value):
+        self._master.turn(value)
 
     def module(self, kind):
         module = Module(self, kind)
@@ -270,3 +277,4 @@ def scale(first, count, out):
 
 
 WIRES.add_hook(log_change)
+LOGGER.addHandler(logging.NullHandler())

@@ -154,6 +154,12 @@ class Arena:
         self._feed = feed
         self._units: dict[str, Unit] = {}
         self._terrain: OrderedDict[Place, str] = OrderedDict()
+        self._dawn = Fuse(6, weakref.WeakMethod(self._at_dawn))
+        self._muster_fault: str | None = None
+
+    def _at_dawn(self) -> None:
+        for unit in self.standing():
+            unit.health = min(20, unit.health + 1)
 
     def muster(self, name: str, column: int, row: int, power: int = 6) -> Unit:
         unit = Unit(name, Place(column, row), self, power=power)
@@ -181,9 +187,27 @@ class Arena:
     def tell(self, kind: str, text: str) -> None:
         self._feed.publish(Happening(self.turn, kind, text))
 
+    def muster_all(self, text: str) -> int:
+        """Units from lines like ``scout 1,2``; stops at the first that is none."""
+        count = 0
+        try:
+            for line in text.splitlines():
+                name, numbers = line.split()
+                column, row = numbers.split(",")
+                self.muster(name, int(column), int(row))
+                count += 1
+        except ValueError as error:
+            self._muster_fault = repr(error)
+        return count
+
+    def muster_fault(self) -> str:
+        return "none" if self._muster_fault is None else self._muster_fault
+
     def end_turn(self) -> None:
         for unit in self.standing():
             unit.end_turn()
+        if self._dawn.tick():
+            self._dawn.turns = 6
         self.turn += 1
         log.debug("turn %d", self.turn)
 
@@ -252,6 +276,16 @@ class Hud:
         if self.visible:
             self._feed.unsubscribe(self._note)
             self.visible = False
+
+
+def print_field(arena: Arena, out) -> None:
+    """The ground with the units on it, a row a line."""
+    rows = []
+    taken = {unit.place: unit.badge[0] for unit in arena.standing()}
+    for row in range(min(arena.size, 8)):
+        places = [Place(column, row) for column in range(min(arena.size, 8))]
+        rows.append("".join(taken.get(place, arena.ground(place)[0]) for place in places))
+    out.write("\n".join(rows))
 
 
 def replay(script: str, size: int = 12) -> str:

@@ -62,6 +62,10 @@ class Signal(object):
 FOCUS = Signal()
 
 
+def log_focus(name):
+    logger.debug("focus on %s", name)
+
+
 class Binding(object):
     """Tells a widget when its field has changed."""
 
@@ -134,6 +138,7 @@ class Form(object):
         self._fields = {}
         self._undo = deque(maxlen=UNDO_STEPS)
         self._hints = []
+        self._reminder = Binding("unsaved", weakref.WeakMethod(self._remind))
         for name, kind in rows:
             self._fields[name] = Field(self, name, kind)
 
@@ -146,6 +151,12 @@ class Form(object):
 
     def remember(self, name, raw):
         self._undo.append((name, raw))
+
+    def _remind(self, key):
+        self.hint("%s for %d steps" % (key, len(self._undo)))
+
+    def idle(self):
+        self._reminder.fire()
 
     def steps(self):
         return ["%s=%s" % step for step in self._undo]
@@ -205,6 +216,7 @@ class Drafts(object):
     def __init__(self, path):
         self._path = path
         self._texts = {}
+        self._failed = None
         atexit.register(self.save)
 
     def keep(self, key, form):
@@ -216,6 +228,17 @@ class Drafts(object):
         with open(self._path, "w", encoding="utf-8") as out:
             for key, text in self._texts.items():
                 out.write("[%s]\n%s\n" % (key, text))
+
+    def try_save(self):
+        try:
+            self.save()
+        except OSError as exc:
+            self._failed = str(exc)
+            return False
+        return True
+
+    def state(self):
+        return "saved" if self._failed is None else self._failed
 
     def close(self):
         atexit.unregister(self.save)
@@ -251,4 +274,5 @@ def print_all(forms, out):
     out.write("\n\n".join(pages))
 
 
+FOCUS.add_callback(log_focus)
 logger.addHandler(logging.NullHandler())

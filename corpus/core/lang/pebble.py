@@ -269,6 +269,16 @@ def evaluate(programs, out):
     out.write(", ".join(values))
 
 
+def print_outline(text, out):
+    """The heads of all forms of a program, by depth."""
+    rows = []
+    waiting = [read(text)]
+    for form in waiting:
+        rows.append("  " * form.depth() + form.head)
+        waiting.extend(item for item in form._items if isinstance(item, Form))
+    out.write("\n".join(rows))
+
+
 def transcript(program):
     """What is logged while a program runs."""
     text = io.StringIO()

@@ -196,6 +196,10 @@ class Mesh:
         self._nodes = {}
         self._dead = deque((), maxlen=DEAD_LETTERS)
         self._problem = None
+        self._sweep = Heartbeat(3, weakref.WeakMethod(self._sweep_out))
+
+    def _sweep_out(self):
+        log.debug("%d dead letters", len(self._dead))
 
     def node(self, address):
         made = Node(self, address)
@@ -233,6 +237,7 @@ class Mesh:
         for _ in range(count):
             order = list(self._nodes.values())
             self._random.shuffle(order)
+            self._sweep.round_passed()
             for node in order:
                 total += node.work()
         return total
@@ -295,3 +300,4 @@ def watched(mesh, count):
 
 
 SKY.add_listener(trace)
+log.addHandler(logging.NullHandler())

@@ -161,6 +161,26 @@ class Cart:
         return self.total()
 
 
+class Scanner:
+    """Turns what a reader sends into articles."""
+
+    def __init__(self, stock: Stock) -> None:
+        self._known = stock
+        self._misread: Optional[str] = None
+
+    def scan(self, cart: Cart, text: str) -> bool:
+        try:
+            article = self._known.shelf(text.strip()).article
+        except SaleError as error:
+            self._misread = repr(error)
+            return False
+        cart.add(article)
+        return True
+
+    def message(self) -> str:
+        return "" if self._misread is None else self._misread
+
+
 class Drawer:
     def __init__(self, owner: "Counter") -> None:
         self._owner = owner
@@ -179,11 +199,16 @@ class Counter:
         self._parked: "OrderedDict[str, Cart]" = OrderedDict()
         self._drawer = Drawer(weakref.proxy(self))
         self._refusal: Optional[str] = None
+        self._queue = Threshold(1, weakref.WeakMethod(self._nearly_done))
+
+    def _nearly_done(self, name: str, left: int) -> None:
+        logger.info("%s is the last of %d", name, left)
 
     def park(self, name: str, cart: Cart) -> None:
         """Puts a cart aside; of too many, the oldest is forgotten."""
         self._parked[name] = cart
         self._parked.move_to_end(name)
+        self._queue.look(name, len(self._parked))
         if len(self._parked) > PARKED:
             self._parked.popitem(last=False)
 

@@ -171,6 +171,11 @@ class Grid:
         self._made = deque(maxlen=STEPS_KEPT)
         self._notes = []
         self._forecasts = OrderedDict()
+        self._calm = Relay(3, weakref.WeakMethod(self._becalmed))
+        self._misread = None
+
+    def _becalmed(self):
+        self.note("grid", "no wind")
 
     @cached_property
     def best(self):
@@ -189,6 +194,7 @@ class Grid:
         made = power_at(speed, self._blades)
         used = sum(bus.step() for bus in self._buses.values())
         self._made.append(made - used)
+        self._calm.feel(made == 0)
         return made - used
 
     def forecast(self, speeds):
@@ -206,6 +212,17 @@ class Grid:
         for minute, speed in enumerate(parse_weather(weather)):
             rows.append(f"{minute:>4} {speed:>5.1f} {self.step(speed):>6}")
         out.write("\n".join(rows) + "\n")
+
+    def try_run(self, weather, out):
+        try:
+            self.run(weather, out)
+        except ValueError as error:
+            self._misread = str(error)
+            return False
+        return True
+
+    def misread(self):
+        return "" if self._misread is None else self._misread
 
     def report(self):
         lines = []
@@ -261,3 +278,4 @@ def aloud(grid, weather, stream=sys.stderr):
 
 
 TRIPS.add_watcher(trip_to_log)
+LOG.addHandler(logging.NullHandler())

@@ -148,6 +148,16 @@ class Jukebox:
         self._why = None
         self._deck = Deck(weakref.WeakMethod(self._ended))
         self._slot = CoinSlot(weakref.ref(self), price)
+        self._preview = Deck(weakref.WeakMethod(self._preview_over))
+        self._unread = None
+
+    def _preview_over(self):
+        BOARD.show("choose!")
+
+    def preview(self, track):
+        BOARD.show(track.title)
+        self._preview.start(track)
+        self._preview.pass_time(track.seconds)
 
     def insert(self, cents):
         self._slot.drop(cents)
@@ -191,6 +201,20 @@ class Jukebox:
             ranked.append((-self._played.count(title), sort_key(title), title))
         for count, _, title in sorted(ranked):
             out.write("%3d %s\n" % (-count, title))
+
+    def load(self, album, text):
+        """Tracks from lines like ``The Pier;185``."""
+        try:
+            for line in text.splitlines():
+                title, _, seconds = line.partition(";")
+                album.track(title, float(seconds))
+        except ValueError as exc:
+            self._unread = repr(exc)
+            return False
+        return True
+
+    def unread(self):
+        return "" if self._unread is None else self._unread
 
     def why(self):
         return "" if self._why is None else self._why
@@ -266,3 +290,4 @@ def overheard(job, stream):
 
 
 BOARD.connect(log_text)
+LOG.addHandler(logging.NullHandler())

@@ -193,6 +193,11 @@ class Site:
         self._missing = deque(maxlen=8)
         self._timer = Timer(weakref.WeakMethod(self._took))
         self._errors = ErrorPage(weakref.proxy(self))
+        self._slow = Timer(weakref.WeakMethod(self._note_slow))
+        self._slow_count = 0
+
+    def _note_slow(self, seconds):
+        self._slow_count += seconds > 0.5
 
     def _took(self, seconds):
         self._latencies.append(seconds)
@@ -212,7 +217,9 @@ class Site:
             return 404, self._errors.text(request.path)
         self.sessions.of(request.cookie)['last'] = request.path
         body = route.answer(request, values)
-        self._timer.done(time.monotonic() - request.started)
+        seconds = time.monotonic() - request.started
+        self._timer.done(seconds)
+        self._slow.done(seconds)
         access.info('%s %s %d', request.method, request.path, request.status())
         return request.status(), body
 
@@ -281,3 +288,4 @@ def dry_run(site, requests):
 
 
 HOOKS.register(stamp)
+access.addHandler(logging.NullHandler())

@@ -13,6 +13,7 @@ def talks(box):
     bot.hear("#garden", "bob", "!flood")
     for number in range(12):
         bot.hear("#garden", "bob", "line %d" % number)
+    bot.print_karma(io.StringIO())
 
 
 def does_not_understand(box):
@@ -39,6 +40,12 @@ def loads_quotes(box):
     path = box.write("quotes", "# mine\nso it goes\n\nit was a dark night\n")
     for _ in box.rounds(12):
         bot.load_quotes(path)
+
+
+def cannot_load_quotes(box):
+    bot = roombot.Bot("robby")
+    bot.try_load(box.path("none"))
+    bot.load_error()
 
 
 def writes_transcripts(box):

@@ -21,6 +21,7 @@ def patches(box):
     source.loudest()
     bay.rack("left").mount(source)
     bay.rack("left").mount(target)
+    bay.master(-6)
     bay.status()
     bay.draw(io.StringIO())
 

@@ -1,5 +1,7 @@
 """Calls into game/arena.py."""
 
+import io
+
 from game import arena
 
 
@@ -16,6 +18,16 @@ def plays_some_turns(box):
         hud.lines(field)
         feed.latest("strike")
         script.state()
+
+
+def musters(box):
+    field = arena.Arena(12, arena.Feed())
+    field.muster_all("scout 1,2\nguard 3,4")
+    field.muster_all("scout here")
+    field.muster_fault()
+    for _ in range(7):
+        field.end_turn()
+    arena.print_field(field, io.StringIO())
 
 
 def stops_at_a_bad_order(box):

@@ -20,6 +20,7 @@ def fills_in_a_form(box):
     form.render()
     form.steps()
     form["size"].choices
+    form.idle()
 
 
 def says_what_is_wrong(box):
@@ -51,6 +52,15 @@ def keeps_drafts(box):
         form = forms.Form(ROWS)
         for number in box.rounds(20):
             drafts.keep("form %d" % number, form)
+
+
+def cannot_save_drafts(box):
+    drafts = forms.Drafts(box.path("sub", "drafts"))
+    drafts.try_save()
+    drafts.state()
+    box.write("sub/other", "")
+    drafts.try_save()
+    drafts.close()
 
 
 def makes_drafts_again(box):

@@ -20,6 +20,7 @@ def says_what_is_wrong(box):
 def reads_deep(box):
     top = pebble.read("(add (mul 2 (sub 3 1)) 4)")
     top.depth()
+    pebble.print_outline("(add (mul 2 (sub 3 1)) 4)", io.StringIO())
 
 
 def goes_on(box):

@@ -39,6 +39,16 @@ def refuses(box):
     desk.refusal()
 
 
+def scans(box):
+    stock = counter.Stock(counter.Alarms())
+    stock.put(LAMP, 3)
+    scanner = counter.Scanner(stock)
+    cart = counter.Cart()
+    scanner.scan(cart, "4006381333931\n")
+    scanner.scan(cart, "77")
+    scanner.message()
+
+
 def runs_low(box):
     alarms = counter.Alarms()
     stock = counter.Stock(alarms)

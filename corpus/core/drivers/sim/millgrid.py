@@ -18,6 +18,9 @@ def runs_a_day(box):
     out = io.StringIO()
     grid.run("4.5, 9, 13 2 28", out)
     grid.best
+    grid.try_run("1 1 1", out)
+    grid.try_run("1 gale", out)
+    grid.misread()
     bus.fault()
     grid.report()
 

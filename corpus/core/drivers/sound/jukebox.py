@@ -25,6 +25,10 @@ def plays(box):
     machine.charts(io.StringIO())
     machine.why()
     machine.refused()
+    machine.preview(first)
+    machine.load(album, "Foam;120\nSpray;90.5")
+    machine.load(album, "Foam;long")
+    machine.unread()
     album.listing()
     album.length()
 
