@@ -38,6 +38,7 @@
 //! | `analyze_python_file` | [`Suite::findings`] |
 
 mod analysed;
+mod child_not_reaped;
 mod config;
 mod descriptor_not_adopted;
 mod generator_scope;
@@ -50,6 +51,7 @@ mod non_closing_context;
 mod obligation;
 mod owner_without_release;
 mod partial_acquisition;
+mod pool_not_shut_down;
 mod primary;
 mod rebound_while_open;
 mod release_skipped_on_exception;
@@ -93,7 +95,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 13] = [
+const DETECTORS: [&dyn PythonResourceDetector; 15] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -107,6 +109,8 @@ const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &owner_without_release::OwnerWithoutRelease,
     &lock_not_released::LockNotReleased,
     &temp_left_behind::TempLeftBehind,
+    &child_not_reaped::ChildNotReaped,
+    &pool_not_shut_down::PoolNotShutDown,
 ];
 
 /// Detectors that are measured under one name.

@@ -236,6 +236,9 @@ fn evaluate_call<'m>(
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(Move::Registered);
     }
+    if arguments().any(|one| is_pid(setting, one, &state)) {
+        return pass_pid(super::tail(&call.func), state);
+    }
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
@@ -296,6 +299,21 @@ fn ends_another(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr, stat
         setting.world.table.releases_by_function(name) && !own
     });
     state.is_path && (is_for_others || state.holds(argument).is_some_and(|hold| hold.wrapped))
+}
+
+/// `child.pid`
+fn is_pid(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "child" && node.attr.as_str() == "pid" && state.holds(&node.value).is_some()
+}
+
+/// Whoever has the number of a child can wait for it: `os.waitpid(child.pid, 0)`.
+fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
+    match callee {
+        "kill" | "killpg" | "print" | "str" | "debug" | "info" | "getpgid" => Outcome::Held(state),
+        _ if callee.contains("wait") => Outcome::Released,
+        _ => Outcome::Moved(Move::Passed),
+    }
 }
 
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.

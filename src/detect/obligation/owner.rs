@@ -41,8 +41,9 @@ pub(super) struct Owners<'m> {
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
-    /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
-    released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
+    /// Attribute → the functions in which it is released, `MODULE` for code outside of functions, and the
+    /// method that does it; none where it is handed to something that does.
+    released: BTreeMap<Holder<'m>, BTreeSet<(ScopeId, Option<&'m str>)>>,
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
     entered: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
@@ -82,14 +83,15 @@ impl<'m> Owners<'m> {
 
     fn note(&mut self, world: World<'_, 'm>, node: Node<'m>) {
         match node {
-            Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
-                self.releases(world, &node.value, node.start().to_u32());
+            Node::Expr(Expr::Attribute(node)) if is_release(world, &node.attr) => {
+                let (at, method) = (node.start().to_u32(), Some(node.attr.as_str()));
+                self.releases(world, &node.value, at, method);
                 // `self.session.socket.close()` releases what the session holds, too.
                 let mut object = &*node.value;
                 while let Expr::Attribute(inner) = object {
                     object = &inner.value;
                     if object.is_attribute_expr() {
-                        self.releases(world, object, node.start().to_u32());
+                        self.releases(world, object, at, method);
                     }
                 }
             }
@@ -121,10 +123,10 @@ impl<'m> Owners<'m> {
         found
     }
 
-    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
+    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32, method: Option<&'m str>) {
         let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
         for attribute in self.attributes(world, value) {
-            self.released.entry(attribute).or_default().insert(function);
+            self.released.entry(attribute).or_default().insert((function, method));
         }
     }
 
@@ -148,16 +150,23 @@ impl<'m> Owners<'m> {
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
                 Treatment::Unknown => self.expose(world, Some(argument)),
-                _ => self.releases(world, argument, argument.start().to_u32()),
+                _ => self.releases(world, argument, argument.start().to_u32(), None),
             }
         }
     }
 
-    /// The functions in which the holder is released, if a `with` does it or does not.
-    fn releasing(&self, holder: Holder<'m>, with_releases: bool) -> BTreeSet<ScopeId> {
-        let entered = self.entered.get(&holder).filter(|_| with_releases);
-        let released = self.released.get(&holder);
-        released.into_iter().chain(entered).flatten().copied().collect()
+    /// The functions in which the holder is released in a way that is one for the resource.
+    fn releasing(&self, world: World<'_, '_>, holder: Holder<'m>, resource: &Resource) -> BTreeSet<ScopeId> {
+        let entered = self.entered.get(&holder).filter(|_| resource.with_releases);
+        let counts = |method: &Option<&str>| {
+            let named = |method: &str| resource.release.iter().any(|release| release == method);
+            !world.table.only_named_releases || method.is_none_or(named)
+        };
+        let released = self.released.get(&holder).into_iter().flatten();
+        let released = released
+            .filter(|(_, method)| counts(method))
+            .map(|(function, _)| *function);
+        released.chain(entered.into_iter().flatten().copied()).collect()
     }
 
     /// Whether something releases the attribute in which an obligation ends.
@@ -169,8 +178,8 @@ impl<'m> Owners<'m> {
         resource: &Resource,
     ) -> Release {
         let holder = Holder::Attribute(attribute);
-        let functions = self.releasing(holder, resource.with_releases);
-        let any = self.releasing(Holder::AnyOf(class), resource.with_releases);
+        let functions = self.releasing(world, holder, resource);
+        let any = self.releasing(world, Holder::AnyOf(class), resource);
         let is_finalizer = |scope: &ScopeId| world.names.scope(*scope).qualname.ends_with(".__del__");
         match functions.is_empty() {
             _ if !any.is_empty() || !functions.iter().all(is_finalizer) => Release::Somewhere,
@@ -232,7 +241,7 @@ impl<'m> Owners<'m> {
         let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
             return Vec::new();
         };
-        let functions = self.releasing(Holder::Attribute(attribute), obligation.resource.with_releases);
+        let functions = self.releasing(world, Holder::Attribute(attribute), &obligation.resource);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.contains(&scope))
@@ -257,6 +266,10 @@ impl<'m> Owners<'m> {
             .filter(|name| *name != "__del__" && *name != "__init__");
         public.map(str::to_owned).collect()
     }
+}
+
+fn is_release(world: World<'_, '_>, method: &str) -> bool {
+    RELEASES.contains(&method) || world.table.names_release(method)
 }
 
 fn calls_one_of(method: &Stmt, names: &BTreeSet<&str>) -> bool {
