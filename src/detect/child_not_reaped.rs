@@ -64,7 +64,7 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         confidence.min(confidence_in_purpose(module, child)),
         message,
     );
-    finding.suggestion = "call `wait` or `communicate` on it, or use it in a `with`".to_owned();
+    "call `wait` or `communicate` on it, or use it in a `with`".clone_into(&mut finding.suggestion);
     finding
         .related
         .extend(at.map(|at| related(at, "nobody has waited for it here")));

@@ -38,8 +38,11 @@
 //! | `analyze_python_file` | [`Suite::findings`] |
 
 mod analysed;
+mod async_resource_not_closed;
 mod child_not_reaped;
 mod config;
+mod course;
+mod dangling_task;
 mod descriptor_not_adopted;
 mod generator_scope;
 mod handle_returned;
@@ -95,7 +98,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 15] = [
+const DETECTORS: [&dyn PythonResourceDetector; 17] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -111,6 +114,8 @@ const DETECTORS: [&dyn PythonResourceDetector; 15] = [
     &temp_left_behind::TempLeftBehind,
     &child_not_reaped::ChildNotReaped,
     &pool_not_shut_down::PoolNotShutDown,
+    &async_resource_not_closed::AsyncResourceNotClosed,
+    &dangling_task::DanglingTask,
 ];
 
 /// Detectors that are measured under one name.

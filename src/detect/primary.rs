@@ -16,6 +16,22 @@ pub(super) fn all<'a, 'm>(
 }
 
 pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
+    let pattern = of_any(module, obligation)?;
+    let is_unreleased = [
+        Pattern::NeverReleased,
+        Pattern::InlineAcquisition,
+        Pattern::OwnerWithoutRelease,
+        Pattern::NonClosingContext,
+    ];
+    let is_async = obligation.resource.is_async && is_unreleased.contains(&pattern);
+    Some(if is_async {
+        Pattern::AsyncResourceNotClosed
+    } else {
+        pattern
+    })
+}
+
+fn of_any<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
     let fate = &obligation.fate;
     if let Some(pattern) = descriptor(module, obligation) {
         return Some(pattern);

@@ -30,6 +30,12 @@ pub struct Resource {
     /// Iterated to its end, it closes itself.
     #[serde(default)]
     pub ends_itself: bool,
+    /// It belongs to an event loop.
+    #[serde(default, rename = "async")]
+    pub is_async: bool,
+    /// Those of its release methods that are coroutines: unless they are awaited they release nothing.
+    #[serde(default)]
+    pub awaited: Vec<String>,
     /// What is held is the object whose method acquires: `lock.acquire()`.
     #[serde(default)]
     pub of_receiver: bool,
@@ -225,6 +231,8 @@ fn any() -> Resource {
         quiet: Vec::new(),
         only_if: None,
         ends_itself: false,
+        is_async: false,
+        awaited: Vec::new(),
         of_receiver: false,
     }
 }

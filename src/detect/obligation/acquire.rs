@@ -157,6 +157,9 @@ fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'sta
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
+        "create_task" if word == "loop" || word.ends_with("_loop") || word == "ioloop" => {
+            Some("asyncio.AbstractEventLoop")
+        }
         "acquire" if names_a_lock(&word) => Some("threading.Lock"),
         _ => None,
     }

@@ -35,6 +35,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
+    /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
+    pub(super) dropped: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
@@ -186,6 +188,7 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     }
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
+        Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
@@ -205,12 +208,7 @@ fn hands_out_path(value: &Expr, state: &State<'_>) -> bool {
     state.is_path && state.holds(value).is_some_and(|hold| !hold.wrapped)
 }
 
-fn evaluate_call<'m>(
-    setting: Setting<'_, 'm>,
-    expr: &'m Expr,
-    call: &'m ExprCall,
-    mut state: State<'m>,
-) -> Outcome<'m> {
+fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCall, state: State<'m>) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
         && releases_self(setting, method, &state)
@@ -228,11 +226,8 @@ fn evaluate_call<'m>(
     {
         return Outcome::Released;
     }
-    let arguments = || {
-        call.args
-            .iter()
-            .chain(call.keywords.iter().map(|keyword| &keyword.value))
-    };
+    let values = || call.keywords.iter().map(|keyword| &keyword.value);
+    let arguments = || call.args.iter().chain(values());
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(Move::Registered);
     }
@@ -242,9 +237,22 @@ fn evaluate_call<'m>(
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
+    hand_to(setting, (expr, call), argument, state)
+}
+
+/// The handle is an argument of the call.
+fn hand_to<'m>(
+    setting: Setting<'_, 'm>,
+    (expr, call): (&'m Expr, &ExprCall),
+    argument: &Expr,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let span = Span::from(expr.range());
     let treatment = match treatment(setting.world, call, argument) {
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        // Whoever has a task can wait for it.
+        _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
     };
     match treatment {
@@ -355,6 +363,9 @@ fn call_method<'m>(
     mut state: State<'m>,
 ) -> Outcome<'m> {
     if state.is_path && hold.wrapped {
+        return settle(Span::from(expr.range()), state);
+    }
+    if setting.dropped.contains(&std::ptr::from_ref(expr)) && setting.resource.awaited.iter().any(|one| one == method) {
         return settle(Span::from(expr.range()), state);
     }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {

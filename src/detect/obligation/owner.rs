@@ -41,15 +41,27 @@ pub(super) struct Owners<'m> {
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
-    /// Attribute → the functions in which it is released, `MODULE` for code outside of functions, and the
-    /// method that does it; none where it is handed to something that does.
-    released: BTreeMap<Holder<'m>, BTreeSet<(ScopeId, Option<&'m str>)>>,
+    /// Attribute → where it is released, and how.
+    released: BTreeMap<Holder<'m>, BTreeSet<Act<'m>>>,
+    /// The callees of calls that stand alone as statements.
+    alone: BTreeSet<u32>,
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
     entered: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
     registered: BTreeSet<&'m str>,
+}
+
+/// One release of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Act<'m> {
+    /// `MODULE` for code outside of functions.
+    function: ScopeId,
+    /// `None` where it is handed to something that releases it.
+    method: Option<&'m str>,
+    /// The call is a statement of its own, so that nothing awaits it.
+    alone: bool,
 }
 
 /// How sure it is that nobody releases an attribute.
@@ -76,6 +88,11 @@ impl<'m> Owners<'m> {
             ..Self::default()
         };
         for node in world.module.nodes() {
+            if let Node::Stmt(Stmt::Expr(statement)) = node
+                && let Expr::Call(call) = &*statement.value
+            {
+                owners.alone.insert(call.func.start().to_u32());
+            }
             owners.note(world, node);
         }
         owners
@@ -95,7 +112,7 @@ impl<'m> Owners<'m> {
                     }
                 }
             }
-            Node::WithItem(WithItem { context_expr, .. }) => {
+            Node::WithItem(WithItem { context_expr, .. }) if !asks(context_expr) => {
                 let at = context_expr.start().to_u32();
                 let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
                 for attribute in self.attributes(world, context_expr) {
@@ -103,6 +120,9 @@ impl<'m> Owners<'m> {
                 }
             }
             Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
+            Node::Expr(Expr::Await(node)) if world.table.only_named_releases => {
+                self.releases(world, &node.value, node.start().to_u32(), None);
+            }
             Node::Stmt(Stmt::Return(node)) => self.expose(world, node.value.as_deref()),
             Node::Expr(Expr::Yield(node)) => self.expose(world, node.value.as_deref()),
             _ => {}
@@ -126,7 +146,13 @@ impl<'m> Owners<'m> {
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32, method: Option<&'m str>) {
         let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
         for attribute in self.attributes(world, value) {
-            self.released.entry(attribute).or_default().insert((function, method));
+            let alone = method.is_some() && self.alone.contains(&at);
+            let act = Act {
+                function,
+                method,
+                alone,
+            };
+            self.released.entry(attribute).or_default().insert(act);
         }
     }
 
@@ -158,14 +184,15 @@ impl<'m> Owners<'m> {
     /// The functions in which the holder is released in a way that is one for the resource.
     fn releasing(&self, world: World<'_, '_>, holder: Holder<'m>, resource: &Resource) -> BTreeSet<ScopeId> {
         let entered = self.entered.get(&holder).filter(|_| resource.with_releases);
-        let counts = |method: &Option<&str>| {
-            let named = |method: &str| resource.release.iter().any(|release| release == method);
-            !world.table.only_named_releases || method.is_none_or(named)
+        let is_one_of = |methods: &[String], act: &Act<'_>| {
+            act.method.is_some_and(|method| methods.iter().any(|one| one == method))
+        };
+        let counts = |act: &&Act<'_>| {
+            let named = act.method.is_none() || is_one_of(&resource.release, act);
+            (named || !world.table.only_named_releases) && !(act.alone && is_one_of(&resource.awaited, act))
         };
         let released = self.released.get(&holder).into_iter().flatten();
-        let released = released
-            .filter(|(_, method)| counts(method))
-            .map(|(function, _)| *function);
+        let released = released.filter(counts).map(|act| act.function);
         released.chain(entered.into_iter().flatten().copied()).collect()
     }
 
@@ -216,7 +243,7 @@ impl<'m> Owners<'m> {
         Some((
             class,
             Resource {
-                release,
+                release: release.clone(),
                 with_releases: with_releases || may_inherit_with(world, class),
                 acquire: Vec::new(),
                 functions: Vec::new(),
@@ -224,10 +251,22 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 ends_itself: false,
+                awaited: self.coroutines(world, class, &release),
                 of_receiver: false,
                 ..obligation.resource.as_ref().clone()
             },
         ))
+    }
+
+    /// Those of the methods that are coroutines.
+    fn coroutines(&self, world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<String> {
+        let is_coroutine = |name: &&String| {
+            let method = method_of(world, class, name);
+            method
+                .and_then(|method| Def::of(method.statement))
+                .is_some_and(|def| def.is_async)
+        };
+        methods.iter().filter(is_coroutine).cloned().collect()
     }
 
     /// The public ways to release: methods that do it, and methods that call those.
@@ -266,6 +305,12 @@ impl<'m> Owners<'m> {
             .filter(|name| *name != "__del__" && *name != "__init__");
         public.map(str::to_owned).collect()
     }
+}
+
+/// `async with self.session.get(url) as response:`
+fn asks(context: &Expr) -> bool {
+    let Expr::Call(call) = context else { return false };
+    super::tail(&call.func) == "get"
 }
 
 fn is_release(world: World<'_, '_>, method: &str) -> bool {
