@@ -65,6 +65,7 @@ mod seed_naive;
 mod temp_left_behind;
 #[cfg(test)]
 mod tests;
+mod thread_not_joined;
 mod types;
 
 pub use analysed::Analysed;
@@ -98,7 +99,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 17] = [
+const DETECTORS: [&dyn PythonResourceDetector; 18] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -113,6 +114,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 17] = [
     &lock_not_released::LockNotReleased,
     &temp_left_behind::TempLeftBehind,
     &child_not_reaped::ChildNotReaped,
+    &thread_not_joined::ThreadNotJoined,
     &pool_not_shut_down::PoolNotShutDown,
     &async_resource_not_closed::AsyncResourceNotClosed,
     &dangling_task::DanglingTask,

@@ -287,11 +287,18 @@ fn hand_to<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
+        Treatment::Keeps if collects(call) => Outcome::Moved(Move::Container),
         Treatment::Keeps => Outcome::Moved(Move::Passed),
         Treatment::Registers => Outcome::Moved(Move::Registered),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// `files.append(f)`
+fn collects(call: &ExprCall) -> bool {
+    let method = call.func.as_attribute_expr();
+    method.is_some_and(|method| ["append", "appendleft", "add", "insert"].contains(&method.attr.as_str()))
 }
 
 /// `f"file://{path}"` is for a browser, which reads it when it likes.
