@@ -20,6 +20,13 @@
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
 //!
+//! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
+//! `non-closing-context` or `owner-without-release`.
+//!
+//! What has a life rather than a handle is followed by the same analysis with a table of its own, `lifecycles.toml`, and
+//! each kind has one detector: `lock-not-released`, `temp-left-behind` (the path; the descriptor of `mkstemp` is a handle),
+//! `child-not-reaped` (whose report stands for that of the pipes), `thread-not-joined`, `pool-not-shut-down`, `dangling-task`.
+//!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
 //! | there | here |
@@ -33,7 +40,8 @@
 //! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
 //! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
-//! | async and thread checks | entries of `resources.toml`, detectors to come |
+//! | async and thread checks | `async-resource-not-closed`, `dangling-task`, `thread-not-joined`, `pool-not-shut-down` |
+//! | locks, processes, temporary files | `lock-not-released`, `child-not-reaped`, `temp-left-behind` |
 //! | missing `__del__` or cleanup methods | `owner-without-release`; `__del__` is no release here |
 //! | `analyze_python_file` | [`Suite::findings`] |
 

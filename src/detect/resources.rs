@@ -36,12 +36,14 @@ pub struct Resource {
     /// Those of its release methods that are coroutines: unless they are awaited they release nothing.
     #[serde(default)]
     pub awaited: Vec<String>,
-    /// What is held is the object whose method acquires: `lock.acquire()`.
-    #[serde(default)]
-    pub of_receiver: bool,
 }
 
 impl Resource {
+    /// Whether what is held is the object whose method acquires: `lock.acquire()`.
+    pub(super) fn is_receiver(&self) -> bool {
+        self.kind == "lock"
+    }
+
     /// Whether it lies on disk and is known by its path.
     pub(super) fn is_path(&self) -> bool {
         self.kind == "temporary-path"
@@ -233,7 +235,6 @@ fn any() -> Resource {
         ends_itself: false,
         is_async: false,
         awaited: Vec::new(),
-        of_receiver: false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::obligation::{Loss, Move, Obligation, Origin, Release};
 use super::report::{acquisition, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{BoolOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -51,10 +51,10 @@ fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding>
     Some(finding)
 }
 
-/// The main program may wait for its threads for ever.
+/// The main program, or what it runs to its end, may wait for its threads for ever.
 fn is_in_main(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     let qualname = &module.names.scope(thread.body).qualname;
-    ["main", "_main"].contains(&qualname.rsplit('.').next().unwrap_or(""))
+    ["main", "_main", "serve_forever", "run_forever"].contains(&qualname.rsplit('.').next().unwrap_or(""))
 }
 
 /// Returned, or handed to somebody who may join it.
@@ -213,10 +213,18 @@ struct Signal<'m> {
     /// The last word of what is asked, as it is called where the thread is made.
     name: &'m str,
     on_self: bool,
-    /// An event, which `set` sets; else a flag.
-    is_event: bool,
-    /// The flag must become true for the loop to end.
-    ends_when_true: bool,
+    way: Way<'m>,
+}
+
+/// How a signal is given.
+#[derive(Clone, Copy)]
+enum Way<'m> {
+    /// An event, by `set`.
+    Event,
+    /// A flag, by storing what ends the loop.
+    Flag { ends_when: bool },
+    /// A queue, by an item that is spelled so.
+    Item(&'m str),
 }
 
 /// The signals that end the loop; `None` if something else may end it.
@@ -253,14 +261,49 @@ fn collect<'m>(work: &Work<'m>, test: &'m Expr, ends: bool, found: &mut Vec<Sign
         Expr::Call(call) => {
             let method = call.func.as_attribute_expr()?;
             let asks = ["is_set", "isSet", "wait"].contains(&method.attr.as_str());
-            push(work, &method.value, asks.then_some(true)?, ends, found)
+            push(work, &method.value, asks.then_some(Way::Event)?, found)
         }
-        Expr::Name(_) | Expr::Attribute(_) => push(work, test, false, ends, found),
+        Expr::Name(_) | Expr::Attribute(_) => push(work, test, Way::Flag { ends_when: ends }, found),
+        Expr::Compare(node) => {
+            let ([op], [item]) = (node.ops.as_slice(), node.comparators.as_slice()) else {
+                return None;
+            };
+            let is_same = matches!(op, CmpOp::Is | CmpOp::Eq);
+            let asks = is_same || matches!(op, CmpOp::IsNot | CmpOp::NotEq);
+            let item = spelled(item).filter(|_| asks && is_same == ends)?;
+            push(work, taken_from(work, &node.left)?, Way::Item(item), found)
+        }
         _ => None,
     }
 }
 
-fn push<'m>(work: &Work<'m>, asked: &'m Expr, is_event: bool, ends: bool, found: &mut Vec<Signal<'m>>) -> Option<()> {
+/// `None`, or the last word of a name.
+fn spelled(item: &Expr) -> Option<&str> {
+    match item {
+        Expr::Constant(constant) if constant.value == Constant::None => Some("None"),
+        other => last_word(other),
+    }
+}
+
+/// The queue that the name was taken from: `item = jobs.get()`.
+fn taken_from<'m>(work: &Work<'m>, name: &Expr) -> Option<&'m Expr> {
+    let name = match name {
+        Expr::NamedExpr(made) => made.target.as_name_expr()?,
+        other => other.as_name_expr()?,
+    };
+    own_nodes(work.def.body).find_map(|node| {
+        let (target, value) = match node {
+            Node::Stmt(Stmt::Assign(made)) => (made.targets.first()?, &made.value),
+            Node::Expr(Expr::NamedExpr(made)) => (&*made.target, &made.value),
+            _ => return None,
+        };
+        let method = value.as_call_expr()?.func.as_attribute_expr()?;
+        let is_it = target.as_name_expr().is_some_and(|word| word.id == name.id);
+        (is_it && method.attr.as_str() == "get").then_some(&*method.value)
+    })
+}
+
+fn push<'m>(work: &Work<'m>, asked: &'m Expr, way: Way<'m>, found: &mut Vec<Signal<'m>>) -> Option<()> {
     let on_self = match asked {
         Expr::Attribute(node) => node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self"),
         _ => false,
@@ -282,8 +325,7 @@ fn push<'m>(work: &Work<'m>, asked: &'m Expr, is_event: bool, ends: bool, found:
     found.push(Signal {
         name: argument.map_or(spelled, |(_, argument)| argument),
         on_self,
-        is_event,
-        ends_when_true: ends,
+        way,
     });
     Some(())
 }
@@ -301,28 +343,35 @@ fn binds(def: Def<'_>, name: &str) -> bool {
     })
 }
 
-/// Whether anything in the module sets the signal, outside of the thread's own function and of constructors.
+/// Whether anything in the module gives the signal, outside of the thread's own function and of constructors.
 fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool {
     let own = work.def.body.first().map_or(Span::at(0), |first| {
         let last = work.def.body.last().map_or(first.end(), Ranged::end);
         Span::new(first.start().to_u32(), last.to_u32())
     });
     let is_it = |expr: &Expr| last_word(expr) == Some(signal.name);
-    module
-        .module
-        .nodes()
-        .filter(|node| !own.contains(node.span()))
-        .any(|node| match node {
-            Node::Expr(Expr::Attribute(node)) => signal.is_event && node.attr.as_str() == "set" && is_it(&node.value),
-            Node::Stmt(Stmt::Assign(made)) => {
-                let stored = made.targets.iter().any(is_it);
-                stored && !in_constructor(module, node.span().start) && ends(&made.value, signal)
-            }
-            // Handed to something that may set it.
-            Node::Expr(Expr::Call(call)) => hands_on(call, signal.name),
-            Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),
-            _ => false,
-        })
+    let mut outside = module.module.nodes().filter(|node| !own.contains(node.span()));
+    outside.any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => {
+            matches!(signal.way, Way::Event) && node.attr.as_str() == "set" && is_it(&node.value)
+        }
+        Node::Stmt(Stmt::Assign(made)) => {
+            let stored = made.targets.iter().any(is_it);
+            stored && !in_constructor(module, node.span().start) && ends(&made.value, signal)
+        }
+        Node::Expr(Expr::Call(call)) => puts(call, signal) || hands_on(call, signal.name),
+        Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),
+        _ => false,
+    })
+}
+
+/// `jobs.put(None)`
+fn puts(call: &ExprCall, signal: &Signal<'_>) -> bool {
+    let (Way::Item(item), Some(method)) = (signal.way, call.func.as_attribute_expr()) else {
+        return false;
+    };
+    let puts = ["put", "put_nowait", "append", "send"].contains(&method.attr.as_str());
+    puts && last_word(&method.value) == Some(signal.name) && call.args.first().and_then(spelled) == Some(item)
 }
 
 /// Whether the call hands it to anybody but the thread.
@@ -335,8 +384,11 @@ fn hands_on(call: &ExprCall, name: &str) -> bool {
     all.any(|one| last_word(one) == Some(name))
 }
 
-/// Whether storing the value ends the loop that asks the flag; of events, a new one does not.
+/// Whether storing the value ends the loop that asks the flag; of events and queues, a new one does not.
 fn ends(value: &Expr, signal: &Signal<'_>) -> bool {
+    let Way::Flag { ends_when } = signal.way else {
+        return false;
+    };
     let truth = match value {
         Expr::Constant(constant) => match constant.value {
             Constant::Bool(truth) => Some(truth),
@@ -345,7 +397,7 @@ fn ends(value: &Expr, signal: &Signal<'_>) -> bool {
         },
         _ => None,
     };
-    !signal.is_event && truth.is_none_or(|truth| truth == signal.ends_when_true)
+    truth.is_none_or(|truth| truth == ends_when)
 }
 
 fn in_constructor(module: &Analysed<'_>, at: u32) -> bool {
@@ -394,7 +446,24 @@ fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Wo
     });
     set.find(|name| {
         let lower = name.to_lowercase();
-        STOPS.iter().any(|word| lower.contains(word)) && !known(name)
+        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, name)
+    })
+}
+
+/// Whether another function than the one that sets the signal asks for it: then it is meant for that.
+fn is_asked_by_others(around: Node<'_>, name: &str) -> bool {
+    let functions = around.descendants().filter_map(|node| Def::of(node.as_stmt()?));
+    functions.into_iter().any(|def| {
+        let methods: Vec<_> = own_nodes(def.body)
+            .filter_map(|node| {
+                let method = node.as_expr()?.as_attribute_expr()?;
+                (last_word(&method.value) == Some(name)).then_some(method.attr.as_str())
+            })
+            .collect();
+        let asks = methods
+            .iter()
+            .any(|method| ["is_set", "isSet", "wait"].contains(method));
+        asks && !methods.contains(&"set")
     })
 }
 

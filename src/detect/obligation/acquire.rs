@@ -32,8 +32,8 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
                 helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
             }
         };
-        let receiver = receiver_of(world, call).filter(|_| resource.of_receiver);
-        (resource.of_receiver == receiver.is_some()).then_some(Acquisition {
+        let receiver = receiver_of(world, call).filter(|_| resource.is_receiver());
+        (resource.is_receiver() == receiver.is_some()).then_some(Acquisition {
             call: expr,
             resource,
             body: body_of(world, expr.start().to_u32()),

@@ -339,7 +339,7 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    let by_name = if setting.resource.of_receiver {
+    let by_name = if setting.resource.is_receiver() {
         is_release(setting, &method.attr)
     } else {
         callee::names_a_release(&method.attr)
@@ -402,7 +402,7 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                let of_receiver = setting.resource.of_receiver && state.holds(&attribute.value).is_some();
+                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
                 released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {

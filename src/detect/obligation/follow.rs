@@ -394,7 +394,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         }
         // An object that keeps a lock does not owe what one of its methods acquires.
         if let Some(attribute) = state.on_self()
-            && !self.setting.resource.of_receiver
+            && !self.setting.resource.is_receiver()
         {
             return self.moved(Move::OnSelf(attribute));
         }

@@ -251,22 +251,10 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 ends_itself: false,
-                awaited: self.coroutines(world, class, &release),
-                of_receiver: false,
+                awaited: coroutines(world, class, &release),
                 ..obligation.resource.as_ref().clone()
             },
         ))
-    }
-
-    /// Those of the methods that are coroutines.
-    fn coroutines(&self, world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<String> {
-        let is_coroutine = |name: &&String| {
-            let method = method_of(world, class, name);
-            method
-                .and_then(|method| Def::of(method.statement))
-                .is_some_and(|def| def.is_async)
-        };
-        methods.iter().filter(is_coroutine).cloned().collect()
     }
 
     /// The public ways to release: methods that do it, and methods that call those.
@@ -305,6 +293,17 @@ impl<'m> Owners<'m> {
             .filter(|name| *name != "__del__" && *name != "__init__");
         public.map(str::to_owned).collect()
     }
+}
+
+/// Those of the methods that are coroutines.
+fn coroutines(world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<String> {
+    let is_coroutine = |name: &&String| {
+        let method = method_of(world, class, name);
+        method
+            .and_then(|method| Def::of(method.statement))
+            .is_some_and(|def| def.is_async)
+    };
+    methods.iter().filter(is_coroutine).cloned().collect()
 }
 
 /// `async with self.session.get(url) as response:`
