@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
-use super::obligation::{self, Known, Obligation, Release};
+use super::memory::collection::{self, Collection};
+use super::memory::index::Index;
+use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
 use crate::python::{Module, Names};
@@ -16,6 +18,8 @@ pub struct Analysed<'m> {
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
     lifecycles: OnceLock<Known<'m>>,
+    index: OnceLock<Index<'m>>,
+    collections: OnceLock<Vec<Collection<'m>>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -27,6 +31,8 @@ impl<'m> Analysed<'m> {
             known: OnceLock::new(),
             patterns: OnceLock::new(),
             lifecycles: OnceLock::new(),
+            index: OnceLock::new(),
+            collections: OnceLock::new(),
         }
     }
 
@@ -47,8 +53,12 @@ impl<'m> Analysed<'m> {
     }
 
     /// Who releases the attribute of `self` in which an obligation ends.
-    pub fn release_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
-        self.known().owned.get(&obligation.span).copied()
+    pub fn owned(&self, obligation: &Obligation<'m>) -> Option<&Owned> {
+        self.known().owned.get(&(obligation.span, obligation.on_self()?))
+    }
+
+    pub fn release_of(&self, obligation: &Obligation<'m>) -> Option<Release> {
+        self.owned(obligation).map(|owned| owned.release)
     }
 
     /// The same for what has a life of its own, of one kind: locks held, children, threads, tasks.
@@ -59,7 +69,24 @@ impl<'m> Analysed<'m> {
 
     /// Who ends what is kept in the attribute of `self` in which such an obligation ends.
     pub fn end_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
-        self.known_lifecycles().owned.get(&obligation.span).copied()
+        let owned = &self.known_lifecycles().owned;
+        owned
+            .get(&(obligation.span, obligation.on_self()?))
+            .map(|owned| owned.release)
+    }
+
+    pub(super) fn config(&self) -> &'m Config {
+        self.config
+    }
+
+    /// Where names and attributes stand.
+    pub(super) fn index(&self) -> &Index<'m> {
+        self.index.get_or_init(|| Index::of_module(self.module, &self.names))
+    }
+
+    /// Collections that functions make grow.
+    pub(super) fn collections(&self) -> &[Collection<'m>] {
+        self.collections.get_or_init(|| collection::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

@@ -32,7 +32,7 @@ impl PythonResourceDetector for AsyncResourceNotClosed {
     }
 }
 
-fn report(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Finding> {
+fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
     let pattern = Pattern::AsyncResourceNotClosed;
     let (what, done) = (acquisition(obligation), participle(obligation));
     let mut report = match (&obligation.fate.left_open, obligation.on_self()) {

@@ -4,15 +4,18 @@
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
-//! helpers and owners of the same module. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
 mod bind;
 mod body;
 mod callee;
+mod class;
+mod closing;
 mod effect;
 mod facts;
+mod finalizer;
 mod follow;
 mod owner;
 mod risk;
@@ -21,6 +24,7 @@ mod source;
 mod state;
 mod summary;
 
+pub use closing::Owned;
 pub use owner::Release;
 
 use std::borrow::Cow;
@@ -223,8 +227,8 @@ const MAX_ROUNDS: u32 = 3;
 pub(super) struct Known<'m> {
     /// In the order of the text.
     pub(super) obligations: Vec<Obligation<'m>>,
-    /// For each obligation that ends on `self`: by its place, who releases the attribute.
-    pub(super) owned: BTreeMap<Span, Release>,
+    /// For each obligation that ends on `self`: by its place and the attribute, who releases that.
+    pub(super) owned: BTreeMap<(Span, &'m str), Owned>,
 }
 
 fn world<'w, 'm>(
@@ -270,18 +274,21 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
     let world = world(module, names, config, table, &summaries);
     Known {
-        owned: releases(world, &all, &owners),
+        owned: owned(world, &all, &owners),
         obligations: all,
     }
 }
 
-fn releases<'m>(world: World<'_, 'm>, obligations: &[Obligation<'m>], owners: &Owners<'m>) -> BTreeMap<Span, Release> {
-    let on_self = obligations.iter().filter_map(|obligation| {
-        let class = world.names.enclosing_class(obligation.span.start)?;
-        let release = owners.release_of(world, obligation.on_self()?, class, &obligation.resource);
-        Some((obligation.span, release))
+fn owned<'m>(
+    world: World<'_, 'm>,
+    obligations: &[Obligation<'m>],
+    owners: &Owners<'m>,
+) -> BTreeMap<(Span, &'m str), Owned> {
+    let kept = obligations.iter().filter_map(|obligation| {
+        let owned = closing::owned(world, obligation, owners)?;
+        Some(((obligation.span, obligation.on_self()?), owned))
     });
-    on_self.collect()
+    kept.collect()
 }
 
 /// `connect` of `sock.connect`.

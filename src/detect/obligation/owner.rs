@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::alias::{Aliases, Holder};
 use super::callee::{self, Treatment};
 use super::summary::method_of;
-use super::{Move, Obligation, World};
+use super::{Move, Obligation, World, class, finalizer};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, WithItem};
 use crate::python::names::{Def, ScopeKind};
@@ -46,7 +46,7 @@ pub(super) struct Owners<'m> {
     /// The callees of calls that stand alone as statements.
     alone: BTreeSet<u32>,
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
-    entered: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
+    entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
@@ -56,12 +56,39 @@ pub(super) struct Owners<'m> {
 /// One release of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Act<'m> {
-    /// `MODULE` for code outside of functions.
-    function: ScopeId,
+    place: Place,
     /// `None` where it is handed to something that releases it.
     method: Option<&'m str>,
     /// The call is a statement of its own, so that nothing awaits it.
     alone: bool,
+}
+
+/// Where something is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// `MODULE` for code outside of functions.
+    function: ScopeId,
+    /// The class whose own attribute it is, where that is said of `self`: `self.f.close()`.
+    own: Option<ScopeId>,
+}
+
+impl Place {
+    fn of(world: World<'_, '_>, value: &Expr) -> Self {
+        let at = value.start().to_u32();
+        let own = class::on_self(value).and_then(|_| world.names.enclosing_class(at));
+        Self {
+            function: world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE),
+            own,
+        }
+    }
+
+    /// Another class may have an attribute of the same name, and release only that.
+    fn concerns(self, world: World<'_, '_>, holder: Holder<'_>, class: ScopeId) -> bool {
+        let (Some(own), Holder::Attribute(attribute)) = (self.own, holder) else {
+            return true;
+        };
+        own == class || class::is_related(world, own, class) || !class::stores(world, own, attribute)
+    }
 }
 
 /// How sure it is that nobody releases an attribute.
@@ -113,10 +140,9 @@ impl<'m> Owners<'m> {
                 }
             }
             Node::WithItem(WithItem { context_expr, .. }) if !asks(context_expr) => {
-                let at = context_expr.start().to_u32();
-                let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+                let place = Place::of(world, context_expr);
                 for attribute in self.attributes(world, context_expr) {
-                    self.entered.entry(attribute).or_default().insert(function);
+                    self.entered.entry(attribute).or_default().insert(place);
                 }
             }
             Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
@@ -144,14 +170,10 @@ impl<'m> Owners<'m> {
     }
 
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32, method: Option<&'m str>) {
-        let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+        let place = Place::of(world, value);
         for attribute in self.attributes(world, value) {
             let alone = method.is_some() && self.alone.contains(&at);
-            let act = Act {
-                function,
-                method,
-                alone,
-            };
+            let act = Act { place, method, alone };
             self.released.entry(attribute).or_default().insert(act);
         }
     }
@@ -181,8 +203,14 @@ impl<'m> Owners<'m> {
         }
     }
 
-    /// The functions in which the holder is released in a way that is one for the resource.
-    fn releasing(&self, world: World<'_, '_>, holder: Holder<'m>, resource: &Resource) -> BTreeSet<ScopeId> {
+    /// The functions in which what instances of the class have there is released in a way that is one for the resource.
+    pub(super) fn releasing(
+        &self,
+        world: World<'_, '_>,
+        holder: Holder<'m>,
+        class: ScopeId,
+        resource: &Resource,
+    ) -> BTreeSet<ScopeId> {
         let entered = self.entered.get(&holder).filter(|_| resource.with_releases);
         let is_one_of = |methods: &[String], act: &Act<'_>| {
             act.method.is_some_and(|method| methods.iter().any(|one| one == method))
@@ -191,9 +219,23 @@ impl<'m> Owners<'m> {
             let named = act.method.is_none() || is_one_of(&resource.release, act);
             (named || !world.table.only_named_releases) && !(act.alone && is_one_of(&resource.awaited, act))
         };
-        let released = self.released.get(&holder).into_iter().flatten();
-        let released = released.filter(counts).map(|act| act.function);
-        released.chain(entered.into_iter().flatten().copied()).collect()
+        let released = self.released.get(&holder).into_iter().flatten().filter(counts);
+        let places = released
+            .map(|act| act.place)
+            .chain(entered.into_iter().flatten().copied());
+        let relevant = places.filter(|place| place.concerns(world, holder, class));
+        relevant.map(|place| place.function).collect()
+    }
+
+    /// Whether a coroutine that would release it is made and not awaited.
+    pub(super) fn is_released_unawaited(&self, holder: Holder<'m>, resource: &Resource) -> bool {
+        let mut acts = self.released.get(&holder).into_iter().flatten();
+        acts.any(|act| {
+            act.alone
+                && act
+                    .method
+                    .is_some_and(|method| resource.awaited.iter().any(|one| one == method))
+        })
     }
 
     /// Whether something releases the attribute in which an obligation ends.
@@ -205,12 +247,18 @@ impl<'m> Owners<'m> {
         resource: &Resource,
     ) -> Release {
         let holder = Holder::Attribute(attribute);
-        let functions = self.releasing(world, holder, resource);
-        let any = self.releasing(world, Holder::AnyOf(class), resource);
-        let is_finalizer = |scope: &ScopeId| world.names.scope(*scope).qualname.ends_with(".__del__");
+        let functions = self.releasing(world, holder, class, resource);
+        let any = self.releasing(world, Holder::AnyOf(class), class, resource);
         match functions.is_empty() {
-            _ if !any.is_empty() || !functions.iter().all(is_finalizer) => Release::Somewhere,
-            false => Release::OnlyFinalizer,
+            _ if !any.is_empty() => Release::Somewhere,
+            false
+                if functions
+                    .iter()
+                    .all(|scope| finalizer::is_run_only_by_one(world, *scope)) =>
+            {
+                Release::OnlyFinalizer
+            }
+            false => Release::Somewhere,
             true if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
         }
@@ -268,7 +316,8 @@ impl<'m> Owners<'m> {
         let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
             return Vec::new();
         };
-        let functions = self.releasing(world, Holder::Attribute(attribute), &obligation.resource);
+        let holder = Holder::Attribute(attribute);
+        let functions = self.releasing(world, holder, class, &obligation.resource);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.contains(&scope))

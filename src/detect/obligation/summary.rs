@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::callee::Treatment;
+use super::class;
 use super::follow::follow_parameter;
 use super::owner::Owners;
 use super::{Doubt, Fate, Move, Obligation, World};
@@ -70,16 +71,25 @@ fn local<'m>(world: World<'_, 'm>, scope: ScopeId, is_bound: bool) -> Option<Loc
     })
 }
 
+/// The method that instances of the class have, its own or that of a base in the module.
 pub(super) fn method_of<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Local<'m>> {
-    let Some(Node::Stmt(Stmt::ClassDef(class))) = world.names.scope(class).node else {
+    let method = class::method(world, class, name)?;
+    let is_static = has_decorator(method.def, "staticmethod");
+    local(world, method.scope, !is_static)
+}
+
+/// The class of this module that the expression names.
+pub(super) fn class_named(world: World<'_, '_>, expr: &Expr) -> Option<ScopeId> {
+    let Resolved::Local { bindings, path, .. } = world.names.resolve(expr) else {
         return None;
     };
-    let method = class
-        .body
-        .iter()
-        .find(|statement| Def::of(statement).is_some_and(|def| def.name == name))?;
-    let is_static = has_decorator(Def::of(method)?, "staticmethod");
-    local(world, world.names.scope_of(method)?, !is_static)
+    match (bindings, path.as_slice()) {
+        ([binding], []) => match binding.kind {
+            BindingKind::Class(statement) => world.names.scope_of(statement),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// `self.protocol` where the class says `protocol = LoggingProtocol`.
