@@ -233,3 +233,34 @@ fn users_add_resources_and_safe_callables() {
         .collect();
     assert_eq!(kinds, ["lease"]);
 }
+
+#[test]
+fn what_a_constructor_starts_leaks_once_per_object() {
+    let code = "\
+import threading, tempfile
+from concurrent.futures import ThreadPoolExecutor
+class Owner:
+    def __init__(self):
+        self._pool = ThreadPoolExecutor()
+def call(use):
+    lock.acquire()
+    use(tempfile.mkdtemp())
+lock = threading.Lock()
+";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let config = Config::default();
+    let analysed = Analysed::new(&module, &config);
+    let found = suites()[0].findings(&module);
+    let lines = found.iter().map(|finding| {
+        let impact = impact::assess(&analysed, finding);
+        format!("{} {:?} {:?}", finding.rule, impact.scope, impact.severity)
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "pool-not-shut-down Class High",
+            "lock-not-released Function Critical",
+            "temp-left-behind Function High",
+        ]
+    );
+}

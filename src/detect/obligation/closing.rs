@@ -58,6 +58,8 @@ const RELEASES: [&str; 13] = [
 #[derive(Clone, Debug)]
 pub struct Owned {
     pub release: Release,
+    /// Something calls its `close`, and does not await that.
+    pub unawaited: bool,
     /// The method that releases other things, or ends a `with`, and leaves this open: `close`, `Derived.close`.
     pub forgotten_by: Option<String>,
     /// The registration that keeps every instance alive.
@@ -67,11 +69,11 @@ pub struct Owned {
 pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owners: &Owners<'m>) -> Option<Owned> {
     let attribute = obligation.on_self()?;
     let class = world.names.enclosing_class(obligation.span.start)?;
-    let with_releases = obligation.resource.with_releases;
-    let release = owners.release_of(world, attribute, class, &obligation.resource);
+    let resource = &*obligation.resource;
+    let release = owners.release_of(world, attribute, class, resource);
     let holder = Holder::Attribute(attribute);
-    let mut releasing = owners.releasing(world, holder, class, with_releases);
-    releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, with_releases));
+    let mut releasing = owners.releasing(world, holder, class, resource);
+    releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
     let (forgotten_by, pinned_by) = match release {
         Release::Somewhere => (
             hollow_exit(world, class, obligation, &releasing).or_else(|| overriding(world, class, &releasing)),
@@ -81,6 +83,7 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
         Release::Nowhere | Release::Maybe => (forgetful(world, class), None),
     };
     Some(Owned {
+        unawaited: owners.is_released_unawaited(holder, resource),
         release,
         forgotten_by,
         pinned_by,

@@ -35,6 +35,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
+    /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
+    pub(super) dropped: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
@@ -186,6 +188,7 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     }
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
+        Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
@@ -205,12 +208,7 @@ fn hands_out_path(value: &Expr, state: &State<'_>) -> bool {
     state.is_path && state.holds(value).is_some_and(|hold| !hold.wrapped)
 }
 
-fn evaluate_call<'m>(
-    setting: Setting<'_, 'm>,
-    expr: &'m Expr,
-    call: &'m ExprCall,
-    mut state: State<'m>,
-) -> Outcome<'m> {
+fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCall, state: State<'m>) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
         && releases_self(setting, method, &state)
@@ -228,20 +226,33 @@ fn evaluate_call<'m>(
     {
         return Outcome::Released;
     }
-    let arguments = || {
-        call.args
-            .iter()
-            .chain(call.keywords.iter().map(|keyword| &keyword.value))
-    };
+    let values = || call.keywords.iter().map(|keyword| &keyword.value);
+    let arguments = || call.args.iter().chain(values());
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(Move::Registered);
+    }
+    if arguments().any(|one| is_pid(setting, one, &state)) {
+        return pass_pid(super::tail(&call.func), state);
     }
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
+    hand_to(setting, (expr, call), argument, state)
+}
+
+/// The handle is an argument of the call.
+fn hand_to<'m>(
+    setting: Setting<'_, 'm>,
+    (expr, call): (&'m Expr, &ExprCall),
+    argument: &Expr,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let span = Span::from(expr.range());
     let treatment = match treatment(setting.world, call, argument) {
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        // Whoever has a task can wait for it.
+        _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
     };
     match treatment {
@@ -276,11 +287,18 @@ fn evaluate_call<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
+        Treatment::Keeps if collects(call) => Outcome::Moved(Move::Container),
         Treatment::Keeps => Outcome::Moved(Move::Passed),
         Treatment::Registers => Outcome::Moved(Move::Registered),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// `files.append(f)`
+fn collects(call: &ExprCall) -> bool {
+    let method = call.func.as_attribute_expr();
+    method.is_some_and(|method| ["append", "appendleft", "add", "insert"].contains(&method.attr.as_str()))
 }
 
 /// `f"file://{path}"` is for a browser, which reads it when it likes.
@@ -298,6 +316,21 @@ fn ends_another(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr, stat
     state.is_path && (is_for_others || state.holds(argument).is_some_and(|hold| hold.wrapped))
 }
 
+/// `child.pid`
+fn is_pid(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "child" && node.attr.as_str() == "pid" && state.holds(&node.value).is_some()
+}
+
+/// Whoever has the number of a child can wait for it: `os.waitpid(child.pid, 0)`.
+fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
+    match callee {
+        "kill" | "killpg" | "print" | "str" | "debug" | "info" | "getpgid" => Outcome::Held(state),
+        _ if callee.contains("wait") => Outcome::Released,
+        _ => Outcome::Moved(Move::Passed),
+    }
+}
+
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
 fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
     let Some(attribute) = state.on_self() else { return false };
@@ -306,7 +339,7 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    let by_name = if setting.resource.of_receiver {
+    let by_name = if setting.resource.is_receiver() {
         is_release(setting, &method.attr)
     } else {
         callee::names_a_release(&method.attr)
@@ -339,6 +372,9 @@ fn call_method<'m>(
     if state.is_path && hold.wrapped {
         return settle(Span::from(expr.range()), state);
     }
+    if setting.dropped.contains(&std::ptr::from_ref(expr)) && setting.resource.awaited.iter().any(|one| one == method) {
+        return settle(Span::from(expr.range()), state);
+    }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
         return Outcome::Released;
     }
@@ -366,7 +402,7 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                let of_receiver = setting.resource.of_receiver && state.holds(&attribute.value).is_some();
+                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
                 released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {

@@ -51,7 +51,11 @@ fn in_body<'m>(
     let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
     let mut callees: HashSet<*const Expr> = HashSet::new();
     let mut readers: HashSet<*const Expr> = HashSet::new();
+    let mut dropped: HashSet<*const Expr> = HashSet::new();
     for id in graph.ids() {
+        if let Kind::Discard(expr) = graph.step(id).kind {
+            dropped.insert(std::ptr::from_ref(expr));
+        }
         if let Kind::Evaluate(expr) = graph.step(id).kind {
             callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
             readers.extend(read_at_once(expr));
@@ -70,6 +74,7 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
             readers: &readers,
+            dropped: &dropped,
             constructs: body::constructs(node),
             managed: body::is_managed(node),
         };
@@ -122,6 +127,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         tests: &tests,
         callees: &HashSet::new(),
         readers: &HashSet::new(),
+        dropped: &HashSet::new(),
         constructs: false,
         managed: body::is_managed(node),
     };
@@ -388,7 +394,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         }
         // An object that keeps a lock does not owe what one of its methods acquires.
         if let Some(attribute) = state.on_self()
-            && !self.setting.resource.of_receiver
+            && !self.setting.resource.is_receiver()
         {
             return self.moved(Move::OnSelf(attribute));
         }
