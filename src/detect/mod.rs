@@ -12,7 +12,9 @@
 //! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
 //!    release; `release-skipped-on-path` if another path releases it or a normal one hands it on; else `never-released`.
-//! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
+//!    A variable of the module that functions use holds it at the end of the module: `held-globally` instead.
+//! 4. `handle-returned`: it is returned, and every caller in sight leaks it. `held-globally`: a variable of the module or
+//!    of a class gets it, and nothing releases that.
 //! 5. It is kept on `self`: `finalizer-cleanup` if only finalizers release that; if nobody does, `incomplete-release` where a
 //!    method that ends the object releases other things or ends a `with`, else `owner-without-release`. Somebody
 //!    releases it: `incomplete-release` if `__exit__`, or a method that takes the place of the releasing one, does not;
@@ -46,6 +48,7 @@ mod descriptor_not_adopted;
 mod finalizer_cleanup;
 mod generator_scope;
 mod handle_returned;
+mod held_globally;
 pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
@@ -96,7 +99,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 13] = [
+const DETECTORS: [&dyn PythonResourceDetector; 14] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -110,6 +113,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &owner_without_release::OwnerWithoutRelease,
     &incomplete_release::IncompleteRelease,
     &finalizer_cleanup::FinalizerCleanup,
+    &held_globally::HeldGlobally,
 ];
 
 /// Detectors that are measured under one name.

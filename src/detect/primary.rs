@@ -1,7 +1,7 @@
 //! Which one pattern an acquisition is reported under; the order stands in the doc of [`super`].
 
 use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Release, Skipped};
-use super::{Analysed, handle_returned, inline_acquisition, rebound_while_open};
+use super::{Analysed, handle_returned, held_globally, inline_acquisition, rebound_while_open};
 use crate::leak::{Confidence, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::{Node, Span};
@@ -23,6 +23,7 @@ pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Opti
     match &fate.left_open {
         Some(left) if left.how == Loss::Dropped && left.entered.is_none() => return Some(Pattern::InlineAcquisition),
         _ if fate.unknown => return None,
+        Some(_) if held_globally::confidence(module, obligation).is_some() => return Some(Pattern::HeldGlobally),
         Some(left) => return Some(on_normal_path(module, obligation, left)),
         None => {}
     }
@@ -37,6 +38,9 @@ pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Opti
         .as_ref()
         .and_then(|skipped| on_exception(obligation, skipped));
     let is_likely = fate.skipped.is_some_and(|skipped| skipped.grade == Grade::Likely);
+    if held_globally::confidence(module, obligation).is_some() {
+        return Some(Pattern::HeldGlobally);
+    }
     match module.release_of(obligation) {
         Some(Release::Nowhere | Release::OnlyFinalizer) if fate.kept_by_with.is_some() => {
             Some(Pattern::NonClosingContext)

@@ -65,16 +65,16 @@ pub struct Owned {
 }
 
 pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owners: &Owners<'m>) -> Option<Owned> {
-    let attribute = obligation.on_self()?;
+    let holder = Holder::Attribute(obligation.kept_in_self()?);
     let class = world.names.enclosing_class(obligation.span.start)?;
     let with_releases = obligation.resource.with_releases;
-    let release = owners.release_of(world, attribute, class, &obligation.resource);
-    let holder = Holder::Attribute(attribute);
+    let release = owners.release_of(world, holder, class, &obligation.resource);
     let mut releasing = owners.releasing(world, holder, class, with_releases);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, with_releases));
     let (forgotten_by, pinned_by) = match release {
         Release::Somewhere => (
-            hollow_exit(world, class, obligation, &releasing).or_else(|| overriding(world, class, &releasing)),
+            hollow_exit(world, class, obligation, &releasing)
+                .or_else(|| overriding(world, class, obligation.body, &releasing)),
             finalizer::pinned_by(world, class, &releasing),
         ),
         Release::OnlyFinalizer => (None, None),
@@ -151,11 +151,23 @@ fn is_transaction(world: World<'_, '_>, body: ScopeId) -> bool {
 }
 
 /// The method of a derived class that takes the place of the one that releases, and does not run it.
-fn overriding(world: World<'_, '_>, class: ScopeId, releasing: &BTreeSet<ScopeId>) -> Option<String> {
+fn overriding(
+    world: World<'_, '_>,
+    class: ScopeId,
+    acquiring: ScopeId,
+    releasing: &BTreeSet<ScopeId>,
+) -> Option<String> {
+    let name_of = |scope: ScopeId| world.names.scope(scope).qualname.rsplit('.').next().unwrap_or_default();
+    // What it does not acquire either is no concern of the derived class.
+    let acquires = |derived: ScopeId| {
+        let method = class::method(world, derived, name_of(acquiring));
+        method.is_some_and(|method| method.scope == acquiring)
+    };
     let ends_it = |name: &&&str| !class::reach(world, class, name).bodies.is_disjoint(releasing);
     let endings: Vec<_> = ENDINGS.iter().filter(ends_it).collect();
     let classes = world.names.scopes().filter(|(_, scope)| scope.kind == ScopeKind::Class);
-    let derived = classes.filter(|(id, _)| *id != class && class::lineage(world, *id).contains(&class));
+    let derived =
+        classes.filter(|(id, _)| *id != class && class::lineage(world, *id).contains(&class) && acquires(*id));
     for (id, scope) in derived {
         let own = class::own_methods(world, id);
         for method in own

@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 
-use super::bind::bind;
+use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, summary};
+use super::{Doubt, Loss, Move, World, body, summary};
 use crate::detect::resources::Resource;
-use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
+
+/// Methods that put their argument into a container.
+const CONTAINING: [&str; 7] = ["append", "appendleft", "add", "insert", "setdefault", "extend", "push"];
 
 /// The state after a step, or how the obligation ends there.
 pub(super) enum Outcome<'m> {
@@ -66,8 +69,8 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
         }
-        Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
-            Outcome::Moved(Move::Container)
+        Kind::Collect(whole) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
+            Outcome::Moved(collected(setting, whole))
         }
         Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
@@ -221,7 +224,7 @@ fn evaluate_call<'m>(
             .chain(call.keywords.iter().map(|keyword| &keyword.value))
     };
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
-        return Outcome::Moved(Move::Registered);
+        return Outcome::Moved(registered(setting, call));
     }
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
@@ -256,11 +259,49 @@ fn evaluate_call<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
-        Treatment::Keeps => Outcome::Moved(Move::Passed),
-        Treatment::Registers => Outcome::Moved(Move::Registered),
+        Treatment::Keeps => Outcome::Moved(match &*call.func {
+            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => {
+                match container(setting, &method.value) {
+                    Move::Container => Move::Passed,
+                    owner => owner,
+                }
+            }
+            _ => Move::Passed,
+        }),
+        Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
+fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
+    let stack = call
+        .func
+        .as_attribute_expr()
+        .map(|method| container(setting, &method.value));
+    match stack {
+        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
+        _ => Move::Registered,
+    }
+}
+
+/// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
+fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let inner = |value: &Expr| match value {
+        Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
+        other => std::ptr::eq(other, whole),
+    };
+    let mut targets = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let target = targets.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
+        Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
+        _ => None,
+    });
+    target.map_or(Move::Container, |target| collected_in(setting, target))
 }
 
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.

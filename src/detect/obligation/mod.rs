@@ -30,6 +30,7 @@ pub use owner::Release;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use alias::Holder;
 use owner::Owners;
 use summary::Summaries;
 
@@ -190,16 +191,66 @@ pub enum Move<'m> {
     Yielded,
     /// Stored on `self` under this name.
     OnSelf(&'m str),
+    /// Put into a container that `self` has under this name, or registered with its `ExitStack`.
+    InSelf(&'m str),
+    /// Stored as an attribute of a class.
+    OnClass(&'m str),
     Elsewhere,
     Container,
     Passed,
     /// A nested function releases it.
     Captured,
     Registered,
-    Global,
+    /// A variable of the module, or a container that one holds.
+    Global(&'m str),
 }
 
-impl Obligation<'_> {
+impl<'m> Obligation<'m> {
+    /// The attribute of `self` in which it ends.
+    pub fn on_self(&self) -> Option<&'m str> {
+        self.fate.moves.iter().find_map(|moved| match moved {
+            Move::OnSelf(attribute) => Some(*attribute),
+            _ => None,
+        })
+    }
+
+    /// The same, or the attribute in whose container it ends.
+    pub fn kept_in_self(&self) -> Option<&'m str> {
+        self.on_self().or_else(|| {
+            self.fate.moves.iter().find_map(|moved| match moved {
+                Move::InSelf(attribute) => Some(*attribute),
+                _ => None,
+            })
+        })
+    }
+
+    /// The variable of the module or the attribute of a class that holds it when the body has run.
+    pub fn held_globally(&self) -> Option<&'m str> {
+        let moved = self.fate.moves.iter().find_map(|moved| match moved {
+            Move::Global(name) | Move::OnClass(name) => Some(*name),
+            _ => None,
+        });
+        moved.or_else(|| {
+            let left = self.fate.left_open.as_ref()?;
+            let stays = self.body_kind == ScopeKind::Module && left.how == Loss::End && left.entered.is_none();
+            left.name.filter(|_| stays)
+        })
+    }
+
+    /// What outlives the body and holds it.
+    fn holder(&self) -> Option<Holder<'m>> {
+        if let Some(attribute) = self.kept_in_self() {
+            return Some(Holder::Attribute(attribute));
+        }
+        let name = self.held_globally()?;
+        let on_class = self.fate.moves.iter().any(|moved| matches!(moved, Move::OnClass(_)));
+        Some(if on_class {
+            Holder::Attribute(name)
+        } else {
+            Holder::Name(ScopeId::MODULE, name)
+        })
+    }
+
     /// Whether some path releases it or hands it on.
     pub fn is_ever_discharged(&self) -> bool {
         self.fate.released || !self.fate.moves.is_empty()
@@ -227,6 +278,8 @@ pub(super) struct Known<'m> {
     pub(super) obligations: Vec<Obligation<'m>>,
     /// For each obligation that ends on `self`: by its place and the attribute, who releases that.
     pub(super) owned: BTreeMap<(Span, &'m str), Owned>,
+    /// For each obligation that a variable of the module or of a class holds: the same.
+    pub(super) global: BTreeMap<(Span, &'m str), Release>,
 }
 
 fn world<'w, 'm>(
@@ -258,7 +311,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
             break;
         }
         all.extend(follow::all(world, &acquisitions));
-        let kept: BTreeSet<&str> = all.iter().filter_map(Obligation::on_self).collect();
+        let kept: BTreeSet<Holder<'m>> = all.iter().filter_map(Obligation::holder).collect();
         if !owners.knows_all(&kept) {
             owners = Owners::of_module(world, kept);
         }
@@ -272,6 +325,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     let world = world(module, names, config, &summaries);
     Known {
         owned: owned(world, &all, &owners),
+        global: global(world, &all, &owners),
         obligations: all,
     }
 }
@@ -283,9 +337,24 @@ fn owned<'m>(
 ) -> BTreeMap<(Span, &'m str), Owned> {
     let kept = obligations.iter().filter_map(|obligation| {
         let owned = closing::owned(world, obligation, owners)?;
-        Some(((obligation.span, obligation.on_self()?), owned))
+        Some(((obligation.span, obligation.kept_in_self()?), owned))
     });
     kept.collect()
+}
+
+fn global<'m>(
+    world: World<'_, 'm>,
+    obligations: &[Obligation<'m>],
+    owners: &Owners<'m>,
+) -> BTreeMap<(Span, &'m str), Release> {
+    let held = obligations.iter().filter_map(|obligation| {
+        let (name, holder) = (obligation.held_globally()?, obligation.holder()?);
+        let class = world.names.enclosing_class(obligation.span.start);
+        let class = class.unwrap_or(ScopeId::MODULE);
+        let release = owners.release_of_global(world, holder, class, &obligation.resource);
+        Some(((obligation.span, name), release))
+    });
+    held.collect()
 }
 
 /// `connect` of `sock.connect`.
