@@ -19,11 +19,13 @@
 //!    method that ends the object releases other things or ends a `with`, else `owner-without-release`. Somebody
 //!    releases it: `incomplete-release` if `__exit__`, or a method that takes the place of the releasing one, does not;
 //!    `finalizer-cleanup` if every instance keeps itself alive by what it registers.
-//! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
+//! 6. `rebound-while-open`: it is kept on `self` over one that may be open. `fragile-release`: the method that releases it
+//!    releases or finishes something else first, which may raise, or closes the number of a descriptor twice.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
 //!    comes from further steps of setting up that nothing guards, or from any step that nothing guards where no
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
-//!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
+//!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
+//!    own can raise: `fragile-release`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
@@ -46,6 +48,7 @@ mod analysed;
 mod config;
 mod descriptor_not_adopted;
 mod finalizer_cleanup;
+mod fragile_release;
 mod generator_scope;
 mod handle_returned;
 mod held_globally;
@@ -71,7 +74,9 @@ mod types;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped};
+pub use obligation::{
+    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped,
+};
 pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
@@ -99,7 +104,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 14] = [
+const DETECTORS: [&dyn PythonResourceDetector; 15] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -112,6 +117,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 14] = [
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
     &incomplete_release::IncompleteRelease,
+    &fragile_release::FragileRelease,
     &finalizer_cleanup::FinalizerCleanup,
     &held_globally::HeldGlobally,
 ];

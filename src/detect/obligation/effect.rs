@@ -39,6 +39,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) readers: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
+    /// `close`, `__exit__`: what an object holds is followed through a method that ends its life.
+    pub(super) ending: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
     pub(super) managed: bool,
 }

@@ -4,7 +4,7 @@
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
-//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `finalizer` the nets. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
@@ -18,13 +18,14 @@ mod facts;
 mod finalizer;
 mod follow;
 mod owner;
+mod release_risk;
 mod risk;
 mod setup;
 mod source;
 mod state;
 mod summary;
 
-pub use closing::Owned;
+pub use closing::{Fragile, Owned};
 pub use owner::Release;
 
 use std::borrow::Cow;
@@ -151,6 +152,8 @@ pub struct Skipped {
 /// What sort of step raises, from the one that tells least to the one that tells most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
+    /// Something else is released first.
+    Release,
     #[default]
     Operation,
     Call,
