@@ -54,7 +54,13 @@ impl<'m> Analysed<'m> {
 
     /// Who releases the attribute of `self` in which an obligation ends.
     pub fn owned(&self, obligation: &Obligation<'m>) -> Option<&Owned> {
-        self.known().owned.get(&(obligation.span, obligation.on_self()?))
+        self.known().owned.get(&(obligation.span, obligation.kept_in_self()?))
+    }
+
+    /// Who releases the variable of the module or class that holds it.
+    pub fn global_release(&self, obligation: &Obligation<'m>) -> Option<Release> {
+        let key = (obligation.span, obligation.held_globally()?);
+        self.known().global.get(&key).copied()
     }
 
     pub fn release_of(&self, obligation: &Obligation<'m>) -> Option<Release> {

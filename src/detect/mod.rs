@@ -12,16 +12,20 @@
 //! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
 //!    release; `release-skipped-on-path` if another path releases it or a normal one hands it on; else `never-released`.
-//! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
+//!    A variable of the module that functions use holds it at the end of the module: `held-globally` instead.
+//! 4. `handle-returned`: it is returned, and every caller in sight leaks it. `held-globally`: a variable of the module or
+//!    of a class gets it, and nothing releases that.
 //! 5. It is kept on `self`: `finalizer-cleanup` if only finalizers release that; if nobody does, `incomplete-release` where a
 //!    method that ends the object releases other things or ends a `with`, else `owner-without-release`. Somebody
 //!    releases it: `incomplete-release` if `__exit__`, or a method that takes the place of the releasing one, does not;
 //!    `finalizer-cleanup` if every instance keeps itself alive by what it registers.
-//! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
+//! 6. `rebound-while-open`: it is kept on `self` over one that may be open. `fragile-release`: the method that releases it
+//!    releases or finishes something else first, which may raise, or closes the number of a descriptor twice.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
 //!    comes from further steps of setting up that nothing guards, or from any step that nothing guards where no
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
-//!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
+//!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
+//!    own can raise: `fragile-release`.
 //!
 //! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
 //! `non-closing-context` or `owner-without-release`, and of `incomplete-release` if a method closes it and does not await that.
@@ -59,8 +63,10 @@ mod course;
 mod dangling_task;
 mod descriptor_not_adopted;
 mod finalizer_cleanup;
+mod fragile_release;
 mod generator_scope;
 mod handle_returned;
+mod held_globally;
 pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
@@ -90,7 +96,9 @@ mod unbounded_collection;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped};
+pub use obligation::{
+    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped,
+};
 pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
@@ -131,7 +139,9 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
     &incomplete_release::IncompleteRelease,
+    &fragile_release::FragileRelease,
     &finalizer_cleanup::FinalizerCleanup,
+    &held_globally::HeldGlobally,
     &lock_not_released::LockNotReleased,
     &temp_left_behind::TempLeftBehind,
     &child_not_reaped::ChildNotReaped,

@@ -142,6 +142,7 @@ k = lambda: open('x').read()
             "3 Module Medium 0.49",
             "5 Function High 0.70",
             "8 Class High 0.70",
+            "9 Module Medium 0.24",
             "10 Function High 0.70",
         ]
     );
