@@ -21,7 +21,8 @@
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
 //!
 //! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
-//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`; what
+//! instances put of themselves into one is a `registration-never-removed`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
@@ -55,6 +56,7 @@ mod owner_without_release;
 mod partial_acquisition;
 mod primary;
 mod rebound_while_open;
+mod registration_never_removed;
 mod release_skipped_on_exception;
 mod release_skipped_on_path;
 mod report;
@@ -97,7 +99,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 13] = [
+const DETECTORS: [&dyn PythonResourceDetector; 14] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -111,6 +113,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 13] = [
     &owner_without_release::OwnerWithoutRelease,
     &unbounded_cache::UnboundedCache,
     &unbounded_collection::UnboundedCollection,
+    &registration_never_removed::RegistrationNeverRemoved,
 ];
 
 /// Detectors that are measured under one name.
