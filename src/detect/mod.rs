@@ -34,7 +34,7 @@
 //! | `ResourceIssue`, `ResourceImpact` | [`Finding`], [`ResourceImpact`]; a debt item is [`impact::DebtItem`] |
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
-//! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
+//! | `PythonCircularRefDetector` | `reference-cycle`; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
 //! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | entries of `resources.toml`, detectors to come |
@@ -56,6 +56,7 @@ mod owner_without_release;
 mod partial_acquisition;
 mod primary;
 mod rebound_while_open;
+mod reference_cycle;
 mod registration_never_removed;
 mod release_skipped_on_exception;
 mod release_skipped_on_path;
@@ -99,7 +100,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 14] = [
+const DETECTORS: [&dyn PythonResourceDetector; 15] = [
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -111,6 +112,7 @@ const DETECTORS: [&dyn PythonResourceDetector; 14] = [
     &handle_returned::HandleReturned,
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
+    &reference_cycle::ReferenceCycle,
     &unbounded_cache::UnboundedCache,
     &unbounded_collection::UnboundedCollection,
     &registration_never_removed::RegistrationNeverRemoved,
