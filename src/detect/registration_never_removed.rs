@@ -269,34 +269,7 @@ fn happens_once(module: &Analysed<'_>, function: ScopeId) -> bool {
         let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
         matches!(tail(func), Some("cache" | "lru_cache"))
     });
-    is_cached || super::unbounded_collection::runs_once(module, function) || is_flagged(module, statement, function)
-}
-
-/// The function tests something that outlives it, and sets the same.
-fn is_flagged(module: &Analysed<'_>, statement: &Stmt, function: ScopeId) -> bool {
-    let text = module.module.text();
-    let tests = Node::Stmt(statement).descendants().filter_map(|node| match node {
-        Node::Stmt(Stmt::If(node)) => Some(&*node.test),
-        _ => None,
-    });
-    let tested: Vec<&str> = tests
-        .flat_map(|test| Node::Expr(test).descendants())
-        .filter_map(Node::as_expr)
-        .filter(|expr| expr.is_name_expr() || expr.is_attribute_expr())
-        .map(|expr| text_at(text, expr.range().into()))
-        .collect();
-    let is_outside = |target: &Expr| match target {
-        Expr::Name(name) => module.names.home(&name.id, function) != function,
-        Expr::Attribute(_) => true,
-        _ => false,
-    };
-    Node::Stmt(statement).descendants().any(|node| match node {
-        Node::Stmt(Stmt::Assign(assign)) => assign
-            .targets
-            .iter()
-            .any(|target| is_outside(target) && tested.contains(&text_at(text, target.range().into()))),
-        _ => false,
-    })
+    is_cached || super::unbounded_collection::runs_once(module, function) || module.memory().is_flagged(function)
 }
 
 fn finding(span: Span, confidence: Confidence, registry: &str) -> Finding {

@@ -7,12 +7,12 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::collection::may_be_of;
 use super::registry::{self, is_method};
 use super::{lifetime, tail};
-use crate::detect::Analysed;
+use crate::detect::{Analysed, text_at};
 use crate::python::ast::{BoolOp, Expr, ExprCall, Keyword, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Node, Resolved, ScopeId, Span};
@@ -423,19 +423,22 @@ pub(in crate::detect) struct Memory<'m> {
     setters: Vec<&'m str>,
     /// Calls of the module's classes, by where they start.
     made: BTreeMap<u32, ScopeId>,
+    /// Functions that test something that outlives them, and set the same.
+    flagged: BTreeSet<ScopeId>,
 }
 
 impl<'m> Memory<'m> {
     pub(in crate::detect) fn of_module(module: &Analysed<'m>) -> Self {
-        let mut memory = Self::default();
+        let mut memory = Self {
+            flagged: flagged(module),
+            ..Self::default()
+        };
         for node in module.module.nodes() {
             if let Node::Expr(Expr::Call(call)) = node {
-                let class = call
-                    .func
-                    .is_name_expr()
-                    .then(|| class_called(module, &call.func))
-                    .flatten();
-                memory.made.extend(class.map(|class| (call.start().to_u32(), class)));
+                let class = call.func.is_name_expr().then(|| class_called(module, &call.func));
+                memory
+                    .made
+                    .extend(class.flatten().map(|class| (call.start().to_u32(), class)));
             }
         }
         for (scope, _) in module.names.scopes() {
@@ -491,6 +494,10 @@ impl<'m> Memory<'m> {
         self.kept.insert(class, kept);
     }
 
+    pub(in crate::detect) fn is_flagged(&self, function: ScopeId) -> bool {
+        self.flagged.contains(&function)
+    }
+
     fn has_setter(&self, attribute: &str) -> bool {
         self.setters.contains(&attribute)
     }
@@ -498,6 +505,33 @@ impl<'m> Memory<'m> {
     fn kept_by(&self, class: ScopeId) -> &[(usize, Kept<'m>, Span)] {
         self.kept.get(&class).map_or(&[], Vec::as_slice)
     }
+}
+
+/// `if _ready: return`, and `_ready = True`
+fn flagged(module: &Analysed<'_>) -> BTreeSet<ScopeId> {
+    let (names, text) = (&module.names, module.module.text());
+    let word = |expr: &Expr| {
+        let at = expr.start().to_u32();
+        let function = names.enclosing_function(at)?;
+        let outlives = match expr {
+            Expr::Name(name) => names.home(&name.id, names.scope_at(at)) != function,
+            Expr::Attribute(_) => true,
+            _ => false,
+        };
+        outlives.then(|| (function, text_at(text, expr.range().into())))
+    };
+    let (mut tested, mut set) = (BTreeSet::new(), BTreeSet::new());
+    for node in module.module.nodes() {
+        match node {
+            Node::Stmt(Stmt::If(node)) => {
+                let inner = Node::Expr(&node.test).descendants().filter_map(Node::as_expr);
+                tested.extend(inner.filter_map(word));
+            }
+            Node::Stmt(Stmt::Assign(assign)) => set.extend(assign.targets.iter().filter_map(word)),
+            _ => {}
+        }
+    }
+    tested.intersection(&set).map(|(function, _)| *function).collect()
 }
 
 /// `parent`, `parent or DEFAULT`
