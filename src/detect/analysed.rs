@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::config::Config;
 use super::memory::collection::{self, Collection};
+use super::memory::holding::Memory;
 use super::memory::index::Index;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
@@ -20,6 +21,7 @@ pub struct Analysed<'m> {
     lifecycles: OnceLock<Known<'m>>,
     index: OnceLock<Index<'m>>,
     collections: OnceLock<Vec<Collection<'m>>>,
+    memory: OnceLock<Memory<'m>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -33,6 +35,7 @@ impl<'m> Analysed<'m> {
             lifecycles: OnceLock::new(),
             index: OnceLock::new(),
             collections: OnceLock::new(),
+            memory: OnceLock::new(),
         }
     }
 
@@ -93,6 +96,11 @@ impl<'m> Analysed<'m> {
     /// Collections that functions make grow.
     pub(super) fn collections(&self) -> &[Collection<'m>] {
         self.collections.get_or_init(|| collection::of_module(self))
+    }
+
+    /// What constructors keep.
+    pub(super) fn memory(&self) -> &Memory<'m> {
+        self.memory.get_or_init(|| Memory::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

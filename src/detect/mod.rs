@@ -35,7 +35,8 @@
 //! `child-not-reaped` (whose report stands for that of the pipes), `thread-not-joined`, `pool-not-shut-down`, `dangling-task`.
 //!
 //! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
-//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`; what
+//! instances put of themselves into one is a `registration-never-removed`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
@@ -47,7 +48,7 @@
 //! | `ResourceIssue`, `ResourceImpact` | [`Finding`], [`ResourceImpact`]; a debt item is [`impact::DebtItem`] |
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
-//! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
+//! | `PythonCircularRefDetector` | `reference-cycle`; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
 //! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | `async-resource-not-closed`, `dangling-task`, `thread-not-joined`, `pool-not-shut-down` |
@@ -80,6 +81,8 @@ mod partial_acquisition;
 mod pool_not_shut_down;
 mod primary;
 mod rebound_while_open;
+mod reference_cycle;
+mod registration_never_removed;
 mod release_skipped_on_exception;
 mod release_skipped_on_path;
 mod report;
@@ -149,8 +152,10 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &pool_not_shut_down::PoolNotShutDown,
     &async_resource_not_closed::AsyncResourceNotClosed,
     &dangling_task::DanglingTask,
+    &reference_cycle::ReferenceCycle,
     &unbounded_cache::UnboundedCache,
     &unbounded_collection::UnboundedCollection,
+    &registration_never_removed::RegistrationNeverRemoved,
 ];
 
 /// Detectors that are measured under one name.

@@ -160,6 +160,17 @@ fn what_grows_weighs_as_much_at_import_as_anywhere() {
     assert!((impact.score - 0.49).abs() < 1e-9);
 }
 
+#[test]
+fn cycles_are_as_long_as_the_configuration_says() {
+    let code = "def f(a, b, c):\n    a.x = b\n    b.x = c\n    c.x = a\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let found = |depth| {
+        let config: Config = toml::from_str(&format!("cycle_depth = {depth}")).unwrap();
+        suites_with(&config)[0].findings(&module).len()
+    };
+    assert_eq!([found(2), found(3)], [0, 1]);
+}
+
 /// Generated code: nothing is quadratic, and nothing costs the stack of a worker.
 #[test]
 fn huge_functions_are_analysed_in_time() {
