@@ -175,14 +175,16 @@ class Room:
 
     async def close(self) -> None:
         try:
-            await self.stop_tidying()
-            for announcing in list(self._announcing):
-                announcing.cancel()
-            await asyncio.gather(*self._announcing, return_exceptions=True)
-        finally:
             if self._server is not None:
                 self._server.close()
                 self._server = None
+        finally:
+            try:
+                await self.stop_tidying()
+            finally:
+                for announcing in list(self._announcing):
+                    announcing.cancel()
+                await asyncio.gather(*self._announcing, return_exceptions=True)
 
 
 async def keep_transcript(path: str, texts: list[str]) -> int:

@@ -10,7 +10,7 @@ import sqlite3
 import weakref
 import zipfile
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS samples (channel TEXT, at REAL, value REAL)"
 SHOWN = 10
@@ -213,12 +213,9 @@ class Run:
                 out.write("%s %d\n" % (channel, self._files[channel].count))
 
     def close(self):
-        while self._files:
-            channel, file = self._files.popitem()
-            try:
-                file.close()
-            except OSError as error:
-                self._console.show("%s: %s" % (channel, error))
+        with ExitStack() as stack:
+            while self._files:
+                stack.callback(self._files.popitem()[1].close)
 
 
 def record(folder, samples):

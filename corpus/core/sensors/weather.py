@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing.pool
 import os
 import queue
 import socket
@@ -219,17 +218,18 @@ def read_with_threads(address: tuple[str, int], names: list[str], count: int = 2
             with suppress(OSError, SensorError):
                 done.append(read_once(address, name)[0])
 
+    for name in names:
+        jobs.put(name)
     workers = [threading.Thread(target=work) for _ in range(count)]
-    for worker in workers:
-        worker.start()
     try:
-        for name in names:
-            jobs.put(name)
+        for worker in workers:
+            worker.start()
     finally:
         for _ in workers:
             jobs.put(None)
         for worker in workers:
-            worker.join()
+            if worker.ident is not None:
+                worker.join()
     return len(done)
 
 
@@ -255,8 +255,8 @@ def read_while(address: tuple[str, int], name: str, call: Callable[[], None]) ->
 
 
 def means_of(series: list[list[float]]) -> list[float]:
-    with multiprocessing.pool.ThreadPool(2) as pool:
-        return pool.map(lambda values: sum(values) / max(1, len(values)), series)
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda values: sum(values) / max(1, len(values)), series))
 
 
 def save_day(folder: str, values: dict[str, float]) -> str:

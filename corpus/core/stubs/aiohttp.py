@@ -86,7 +86,7 @@ class _RequestContextManager:
             raise RuntimeError("Session is closed")
         found = next((answer for piece, answer in answers.items() if piece in self._url), (404, b""))
         if isinstance(found, Exception):
-            raise found
+            raise type(found)(*found.args)  # a new one: an exception keeps the frames it came through
         return ClientResponse(self._url, *found)
 
     def __await__(self):

@@ -94,7 +94,7 @@ class _Base:
         url = self.base_url + url
         found = next((answer for piece, answer in answers.items() if piece in url), (404, b""))
         if isinstance(found, Exception):
-            raise found
+            raise type(found)(*found.args)  # a new one: an exception keeps the frames it came through
         return Response(url, *found, held)
 
 

@@ -39,7 +39,7 @@ class Cursor:
             raise OperationalError("the cursor is closed")
         found = next((rows for piece, rows in answers.items() if piece in query), ())
         if isinstance(found, Exception):
-            raise found
+            raise type(found)(*found.args)  # a new one: an exception keeps the frames it came through
         self.rowcount = len(found)
         self._rows = iter(found)
         return self

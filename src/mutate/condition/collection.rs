@@ -290,7 +290,9 @@ pub(super) fn only_grows(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) 
     if has(Use::Shared) {
         return Truth::Unknown;
     }
-    let grows = |(usage, span): &(Use, Span)| *usage == Use::Grows && is_callable_code(facts, *span);
+    let grows = |(usage, span): &(Use, Span)| {
+        *usage == Use::Grows && is_callable_code(facts, *span) && !is_measured_first(facts, root, *span)
+    };
     (constructors == 1 && !has(Use::Shrinks) && uses.iter().any(grows)).into()
 }
 
@@ -309,6 +311,26 @@ fn is_callable_code(facts: &Facts<'_>, span: Span) -> bool {
     let function = facts.names.enclosing_function(span.start);
     let name = function.map(|id| facts.names.scope(id).qualname.as_str());
     name.is_some_and(|name| !name.ends_with(".__init__"))
+}
+
+/// Whether an `if` or `while` around the place asks how long the collection is: `while len(fields) < 4:`.
+fn is_measured_first(facts: &Facts<'_>, root: Root<'_>, span: Span) -> bool {
+    let measures = |test: &Expr| {
+        let mut inner = Node::Expr(test).descendants().filter_map(Node::as_expr);
+        inner.any(|expr| match expr {
+            Expr::Call(call) => {
+                let known = facts.names.resolve(&call.func);
+                known.qualified() == Some("builtins.len") && call.args.iter().any(|each| root.is(facts, each))
+            }
+            _ => false,
+        })
+    };
+    let mut statements = facts.module.nodes().filter_map(Node::as_stmt);
+    statements.any(|statement| match statement {
+        Stmt::If(node) => Node::Stmt(statement).span().contains(span) && measures(&node.test),
+        Stmt::While(node) => Node::Stmt(statement).span().contains(span) && measures(&node.test),
+        _ => false,
+    })
 }
 
 /// `stays-local($c)`: the function that makes the collection gives it to nobody.

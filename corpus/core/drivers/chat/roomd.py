@@ -28,6 +28,7 @@ async def _talk(port, lines):
         await reader.read()
     finally:
         writer.close()
+        await writer.wait_closed()
 
 
 async def hosts(box):

@@ -57,8 +57,14 @@ def logs(box):
     for _ in box.rounds(3):
         with box.using(widgets.DebugLog()) as log:
             log.start()
-            widgets.widest(["a"])
             log.texts()
+
+
+def logs_much(box):
+    with box.using(widgets.DebugLog()) as log:
+        log.start()
+        for number in box.rounds(34):
+            widgets.widest(["text %d" % number])
 
 
 def dumps_and_loads(box):
