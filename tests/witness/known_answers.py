@@ -304,6 +304,10 @@ class Recurring(Compared, unittest.TestCase):
         clean = "def f(p):\n    xs = [p]\n    xs.append(xs[:])\n"
         self.check(clean, clean.replace("xs[:]", "xs"), "xs.append(xs)", "leaks", "reference-cycle", "garbage")
 
+    def test_what_hangs_on_a_cycle_of_the_clean_module_is_no_news(self):
+        clean = "class C:\n    def __init__(self):\n        self.me = self\n        self.more = 1\n\ndef f(p):\n    C()\n"
+        self.check(clean, clean.replace("= 1", "= ValueError([[], []])"), "C()", "clean", "reference-cycle", "garbage")
+
     KEPT = "class C:\n    def __init__(self, p):\n        self.error = None\n        try:\n            open(p).close()\n        except OSError as e:\n            self.error = str(e)\n\ndef f(p):\n    C(p)\n"
 
     def test_an_exception_is_kept(self):

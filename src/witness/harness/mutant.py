@@ -8,7 +8,7 @@ import collections
 
 import recurring
 import runtime
-from examine import EQUAL_CALLS, load, place, targets, without_folders
+from examine import load, place, targets, without_folders
 from label import Exits, Label, is_within
 
 # A leak of these shows only if a call fails while the resource is held.
@@ -27,7 +27,8 @@ BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache",
 # What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
 RELEASED_AGAIN = "fragile-release"
 
-# See `targets`: a decoy shares all but its change with a module that has been looked at.
+# See `targets`. A leak is refuted only after some more; a decoy shares all but its change with a module that has been looked at.
+EQUAL_CALLS_OF_LEAKS = (2, 3)
 EQUAL_CALLS_OF_DECOYS = (1, 1)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
@@ -63,7 +64,7 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
-        self.equal = EQUAL_CALLS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
+        self.equal = EQUAL_CALLS_OF_LEAKS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()

@@ -383,6 +383,10 @@ def closes_for_good(value):
     return probe_for(value) in (_file, _compressed, _socket, _sqlite, _zip, _tar)
 
 
+def keeps_pipes(value):
+    return value is not None and probe_for(value) in (_pool, _process)
+
+
 def is_held(value):
     """Whether it holds something, asked in a way that nothing comes of: others will go on using it."""
     probe = probe_for(value)
