@@ -172,6 +172,14 @@ class StateMutants(Answers, unittest.TestCase):
         self.check_lock(body, "L.acquire()", "clean")
         self.check_lock(body, "L.acquire(True)", "leaks")
 
+    def test_the_lock_alone_is_a_label(self):
+        self.assertIn("acquired at line 5", self.check_lock("L.acquire()|os.stat(p)", "L.", "leaks")["place"])
+        self.check_lock("L.acquire()|try:|    os.stat(p)|finally:|    L.release()", "L.", "clean", "safe")
+
+    def test_a_lock_is_held_by_a_thread(self):
+        text = "import os, threading\nL = threading.RLock()\n\ndef g():\n    L.acquire()\n\ndef f(p):\n    t = threading.Thread(target=g)\n    t.start()\n    t.join()\n"
+        self.check(text, "L.acquire()", "leaks", "lock-not-released")
+
     def test_where_nothing_can_fail_nothing_is_refuted(self):
         self.check_lock("L.acquire()|len(p)|L.release()", "L.acquire()", "not-exercised")
 

@@ -18,7 +18,7 @@ BY_PATH = {"release-skipped-on-path"}
 # Whoever waits for what is left waits for ever.
 BY_HANGING = {"child-not-reaped", "dangling-task", "descriptor-not-adopted", "pool-not-shut-down", "thread-not-joined"}
 # A second `acquire()` waits for ever: no need to wait with it.
-DEADLOCK = "lock-not-released"
+LOCKS = "lock-not-released"
 DEADLOCK_SECONDS = 1.0
 
 # What these leave is no single thing that is acquired: it shows in what many rounds leave.
@@ -58,7 +58,7 @@ class _Trial:
     def __init__(self, subject, names, job):
         self.subject = subject
         self.job = job
-        self.label = Label(subject, job["text"], job["start"], job["end"])
+        self.label = Label(subject, job["text"], job["start"], job["end"], job["pattern"] == LOCKS)
         entered = job.get("entered") or {}
         self.names = self._relevant(names, entered)
         # What looks like an acquisition there, and is none, ran where its definition was entered.
@@ -68,7 +68,7 @@ class _Trial:
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
-        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == DEADLOCK and job["effect"] == "leak" else job["limit"]
+        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == LOCKS and job["effect"] == "leak" else job["limit"]
         self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
 
     def _relevant(self, names, entered):

@@ -22,6 +22,7 @@ class Recurring:
         self.subject = subject
         self.label = label
         self.wanted = job["witness"]
+        self.open_keys = job["pattern"] == "unbounded-cache"
         self.leak = job["effect"] == "leak"
         self.limit = job["limit"] * _PATIENCE
         self.plain = plain
@@ -106,6 +107,9 @@ class Recurring:
             return "the acquisition did not run"
         if not self.ran:
             return self.error or "no scenario enters the definition"
-        if self.leak and self.wanted == rounds.GROWTH and not self.bound_passed:
-            return "nothing grows, and no driver passes the bound by box.rounds"
+        if self.leak and self.wanted == rounds.GROWTH:
+            if not self.bound_passed:
+                return "nothing grows, and no driver passes the bound by box.rounds"
+            if self.open_keys:
+                return "nothing grows, and equal keys may be why"
         return ""
