@@ -114,8 +114,7 @@ def within(subject, name, limit):
 def _looped(subject, name, limit, found, series, runs):
     around = Surroundings()
     process = os.getpid()
-    signal.signal(signal.SIGALRM, runtime.alarm)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    runtime.start_clock(limit)
     gc.collect()
     gc.disable()
     try:
@@ -147,6 +146,8 @@ def _once(subject, scenario, around, found, target=0, error=runtime.PLAIN, round
     run = _run(subject, found, target, error)
     runtime.begin(run)
     raised = runtime.drive(run, scenario, Box(around.fresh(), rounds), live=target > 0)
+    if run.late:
+        raise runtime.TimeLimit()
     if raised is not None and not target:
         raise raised
 
