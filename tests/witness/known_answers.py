@@ -328,6 +328,11 @@ class Recurring(Compared, unittest.TestCase):
         bare = self.KEPT.replace("str(e)", "e.with_traceback(None)")
         self.check(self.KEPT, bare, "def __init__(self, p):", "clean", "reference-cycle", "garbage", "safe")
 
+    def test_a_handler_that_nothing_enters_refutes_nobody(self):
+        rare = self.KEPT.replace("OSError", "RecursionError")
+        said = self.check(rare, rare.replace("str(e)", "e"), "def __init__(self, p):", "not-exercised", "reference-cycle", "garbage")
+        self.assertEqual(said["reason"], "changed lines that did not run: 7")
+
     DEQUE = "import collections\n\nclass C:\n    def __init__(self):\n        self.last = collections.deque(maxlen=4)\n    def add(self, x):\n        self.last.append(x)\n"
     MANY = "import m\n\ndef adds(box):\n    c = m.C()\n    for number in box.rounds(6):\n        c.add(str(number))\n"
 
@@ -345,6 +350,11 @@ class Recurring(Compared, unittest.TestCase):
         short = self.MANY.replace("box.rounds(6)", "range(3)")
         said = self.check(self.DEQUE, wrong, "collections.deque(maxlen=5)", "not-exercised", "unbounded-collection", "growth", driver=short)
         self.assertIn("box.rounds", said["reason"])
+
+    def test_what_a_library_remembers_is_the_same_for_both(self):
+        clean = "import re\n\ndef f(n):\n    re.compile('a' * n)\n    return []\n"
+        driver = "import m\n\ndef compiles(box):\n    for number in box.rounds(6):\n        m.f(number)\n"
+        self.check(clean, clean + "\n", "[]", "clean", "unbounded-collection", "growth", "safe", driver)
 
     def test_a_module_grows_from_one_scenario_to_the_next(self):
         clean = "SEEN = {}\n\ndef f(p):\n    seen = {}\n    seen[p] = 1\n"

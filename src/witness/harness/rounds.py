@@ -7,6 +7,7 @@ import collections
 import gc
 import os
 import pickle
+import re
 import signal
 
 import census
@@ -115,6 +116,7 @@ def _looped(subject, name, limit, found, series, runs):
     around = Surroundings()
     process = os.getpid()
     runtime.start_clock(limit)
+    re.purge()
     gc.collect()
     gc.disable()
     try:
