@@ -172,6 +172,14 @@ class StateMutants(Answers, unittest.TestCase):
         self.check_lock(body, "L.acquire()", "clean")
         self.check_lock(body, "L.acquire(True)", "leaks")
 
+    def test_the_lock_alone_is_a_label(self):
+        self.assertIn("acquired at line 5", self.check_lock("L.acquire()|os.stat(p)", "L.", "leaks")["place"])
+        self.check_lock("L.acquire()|try:|    os.stat(p)|finally:|    L.release()", "L.", "clean", "safe")
+
+    def test_a_lock_is_held_by_a_thread(self):
+        text = "import os, threading\nL = threading.RLock()\n\ndef g():\n    L.acquire()\n\ndef f(p):\n    t = threading.Thread(target=g)\n    t.start()\n    t.join()\n"
+        self.check(text, "L.acquire()", "leaks", "lock-not-released")
+
     def test_where_nothing_can_fail_nothing_is_refuted(self):
         self.check_lock("L.acquire()|len(p)|L.release()", "L.acquire()", "not-exercised")
 
@@ -304,6 +312,10 @@ class Recurring(Compared, unittest.TestCase):
         clean = "def f(p):\n    xs = [p]\n    xs.append(xs[:])\n"
         self.check(clean, clean.replace("xs[:]", "xs"), "xs.append(xs)", "leaks", "reference-cycle", "garbage")
 
+    def test_what_hangs_on_a_cycle_of_the_clean_module_is_no_news(self):
+        clean = "class C:\n    def __init__(self):\n        self.me = self\n        self.more = 1\n\ndef f(p):\n    C()\n"
+        self.check(clean, clean.replace("= 1", "= ValueError([[], []])"), "C()", "clean", "reference-cycle", "garbage")
+
     KEPT = "class C:\n    def __init__(self, p):\n        self.error = None\n        try:\n            open(p).close()\n        except OSError as e:\n            self.error = str(e)\n\ndef f(p):\n    C(p)\n"
 
     def test_an_exception_is_kept(self):
@@ -315,6 +327,11 @@ class Recurring(Compared, unittest.TestCase):
         self.assertIn("raises OSError", said["place"])
         bare = self.KEPT.replace("str(e)", "e.with_traceback(None)")
         self.check(self.KEPT, bare, "def __init__(self, p):", "clean", "reference-cycle", "garbage", "safe")
+
+    def test_a_handler_that_nothing_enters_refutes_nobody(self):
+        rare = self.KEPT.replace("OSError", "RecursionError")
+        said = self.check(rare, rare.replace("str(e)", "e"), "def __init__(self, p):", "not-exercised", "reference-cycle", "garbage")
+        self.assertEqual(said["reason"], "changed lines that did not run: 7")
 
     DEQUE = "import collections\n\nclass C:\n    def __init__(self):\n        self.last = collections.deque(maxlen=4)\n    def add(self, x):\n        self.last.append(x)\n"
     MANY = "import m\n\ndef adds(box):\n    c = m.C()\n    for number in box.rounds(6):\n        c.add(str(number))\n"
@@ -333,6 +350,11 @@ class Recurring(Compared, unittest.TestCase):
         short = self.MANY.replace("box.rounds(6)", "range(3)")
         said = self.check(self.DEQUE, wrong, "collections.deque(maxlen=5)", "not-exercised", "unbounded-collection", "growth", driver=short)
         self.assertIn("box.rounds", said["reason"])
+
+    def test_what_a_library_remembers_is_the_same_for_both(self):
+        clean = "import re\n\ndef f(n):\n    re.compile('a' * n)\n    return []\n"
+        driver = "import m\n\ndef compiles(box):\n    for number in box.rounds(6):\n        m.f(number)\n"
+        self.check(clean, clean + "\n", "[]", "clean", "unbounded-collection", "growth", "safe", driver)
 
     def test_a_module_grows_from_one_scenario_to_the_next(self):
         clean = "SEEN = {}\n\ndef f(p):\n    seen = {}\n    seen[p] = 1\n"

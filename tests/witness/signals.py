@@ -15,6 +15,7 @@ import logging
 import lzma
 import mailbox
 import mmap
+import multiprocessing
 import os
 import selectors
 import shelve
@@ -326,6 +327,15 @@ def leaks_executor():
     pool = ThreadPoolExecutor(1)
     KEPT.append(pool)
     pool.submit(os.getpid).result()
+
+
+def clean_process_pool():
+    pool = multiprocessing.Pool(1)
+    try:
+        return pool.apply(os.getpid)
+    finally:
+        pool.terminate()
+        pool.join()
 
 
 def fails_lock(path):

@@ -15,9 +15,39 @@ _CONTAINERS = (list, dict, set, collections.deque, bytearray, array.array)
 _UNTRACKED = (dict, bytearray, array.array)
 
 
-def objects():
-    """Objects that the collector knows, by type. What was there before the process was forked is not among them."""
-    return collections.Counter(_name(type(each)) for each in gc.get_objects())
+def cycles():
+    """Objects that only the collector frees, by type, and frees them: those in cycles, not what hangs on them."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    gc.set_debug(0)
+    garbage = {id(each): each for each in gc.garbage}
+    gc.garbage.clear()
+    found = collections.Counter(_name(type(garbage[each])) for each in _in_cycles(garbage))
+    garbage.clear()
+    gc.collect()
+    return found
+
+
+def _in_cycles(garbage):
+    """Keys of what is left when ends without successor or predecessor are cut off, again and again."""
+    after = {key: {id(other) for other in gc.get_referents(each)} & garbage.keys() for key, each in garbage.items()}
+    before = {key: set() for key in garbage}
+    for key, others in after.items():
+        for other in others:
+            before[other].add(key)
+    loose = [key for key in garbage if not after[key] or not before[key]]
+    left = set(garbage)
+    while loose:
+        key = loose.pop()
+        if key not in left:
+            continue
+        left.discard(key)
+        for ways, back in ((after, before), (before, after)):
+            for other in ways.pop(key):
+                back[other].discard(key)
+                if not back[other]:
+                    loose.append(other)
+    return left
 
 
 def everything():

@@ -173,7 +173,8 @@ class Compiled:
 
     def __init__(self, text, path):
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        rewriter = _Rewriter(text.split("\n"))
+        self.lines = text.split("\n")
+        rewriter = _Rewriter(self.lines)
         self.code = compile(rewriter.visit(ast.parse(text, path)), path, "exec", dont_inherit=True)
         self.sites, self.definitions = rewriter.sites, rewriter.definitions
 

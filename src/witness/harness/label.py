@@ -15,13 +15,14 @@ def sites_within(subject, definition):
 class Label:
     """Which sites of the module a span in bytes names: those of a call, or none for a header or an expression without one.
 
+    `receiver`: it may name the object whose method is called, as the lock in `lock.acquire()`.
     `watched` are the sites whose acquisitions make a failure worth while; none means all.
     """
 
-    def __init__(self, subject, text, start, end):
+    def __init__(self, subject, text, start, end, receiver=False):
         begin, finish = _position(text, start), _position(text, end)
         self.line = begin[0]
-        self.sites = frozenset(_sites_at(subject.sites, begin, finish))
+        self.sites = frozenset(_sites_at(subject.sites, begin, finish)) or (_calls_of(subject.sites, begin, finish) if receiver else frozenset())
         self.definition, self.in_body = self._definition(subject)
         self.inside = sites_within(subject, self.definition)
         self.watched = self.inside if self.in_body and not self.sites else self.sites
@@ -48,6 +49,11 @@ def _sites_at(sites, begin, finish):
         span = sites[number].span
         if not any(_contains(sites[other].span, span) for other in inside if other != number):
             yield number
+
+
+def _calls_of(sites, begin, finish):
+    found = [number for number, site in enumerate(sites) if site.span[0] == begin and site.span[1] > finish]
+    return frozenset(sorted(found, key=lambda number: sites[number].span[1])[:1])
 
 
 def _contains(outer, inner):

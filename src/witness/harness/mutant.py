@@ -8,7 +8,7 @@ import collections
 
 import recurring
 import runtime
-from examine import EQUAL_CALLS, load, place, targets, without_folders
+from examine import load, place, targets, without_folders
 from label import Exits, Label, is_within
 
 # A leak of these shows only if a call fails while the resource is held.
@@ -18,7 +18,7 @@ BY_PATH = {"release-skipped-on-path"}
 # Whoever waits for what is left waits for ever.
 BY_HANGING = {"child-not-reaped", "dangling-task", "descriptor-not-adopted", "pool-not-shut-down", "thread-not-joined"}
 # A second `acquire()` waits for ever: no need to wait with it.
-DEADLOCK = "lock-not-released"
+LOCKS = "lock-not-released"
 DEADLOCK_SECONDS = 1.0
 
 # What these leave is no single thing that is acquired: it shows in what many rounds leave.
@@ -27,7 +27,8 @@ BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache",
 # What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
 RELEASED_AGAIN = "fragile-release"
 
-# See `targets`: a decoy shares all but its change with a module that has been looked at.
+# See `targets`. A leak is refuted only after some more; a decoy shares all but its change with a module that has been looked at.
+EQUAL_CALLS_OF_LEAKS = (2, 3)
 EQUAL_CALLS_OF_DECOYS = (1, 1)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
@@ -57,17 +58,17 @@ class _Trial:
     def __init__(self, subject, names, job):
         self.subject = subject
         self.job = job
-        self.label = Label(subject, job["text"], job["start"], job["end"])
+        self.label = Label(subject, job["text"], job["start"], job["end"], job["pattern"] == LOCKS)
         entered = job.get("entered") or {}
         self.names = self._relevant(names, entered)
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
-        self.equal = EQUAL_CALLS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
+        self.equal = EQUAL_CALLS_OF_LEAKS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
-        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == DEADLOCK and job["effect"] == "leak" else job["limit"]
+        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == LOCKS and job["effect"] == "leak" else job["limit"]
         self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
 
     def _relevant(self, names, entered):

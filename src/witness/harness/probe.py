@@ -126,7 +126,15 @@ def _thread(value):
 def _lock(value):
     if hasattr(value, "locked"):
         return _flag("lock, held", value.locked())
-    return _flag("lock, held", value._is_owned())
+    return _flag("lock, held", value._is_owned() or not _can_be_taken(value))
+
+
+def _can_be_taken(lock):
+    """By this thread, so that no other has it."""
+    taken = lock.acquire(blocking=False)
+    if taken:
+        lock.release()
+    return taken
 
 
 def _semaphore(value):
@@ -383,11 +391,17 @@ def closes_for_good(value):
     return probe_for(value) in (_file, _compressed, _socket, _sqlite, _zip, _tar)
 
 
+def keeps_pipes(value):
+    return value is not None and probe_for(value) in (_pool, _process)
+
+
 def is_held(value):
     """Whether it holds something, asked in a way that nothing comes of: others will go on using it."""
     probe = probe_for(value)
     if probe is _by_descriptor:
         return True
+    if probe is _lock and not hasattr(value, "locked"):
+        return value._is_owned()
     return value.is_alive() if probe is _thread else bool(open_as(value))
 
 

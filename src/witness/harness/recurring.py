@@ -1,10 +1,11 @@
 """Whether every round of a mutant leaves something that the clean module does not leave: garbage, or growth."""
 
 import collections
+import difflib
 
 import rounds
 import runtime
-from examine import place
+from examine import Coverage, place
 from label import sites_within
 
 # All rounds of a scenario together may take as long as this many single runs.
@@ -22,6 +23,7 @@ class Recurring:
         self.subject = subject
         self.label = label
         self.wanted = job["witness"]
+        self.open_keys = job["pattern"] == "unbounded-cache"
         self.leak = job["effect"] == "leak"
         self.limit = job["limit"] * _PATIENCE
         self.plain = plain
@@ -43,12 +45,15 @@ class Recurring:
         return "", ""
 
     def _compared(self, name, many):
-        mutant = self._noted(name, many(self.subject, name, self.limit))
-        if mutant is None or not mutant.series:
-            return "", ""
+        # The clean module first: what it puts into caches of libraries is not the mutant's.
         clean = many(self.original, name, self.limit)
-        if clean.error is not None:
+        if clean.error is not None or not clean.series:
+            self._noted(name, clean)
             return "", ""
+        mutant = self._noted(name, many(self.subject, name, self.limit))
+        if mutant is None:
+            return "", ""
+        self.called |= mutant.called
         self.ran = True
         if many is rounds.within:
             self.bound_passed |= not rounds.grows(clean)
@@ -62,7 +67,6 @@ class Recurring:
         return (rounds.GROWTH, text) if text else ("", "")
 
     def _noted(self, name, found):
-        self.called |= found.called
         if found.error is None:
             return found
         self.error = self.error or f"{name} cannot be repeated: {found.error!r}"
@@ -102,10 +106,28 @@ class Recurring:
 
     def not_exercised(self):
         """Why nothing is said, if nothing is."""
-        if self.label.sites and not self.label.sites & self.called:
-            return "the acquisition did not run"
         if not self.ran:
             return self.error or "no scenario enters the definition"
-        if self.leak and self.wanted == rounds.GROWTH and not self.bound_passed:
-            return "nothing grows, and no driver passes the bound by box.rounds"
+        if self.label.sites and not self.label.sites & self.called:
+            return "the acquisition did not run"
+        idle = self._changed_lines_that_did_not_run() if self.leak else ()
+        if idle:
+            return f"changed lines that did not run: {', '.join(map(str, idle))}"
+        if self.leak and self.wanted == rounds.GROWTH:
+            if not self.bound_passed:
+                return "nothing grows, and no driver passes the bound by box.rounds"
+            if self.open_keys:
+                return "nothing grows, and equal keys may be why"
         return ""
+
+    def _changed_lines_that_did_not_run(self):
+        """Nobody is refuted by a handler that nothing has entered."""
+        old, new = (compiled.lines for compiled in (self.original.compiled, self.subject.compiled))
+        steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        changed = {line + 1 for step, _, _, begin, end in steps if step != "equal" for line in range(begin, end)}
+        coverage = Coverage(self.subject)
+        for name, points in self.plain:
+            for target in [(0, runtime.PLAIN), *self._targets(self.subject, points)]:
+                runtime.run_scenario(self.subject, name, *target, limit=self.limit, tracer=coverage.trace)
+        lines = set().union(*coverage.functions.values())
+        return sorted((changed & lines) - coverage.ran)

@@ -10,7 +10,7 @@ import types
 import weakref
 
 from callee import TOTAL
-from probe import bottom, closes_for_good, descriptor_of, is_held, is_lock, is_stub, open_as, prepare, probe_for
+from probe import bottom, closes_for_good, descriptor_of, is_held, is_lock, is_stub, keeps_pipes, open_as, prepare, probe_for
 
 # They return numbers that are descriptors.
 DESCRIPTOR_MAKERS = {
@@ -213,6 +213,13 @@ class Registry:
         if any(descriptor_of(each) == held.number for each in self.drivers.values()):
             return None
         return f"descriptor {held.number}"
+
+    def forget_pools(self):
+        """Those that are shut down keep their pipes open until nobody refers to them."""
+        for held in self.held:
+            if keeps_pipes(held.value) and not self.is_open(held):
+                del self.by_id[id(held.value)]
+                held.value = None
 
     def all_open(self):
         found = []

@@ -7,6 +7,7 @@ import collections
 import gc
 import os
 import pickle
+import re
 import signal
 
 import census
@@ -41,9 +42,7 @@ class Series:
 
     def look(self, subject):
         subject.callees.known.clear()  # it holds functions
-        before = census.objects()
-        gc.collect()
-        seen = before - census.objects(), census.everything()
+        seen = census.cycles(), census.everything()
         self.looks[self.done] = pickle.dumps(seen)  # as bytes, for else it would count itself next time
         self.done += 1
 
@@ -116,8 +115,8 @@ def within(subject, name, limit):
 def _looped(subject, name, limit, found, series, runs):
     around = Surroundings()
     process = os.getpid()
-    signal.signal(signal.SIGALRM, runtime.alarm)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    runtime.start_clock(limit)
+    re.purge()
     gc.collect()
     gc.disable()
     try:
@@ -149,6 +148,8 @@ def _once(subject, scenario, around, found, target=0, error=runtime.PLAIN, round
     run = _run(subject, found, target, error)
     runtime.begin(run)
     raised = runtime.drive(run, scenario, Box(around.fresh(), rounds), live=target > 0)
+    if run.late:
+        raise runtime.TimeLimit()
     if raised is not None and not target:
         raise raised
 

@@ -71,6 +71,7 @@ class Run:
         self.open_in_loop = []
         self.suspended = []
         self.again = None
+        self.late = False
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -393,7 +394,14 @@ def _strays(run):
     return [each for each in run.pending if id(each) not in known]
 
 
-def alarm(*_):
+def start_clock(limit):
+    """Rings again and again: a task that is interrupted keeps the error to itself, and the next one waits as well."""
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.setitimer(signal.ITIMER_REAL, limit, limit)
+
+
+def _alarm(*_):
+    _current.late = True
     raise TimeLimit()
 
 
@@ -405,8 +413,7 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
     around = Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
-    signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    start_clock(limit)
     try:
         around.enter()
         scenarios = subject.load()
@@ -419,7 +426,7 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
         signal.setitimer(signal.ITIMER_REAL, 0)
         if os.getpid() != process:
             os._exit(0)  # a child that the scenario has forked
-    return _look(run, failed, phase, around)
+    return _look(run, TimeLimit() if run.late else failed, phase, around)
 
 
 def begin(run):

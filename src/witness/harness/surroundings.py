@@ -87,6 +87,7 @@ class Surroundings:
             yield from self._descriptors(run)
 
     def _descriptors(self, run):
+        run.registry.forget_pools()
         explained = run.registry.explained()
         more = descriptors() - self.descriptors - explained
         if more:
