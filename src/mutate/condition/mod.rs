@@ -104,6 +104,7 @@ words! {
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;
+    "has-net" => owner::has_net;
     "has-yield" => flow::has_yield;
     "holds-itself" => keeper::holds_itself;
     "in-methods" => attribute::in_methods;
