@@ -144,6 +144,7 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
             Stmt::With(node) if suppresses(node) && releases_first_as(&node.body, attr, release, names) => {
                 return true;
             }
+            Stmt::With(node) if is_stack(node) => return stacks_first(&node.body, attr, release, names),
             Stmt::Try(node) => {
                 let found = [&node.finalbody, &node.body]
                     .into_iter()
@@ -162,6 +163,55 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
         }
     }
     false
+}
+
+/// Whether the block gives the release of `self.attr` to an `ExitStack` before anything may go wrong:
+/// `stack.callback(self.attr.close)`, behind others like it.
+fn stacks_first<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &mut Vec<&'a str>) -> bool {
+    for statement in block {
+        match statement {
+            Stmt::Expr(node) if is_callback(&node.value, |held| holds(held, attr, release, names)) => return true,
+            Stmt::Expr(node) if is_callback(&node.value, |_| true) => {}
+            Stmt::If(node) if is_quiet(Node::Expr(&node.test)) && node.orelse.is_empty() => {
+                if stacks_first(&node.body, attr, release, names) {
+                    return true;
+                }
+                if !node.body.iter().all(|inner| {
+                    matches!(inner, Stmt::Expr(node) if is_callback(&node.value, |_| true))
+                        || is_quiet(Node::Stmt(inner))
+                }) {
+                    return false;
+                }
+            }
+            other if !is_quiet(Node::Stmt(other)) => return false,
+            Stmt::Assign(node) => {
+                let targets = node.targets.iter();
+                names.extend(targets.filter_map(|target| name_for(target, &node.value, attr)));
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// `stack.callback(function)`, where the function is what is asked for.
+fn is_callback(expr: &Expr, wanted: impl Fn(&Expr) -> bool) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let by_stack = matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "callback");
+    by_stack && matches!(&call.args[..], [only] if is_quiet(Node::Expr(only)) && wanted(only))
+}
+
+/// `with ExitStack() as stack:`
+fn is_stack(with: &StmtWith) -> bool {
+    let called = |name: &str| name == "ExitStack";
+    matches!(&with.items[..], [item] if match &item.context_expr {
+        Expr::Call(call) => match &*call.func {
+            Expr::Name(name) => called(&name.id),
+            Expr::Attribute(node) => called(&node.attr),
+            _ => false,
+        },
+        _ => false,
+    })
 }
 
 /// Whether no exception that a release raises leaves the statement: it is quiet, or what it releases is
@@ -228,7 +278,12 @@ fn only_releases(statement: &Stmt) -> bool {
 
 fn is_release(expr: &Expr, attr: &str, release: &str, names: &[&str]) -> bool {
     let Expr::Call(call) = expr else { return false };
-    let Expr::Attribute(function) = &*call.func else {
+    holds(&call.func, attr, release, names)
+}
+
+/// `self.attr.close`, or the same of another name for it.
+fn holds(function: &Expr, attr: &str, release: &str, names: &[&str]) -> bool {
+    let Expr::Attribute(function) = function else {
         return false;
     };
     let held = match &*function.value {

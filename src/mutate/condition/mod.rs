@@ -120,6 +120,7 @@ words! {
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;
+    "has-net" => owner::has_net;
     "has-yield" => flow::has_yield;
     "holds" => cycle::holds;
     "holds-itself" => keeper::holds_itself;

@@ -389,6 +389,30 @@ pub(super) fn has_method(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) 
     })
 }
 
+/// `has-net()`: besides what its callers do, the class around the anchor sees to its release by a finalizer
+/// or a hook for the end of the process.
+pub(super) fn has_net(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
+    let Some(class) = class_at(scene.facts, scene.site.parts[0].span()) else {
+        return Truth::Unknown;
+    };
+    let nets = |node: Node<'_>| match node {
+        Node::Expr(Expr::Call(call)) => match &*call.func {
+            Expr::Name(name) => name.id.as_str() == "finalize",
+            Expr::Attribute(method) => {
+                let hook = matches!(&*method.value, Expr::Name(module) if module.id.as_str() == "atexit");
+                hook || method.attr.as_str() == "finalize"
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let mut nodes = class
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    (method(class, "__del__").is_some() || nodes.any(nets)).into()
+}
+
 /// `starts-empty($attr)`: an instance begins with `self.$attr` as `None`, and `__init__` does not fill it.
 pub(super) fn starts_empty(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let (Some(attr), Some(class)) = (
