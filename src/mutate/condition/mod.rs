@@ -4,6 +4,7 @@
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
 mod around;
+mod asynchronous;
 mod attribute;
 mod bind;
 mod callee;
@@ -17,6 +18,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod worker;
 
 pub(super) use callee::taken_by_callee;
 pub(super) use usage::{hands_on, holds_handle, is_name, releases};
@@ -86,6 +88,7 @@ macro_rules! words {
 }
 
 words! {
+    "awaited-close" => asynchronous::awaited_close;
     "broad" => attribute::broad;
     "call-in" => bind::call_in, binds;
     "calls" => name::calls;
@@ -99,14 +102,18 @@ words! {
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-yield" => flow::has_yield;
+    "holds-at-yield" => asynchronous::holds_at_yield;
     "in-methods" => attribute::in_methods;
     "in-testcase" => around::in_testcase;
     "input" => around::input, binds;
     "instance" => name::instance;
     "is" => name::is;
+    "keeps-attributes" => asynchronous::keeps_attributes;
+    "kept-private" => worker::kept_private;
     "leaves-early" => flow::leaves_early;
     "left-open" => fate::left_open, last;
     "literal" => syntax::literal;
+    "loops-until" => worker::loops_until;
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
     "mentioned-elsewhere" => name::mentioned_elsewhere;
@@ -117,6 +124,8 @@ words! {
     "only-calls" => class::only_calls;
     "only-guards" => guard::only_guards;
     "only-reads" => usage::only_reads;
+    "outlives" => worker::outlives;
+    "owned-at-once" => worker::owned_at_once;
     "owns-attribute" => attribute::owns_attribute;
     "owns-resource" => class::owns_resource;
     "parameter" => around::parameter;
@@ -132,11 +141,15 @@ words! {
     "release-of" => bind::release_of, binds;
     "released" => usage::released;
     "resource" => usage::resource;
+    "runs" => worker::runs;
     "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
     "settled" => fate::settled;
     "simple" => syntax::simple;
     "spelled" => bind::spelled, binds;
+    "starts-task" => worker::starts_task;
+    "stops-early" => asynchronous::stops_early;
+    "told" => worker::told;
     "used-after" => flow::used_after;
     "uses-once" => usage::uses_once;
 }

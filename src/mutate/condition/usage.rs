@@ -55,7 +55,7 @@ pub(super) fn safe_before(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument])
 }
 
 /// Methods that end a resource's life or give it up.
-const RELEASES: [&str; 12] = [
+pub(super) const RELEASES: [&str; 12] = [
     "close",
     "aclose",
     "server_close",
