@@ -23,6 +23,13 @@ pub enum Scope {
     Module,
 }
 
+/// The patterns of what an object keeps.
+const OWNED: [Pattern; 3] = [
+    Pattern::OwnerWithoutRelease,
+    Pattern::IncompleteRelease,
+    Pattern::FinalizerCleanup,
+];
+
 /// What a leak counts for that happens once in the life of a process.
 const ONCE: f64 = 0.5;
 
@@ -53,7 +60,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client") => 0.9,
         Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream") => 0.8,
         Some(_) => 0.7,
-        None => 0.5,
+        None => of_pattern(finding),
     };
     let certainty = match finding.confidence {
         Confidence::High => 1.0,
@@ -61,7 +68,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         Confidence::Low => 0.3,
     };
     let reach = scope(module, finding);
-    let frequency = if reach == Scope::Module && !in_loop(&module.module.body, finding.span) {
+    let frequency = if reach == Scope::Module && !grows(finding) && !in_loop(&module.module.body, finding.span) {
         ONCE
     } else {
         1.0
@@ -80,10 +87,25 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     }
 }
 
+/// What grows with each call ends in a full memory; what a collector frees in the end only costs until then.
+fn of_pattern(finding: &Finding) -> f64 {
+    if grows(finding) { 0.7 } else { 0.5 }
+}
+
+/// What is made once grows with each call all the same.
+fn grows(finding: &Finding) -> bool {
+    let growing = [
+        Pattern::UnboundedCache,
+        Pattern::UnboundedCollection,
+        Pattern::RegistrationNeverRemoved,
+    ];
+    finding.patterns.iter().any(|pattern| growing.contains(pattern))
+}
+
 /// The body that acquires, or the class that owns. A class statement in a module runs once like the
 /// module, so that its body is the body around it.
 fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
-    if finding.patterns.contains(&Pattern::OwnerWithoutRelease) {
+    if finding.patterns.iter().any(|pattern| OWNED.contains(pattern)) {
         return Scope::Class;
     }
     let names = &module.names;

@@ -13,12 +13,18 @@
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
 //!    release; `release-skipped-on-path` if another path releases it or a normal one hands it on; else `never-released`.
 //! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
-//! 5. `owner-without-release`: it is kept on `self`, and nobody releases that.
+//! 5. It is kept on `self`: `finalizer-cleanup` if only finalizers release that; if nobody does, `incomplete-release` where a
+//!    method that ends the object releases other things or ends a `with`, else `owner-without-release`. Somebody
+//!    releases it: `incomplete-release` if `__exit__`, or a method that takes the place of the releasing one, does not;
+//!    `finalizer-cleanup` if every instance keeps itself alive by what it registers.
 //! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
 //!    comes from further steps of setting up that nothing guards, or from any step that nothing guards where no
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
+//!
+//! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
@@ -31,19 +37,23 @@
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
 //! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
-//! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
+//! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | entries of `resources.toml`, detectors to come |
-//! | missing `__del__` or cleanup methods | `owner-without-release`; `__del__` is no release here |
+//! | missing `__del__` or cleanup methods | `owner-without-release`, `incomplete-release`, `finalizer-cleanup`; `__del__` is no release here |
 //! | `analyze_python_file` | [`Suite::findings`] |
 
 mod analysed;
 mod config;
 mod descriptor_not_adopted;
+mod finalizer_cleanup;
 mod generator_scope;
 mod handle_returned;
 pub mod impact;
+mod incomplete_release;
 mod inline_acquisition;
+mod lock_not_released;
+mod memory;
 mod never_released;
 mod non_closing_context;
 mod obligation;
@@ -56,14 +66,17 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod temp_left_behind;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unbounded_cache;
+mod unbounded_collection;
 
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Release, Skipped};
+pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped};
 pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
@@ -91,7 +104,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 11] = [
+const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -103,6 +116,12 @@ const DETECTORS: [&dyn PythonResourceDetector; 11] = [
     &handle_returned::HandleReturned,
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
+    &incomplete_release::IncompleteRelease,
+    &finalizer_cleanup::FinalizerCleanup,
+    &lock_not_released::LockNotReleased,
+    &temp_left_behind::TempLeftBehind,
+    &unbounded_cache::UnboundedCache,
+    &unbounded_collection::UnboundedCollection,
 ];
 
 /// Detectors that are measured under one name.

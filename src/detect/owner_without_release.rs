@@ -35,11 +35,11 @@ impl PythonResourceDetector for OwnerWithoutRelease {
 }
 
 /// Kept on `self`, and released by nobody.
-fn unreleased(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Finding> {
+fn unreleased<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
     let attribute = obligation.on_self()?;
     let confidence = match module.release_of(obligation)? {
-        Release::Somewhere => return None,
-        Release::OnlyFinalizer | Release::Maybe => Confidence::Low,
+        Release::Somewhere | Release::OnlyFinalizer => return None,
+        Release::Maybe => Confidence::Low,
         Release::Nowhere if attribute.starts_with('_') => Confidence::High,
         // Other modules can reach it.
         Release::Nowhere => Confidence::Medium,

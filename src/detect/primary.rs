@@ -41,11 +41,41 @@ pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Opti
         Some(Release::Nowhere | Release::OnlyFinalizer) if fate.kept_by_with.is_some() => {
             Some(Pattern::NonClosingContext)
         }
-        Some(Release::Nowhere | Release::OnlyFinalizer) => Some(Pattern::OwnerWithoutRelease),
-        Some(Release::Maybe) if !is_likely => Some(Pattern::OwnerWithoutRelease),
-        Some(_) => on_exception_or_rebound(module, obligation, on_exception, is_likely),
+        Some(Release::OnlyFinalizer) => Some(Pattern::FinalizerCleanup),
+        Some(Release::Nowhere) => Some(unreleased(module, obligation)),
+        Some(Release::Maybe) if !is_likely => Some(unreleased(module, obligation)),
+        Some(_) => released(module, obligation, on_exception, is_likely),
         None => on_exception,
     }
+}
+
+/// Kept on `self`, where nobody releases it.
+fn unreleased<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Pattern {
+    let is_forgotten = module
+        .owned(obligation)
+        .is_some_and(|owned| owned.forgotten_by.is_some());
+    if is_forgotten {
+        Pattern::IncompleteRelease
+    } else {
+        Pattern::OwnerWithoutRelease
+    }
+}
+
+/// Kept on `self`, where somebody releases it.
+fn released<'m>(
+    module: &Analysed<'m>,
+    obligation: &Obligation<'m>,
+    on_exception: Option<Pattern>,
+    is_likely: bool,
+) -> Option<Pattern> {
+    let owned = module.owned(obligation)?;
+    if owned.forgotten_by.is_some() && owned.release == Release::Somewhere {
+        return Some(Pattern::IncompleteRelease);
+    }
+    if owned.pinned_by.is_some() {
+        return Some(Pattern::FinalizerCleanup);
+    }
+    on_exception_or_rebound(module, obligation, on_exception, is_likely)
 }
 
 /// Kept on `self`: what may be skipped outweighs the doubt whether there was an older one.

@@ -30,6 +30,16 @@ pub struct Resource {
     /// Iterated to its end, it closes itself.
     #[serde(default)]
     pub ends_itself: bool,
+    /// What is held is the object whose method acquires: `lock.acquire()`.
+    #[serde(default)]
+    pub of_receiver: bool,
+}
+
+impl Resource {
+    /// Whether it lies on disk and is known by its path.
+    pub(super) fn is_path(&self) -> bool {
+        self.kind == "temporary-path"
+    }
 }
 
 /// A parameter of a callable: its name and its place.
@@ -99,11 +109,24 @@ const STANDARD: &str = include_str!("standard.txt");
 impl Table {
     /// The built-in table with a user's entries, which win over built-in ones.
     pub(super) fn with(extra: &[Resource]) -> Self {
+        let mut table = Self::of(built_in());
+        for resource in extra {
+            table.add(resource.clone());
+        }
+        table
+    }
+
+    /// Locks, children, threads and whatever else has a life rather than a handle.
+    pub(super) fn of_lifecycles() -> Self {
+        Self::of(lifecycles())
+    }
+
+    fn of(file: File) -> Self {
         let File {
             resource,
             over_stream,
             arguments,
-        } = built_in();
+        } = file;
         let mut table = Self {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
@@ -113,7 +136,7 @@ impl Table {
             over_streams: over_stream,
             arguments,
         };
-        for resource in resource.into_iter().chain(extra.iter().cloned()) {
+        for resource in resource {
             table.add(resource);
         }
         table
@@ -189,6 +212,7 @@ fn any() -> Resource {
         quiet: Vec::new(),
         only_if: None,
         ends_itself: false,
+        of_receiver: false,
     }
 }
 
@@ -197,14 +221,19 @@ fn any() -> Resource {
 pub fn acquiring_callables() -> Vec<&'static str> {
     static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
     let names = NAMES.get_or_init(|| {
-        let all = built_in().resource.into_iter().flat_map(|resource| resource.acquire);
-        all.collect()
+        let files = [built_in(), lifecycles()].into_iter();
+        let resources = files.flat_map(|file| file.resource);
+        resources.flat_map(|resource| resource.acquire).collect()
     });
     names.iter().map(String::as_str).collect()
 }
 
 fn built_in() -> File {
     toml::from_str(include_str!("resources.toml")).expect("a test reads the embedded table")
+}
+
+fn lifecycles() -> File {
+    toml::from_str(include_str!("lifecycles.toml")).expect("a test reads the embedded table")
 }
 
 #[cfg(test)]
@@ -219,17 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_table_is_valid_and_names_each_callable_once() {
-        let file = built_in();
-        let all: Vec<_> = file.resource.iter().flat_map(|resource| &resource.acquire).collect();
-        let distinct: BTreeSet<_> = all.iter().collect();
-        assert_eq!(all.len(), distinct.len());
-        for resource in &file.resource {
-            assert!(
-                !resource.release.is_empty() || !resource.functions.is_empty(),
-                "{}",
-                resource.kind
-            );
+    fn the_embedded_tables_are_valid_and_name_each_callable_once() {
+        for file in [built_in(), lifecycles()] {
+            let all: Vec<_> = file.resource.iter().flat_map(|resource| &resource.acquire).collect();
+            let distinct: BTreeSet<_> = all.iter().collect();
+            assert_eq!(all.len(), distinct.len());
+            for resource in &file.resource {
+                assert!(
+                    !resource.release.is_empty() || !resource.functions.is_empty(),
+                    "{}",
+                    resource.kind
+                );
+            }
         }
     }
 }

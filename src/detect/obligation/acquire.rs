@@ -6,7 +6,7 @@ use super::{Origin, World, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
 use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
-use crate::python::names::{BindingKind, ScopeKind};
+use crate::python::names::{BindingKind, ScopeKind, chain};
 use crate::python::{Node, Resolved, ScopeId};
 
 /// A call that acquires.
@@ -16,6 +16,8 @@ pub(super) struct Acquisition<'a, 'm> {
     pub(super) resource: &'a Resource,
     pub(super) body: ScopeId,
     pub(super) origin: Origin,
+    /// What is held, where that is the object whose method acquires: `lock` of `lock.acquire()`.
+    pub(super) receiver: Option<&'m str>,
 }
 
 /// The calls that the table knows; with `helpers`, the calls of those functions and classes instead.
@@ -30,14 +32,24 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
                 helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
             }
         };
-        Some(Acquisition {
+        let receiver = receiver_of(world, call).filter(|_| resource.of_receiver);
+        (resource.of_receiver == receiver.is_some()).then_some(Acquisition {
             call: expr,
             resource,
             body: body_of(world, expr.start().to_u32()),
             origin,
+            receiver,
         })
     });
     found.collect()
+}
+
+/// `self.lock` of `self.lock.acquire()`, if it is a chain of names on one line.
+fn receiver_of<'m>(world: World<'_, 'm>, call: &'m ExprCall) -> Option<&'m str> {
+    let receiver = &call.func.as_attribute_expr()?.value;
+    chain(receiver)?;
+    let text = text_at(world.module.text(), receiver.range().into());
+    (!text.contains(char::is_whitespace)).then_some(text)
 }
 
 /// The innermost scope around `at` that has a body of its own.
@@ -145,8 +157,28 @@ fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'sta
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
+        "acquire" if names_a_lock(&word) => Some("threading.Lock"),
         _ => None,
     }
+}
+
+/// `lock`, `_write_lock`, `mutex`, `sem`; not `block` or `clock`.
+fn names_a_lock(word: &str) -> bool {
+    let mut parts = word.split('_');
+    let is_lock = parts.any(|part| {
+        [
+            "lock",
+            "rlock",
+            "wlock",
+            "mutex",
+            "sem",
+            "semaphore",
+            "cond",
+            "condition",
+        ]
+        .contains(&part)
+    });
+    is_lock || word.ends_with("mutex") || word.ends_with("semaphore")
 }
 
 /// `p.open("rb")`, `p.open(encoding="utf-8")`; `archive.open(name, "r")` is something else.

@@ -8,6 +8,7 @@ use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
 use super::{Doubt, Loss, Move, World, summary};
 use crate::detect::resources::Resource;
+use crate::detect::text_at;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
@@ -71,7 +72,7 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         }
         Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
-            Some(hold) if hold.wrapped || setting.resource.with_releases => Outcome::Released,
+            Some(hold) if (hold.wrapped && !state.is_path) || setting.resource.with_releases => Outcome::Released,
             Some(_) if item.optional_vars.is_some() => Outcome::Held(entered(step.span, state)),
             Some(_) => settle(step.span, entered(step.span, state)),
             _ => settle(step.span, state),
@@ -176,6 +177,13 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
         };
     }
     let span = Span::from(expr.range());
+    if state.is_path
+        && state.flies_in(span)
+        && let Some(hold) = state.holds(expr)
+    {
+        state.fly(expr, hold);
+        return Outcome::Held(state);
+    }
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
@@ -183,13 +191,18 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
         Expr::Yield(node) => match node.value.as_deref() {
             Some(value) if state.flies_in(span) && state.carries(value) => Outcome::Moved(Move::Yielded),
             Some(value) if state.carries(value) => {
-                state.yielded = !setting.managed;
+                state.yielded = !setting.managed || hands_out_path(value, &state);
                 Outcome::Held(state)
             }
             _ => settle(span, state),
         },
         _ => settle(span, state),
     }
+}
+
+/// A context manager that yields a path and never removes it leaves that to its user.
+fn hands_out_path(value: &Expr, state: &State<'_>) -> bool {
+    state.is_path && state.holds(value).is_some_and(|hold| !hold.wrapped)
 }
 
 fn evaluate_call<'m>(
@@ -226,8 +239,15 @@ fn evaluate_call<'m>(
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
-    match treatment(setting.world, call, argument) {
+    let treatment = match treatment(setting.world, call, argument) {
+        _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
+        _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        other => other,
+    };
+    match treatment {
+        Treatment::Releases if ends_another(setting, call, argument, &state) => Outcome::Held(state),
         Treatment::Releases => Outcome::Released,
+        Treatment::MayWrap if state.is_path => settle_with_doubt(span, Doubt::Passed, state),
         Treatment::Passes => {
             let hold = state.holds(argument).unwrap_or(Hold {
                 wrapped: true,
@@ -263,6 +283,21 @@ fn evaluate_call<'m>(
     }
 }
 
+/// `f"file://{path}"` is for a browser, which reads it when it likes.
+fn is_address(setting: Setting<'_, '_>, argument: &Expr) -> bool {
+    text_at(setting.world.module.text(), argument.range().into()).contains("file:")
+}
+
+/// `os.remove(os.path.join(folder, "x"))` leaves the folder there, and `os.remove` is not for folders at all.
+fn ends_another(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr, state: &State<'_>) -> bool {
+    let known = setting.world.names.resolve(&call.func);
+    let is_for_others = known.qualified().is_some_and(|name| {
+        let own = setting.resource.functions.iter().any(|function| function == name);
+        setting.world.table.releases_by_function(name) && !own
+    });
+    state.is_path && (is_for_others || state.holds(argument).is_some_and(|hold| hold.wrapped))
+}
+
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
 fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
     let Some(attribute) = state.on_self() else { return false };
@@ -271,7 +306,12 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    is_own && (callee::names_a_release(&method.attr) || summary::releases(setting.world, method, attribute))
+    let by_name = if setting.resource.of_receiver {
+        is_release(setting, &method.attr)
+    } else {
+        callee::names_a_release(&method.attr)
+    };
+    is_own && (by_name || summary::releases(setting.world, method, attribute, &setting.resource.release))
 }
 
 fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
@@ -296,6 +336,9 @@ fn call_method<'m>(
     hold: Hold,
     mut state: State<'m>,
 ) -> Outcome<'m> {
+    if state.is_path && hold.wrapped {
+        return settle(Span::from(expr.range()), state);
+    }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
         return Outcome::Released;
     }
@@ -323,7 +366,8 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                released |= captured(&attribute.value);
+                let of_receiver = setting.resource.of_receiver && state.holds(&attribute.value).is_some();
+                released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {
                 let argument = call.args.iter().find(|one| captured(one));

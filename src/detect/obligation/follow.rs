@@ -85,11 +85,21 @@ fn in_body<'m>(
             let mut walk = Walk::new(setting, &graph);
             walk.max_states = MAX_STATES.min(MAX_STATES_PER_BODY / acquisitions.len());
             for start in starts {
-                walk.begin(*start, &State::acquired(acquisition.call, part, facts.clone()));
+                walk.begin(*start, &begun(acquisition, part, facts.clone()));
             }
             walk.run();
             found.push(obligation(world, acquisition, walk.fate));
         }
+    }
+}
+
+fn begun<'m>(acquisition: &Acquisition<'_, 'm>, part: Option<usize>, facts: Vec<(u32, bool)>) -> State<'m> {
+    match acquisition.receiver {
+        Some(receiver) => State::held_by_receiver(acquisition.call, receiver, facts),
+        None => State {
+            is_path: acquisition.resource.is_path(),
+            ..State::acquired(acquisition.call, part, facts)
+        },
     }
 }
 
@@ -351,7 +361,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 state.cause = setup::cause(self.setting, step, &state);
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
-                state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
+                state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }
@@ -376,7 +386,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         if state.yielded {
             return self.moved(Move::Yielded);
         }
-        if let Some(attribute) = state.on_self() {
+        // An object that keeps a lock does not owe what one of its methods acquires.
+        if let Some(attribute) = state.on_self()
+            && !self.setting.resource.of_receiver
+        {
             return self.moved(Move::OnSelf(attribute));
         }
         let at = trail.returned_at.unwrap_or_else(|| self.end_of_body());

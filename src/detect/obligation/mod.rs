@@ -4,15 +4,18 @@
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
-//! helpers and owners of the same module. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
 mod bind;
 mod body;
 mod callee;
+mod class;
+mod closing;
 mod effect;
 mod facts;
+mod finalizer;
 mod follow;
 mod owner;
 mod risk;
@@ -21,6 +24,7 @@ mod source;
 mod state;
 mod summary;
 
+pub use closing::Owned;
 pub use owner::Release;
 
 use std::borrow::Cow;
@@ -208,7 +212,9 @@ impl Doubt {
         match self {
             Self::None => confidence,
             // A function that is handed a file mostly reads it; one that is handed a socket mostly keeps it.
-            Self::Passed if ["file", "temporary-file", "archive"].contains(&kind) => confidence.min(Confidence::Medium),
+            Self::Passed if ["file", "temporary-file", "temporary-path", "archive"].contains(&kind) => {
+                confidence.min(Confidence::Medium)
+            }
             Self::Passed | Self::Captured => Confidence::Low,
         }
     }
@@ -221,20 +227,21 @@ const MAX_ROUNDS: u32 = 3;
 pub(super) struct Known<'m> {
     /// In the order of the text.
     pub(super) obligations: Vec<Obligation<'m>>,
-    /// For each obligation that ends on `self`: by its place, who releases the attribute.
-    pub(super) owned: BTreeMap<Span, Release>,
+    /// For each obligation that ends on `self`: by its place and the attribute, who releases that.
+    pub(super) owned: BTreeMap<(Span, &'m str), Owned>,
 }
 
 fn world<'w, 'm>(
     module: &'m Module,
     names: &'w Names<'m>,
     config: &'w Config,
+    table: &'w Table,
     summaries: &'w Summaries,
 ) -> World<'w, 'm> {
     World {
         module,
         names,
-        table: config.table(),
+        table,
         config,
         summaries,
     }
@@ -242,13 +249,13 @@ fn world<'w, 'm>(
 
 /// All obligations of a module: first those that the table knows, then calls of helpers that return
 /// them and of classes that own them.
-pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
+pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config, table: &Table) -> Known<'m> {
     let mut summaries = Summaries::default();
     let mut all = Vec::new();
     let mut fresh = BTreeSet::new();
     let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
-        let world = world(module, names, config, &summaries);
+        let world = world(module, names, config, table, &summaries);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
         if acquisitions.is_empty() {
             break;
@@ -265,20 +272,23 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         }
     }
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
-    let world = world(module, names, config, &summaries);
+    let world = world(module, names, config, table, &summaries);
     Known {
-        owned: releases(world, &all, &owners),
+        owned: owned(world, &all, &owners),
         obligations: all,
     }
 }
 
-fn releases<'m>(world: World<'_, 'm>, obligations: &[Obligation<'m>], owners: &Owners<'m>) -> BTreeMap<Span, Release> {
-    let on_self = obligations.iter().filter_map(|obligation| {
-        let class = world.names.enclosing_class(obligation.span.start)?;
-        let release = owners.release_of(world, obligation.on_self()?, class, &obligation.resource);
-        Some((obligation.span, release))
+fn owned<'m>(
+    world: World<'_, 'm>,
+    obligations: &[Obligation<'m>],
+    owners: &Owners<'m>,
+) -> BTreeMap<(Span, &'m str), Owned> {
+    let kept = obligations.iter().filter_map(|obligation| {
+        let owned = closing::owned(world, obligation, owners)?;
+        Some(((obligation.span, obligation.on_self()?), owned))
     });
-    on_self.collect()
+    kept.collect()
 }
 
 /// `connect` of `sock.connect`.

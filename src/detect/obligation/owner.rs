@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::alias::{Aliases, Holder};
 use super::callee::{self, Treatment};
 use super::summary::method_of;
-use super::{Move, Obligation, World};
+use super::{Move, Obligation, World, class, finalizer};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, WithItem};
 use crate::python::names::{Def, ScopeKind};
@@ -41,14 +41,42 @@ pub(super) struct Owners<'m> {
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
-    /// Attribute → the functions in which it is released; `MODULE` for code outside of functions.
-    released: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
+    /// Attribute → where it is released.
+    released: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
-    entered: BTreeMap<Holder<'m>, BTreeSet<ScopeId>>,
+    entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
     registered: BTreeSet<&'m str>,
+}
+
+/// Where something is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// `MODULE` for code outside of functions.
+    function: ScopeId,
+    /// The class whose own attribute it is, where that is said of `self`: `self.f.close()`.
+    own: Option<ScopeId>,
+}
+
+impl Place {
+    fn of(world: World<'_, '_>, value: &Expr) -> Self {
+        let at = value.start().to_u32();
+        let own = class::on_self(value).and_then(|_| world.names.enclosing_class(at));
+        Self {
+            function: world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE),
+            own,
+        }
+    }
+
+    /// Another class may have an attribute of the same name, and release only that.
+    fn concerns(self, world: World<'_, '_>, holder: Holder<'_>, class: ScopeId) -> bool {
+        let (Some(own), Holder::Attribute(attribute)) = (self.own, holder) else {
+            return true;
+        };
+        own == class || class::is_related(world, own, class) || !class::stores(world, own, attribute)
+    }
 }
 
 /// How sure it is that nobody releases an attribute.
@@ -83,21 +111,20 @@ impl<'m> Owners<'m> {
     fn note(&mut self, world: World<'_, 'm>, node: Node<'m>) {
         match node {
             Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
-                self.releases(world, &node.value, node.start().to_u32());
+                self.releases(world, &node.value);
                 // `self.session.socket.close()` releases what the session holds, too.
                 let mut object = &*node.value;
                 while let Expr::Attribute(inner) = object {
                     object = &inner.value;
                     if object.is_attribute_expr() {
-                        self.releases(world, object, node.start().to_u32());
+                        self.releases(world, object);
                     }
                 }
             }
             Node::WithItem(WithItem { context_expr, .. }) => {
-                let at = context_expr.start().to_u32();
-                let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+                let place = Place::of(world, context_expr);
                 for attribute in self.attributes(world, context_expr) {
-                    self.entered.entry(attribute).or_default().insert(function);
+                    self.entered.entry(attribute).or_default().insert(place);
                 }
             }
             Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
@@ -121,10 +148,10 @@ impl<'m> Owners<'m> {
         found
     }
 
-    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32) {
-        let function = world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE);
+    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr) {
+        let place = Place::of(world, value);
         for attribute in self.attributes(world, value) {
-            self.released.entry(attribute).or_default().insert(function);
+            self.released.entry(attribute).or_default().insert(place);
         }
     }
 
@@ -148,16 +175,24 @@ impl<'m> Owners<'m> {
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
                 Treatment::Unknown => self.expose(world, Some(argument)),
-                _ => self.releases(world, argument, argument.start().to_u32()),
+                _ => self.releases(world, argument),
             }
         }
     }
 
-    /// The functions in which the holder is released, if a `with` does it or does not.
-    fn releasing(&self, holder: Holder<'m>, with_releases: bool) -> BTreeSet<ScopeId> {
+    /// The functions in which what instances of the class have there is released, if a `with` does it or does not.
+    pub(super) fn releasing(
+        &self,
+        world: World<'_, '_>,
+        holder: Holder<'m>,
+        class: ScopeId,
+        with_releases: bool,
+    ) -> BTreeSet<ScopeId> {
         let entered = self.entered.get(&holder).filter(|_| with_releases);
         let released = self.released.get(&holder);
-        released.into_iter().chain(entered).flatten().copied().collect()
+        let places = released.into_iter().chain(entered).flatten();
+        let relevant = places.filter(|place| place.concerns(world, holder, class));
+        relevant.map(|place| place.function).collect()
     }
 
     /// Whether something releases the attribute in which an obligation ends.
@@ -169,12 +204,18 @@ impl<'m> Owners<'m> {
         resource: &Resource,
     ) -> Release {
         let holder = Holder::Attribute(attribute);
-        let functions = self.releasing(holder, resource.with_releases);
-        let any = self.releasing(Holder::AnyOf(class), resource.with_releases);
-        let is_finalizer = |scope: &ScopeId| world.names.scope(*scope).qualname.ends_with(".__del__");
+        let functions = self.releasing(world, holder, class, resource.with_releases);
+        let any = self.releasing(world, Holder::AnyOf(class), class, resource.with_releases);
         match functions.is_empty() {
-            _ if !any.is_empty() || !functions.iter().all(is_finalizer) => Release::Somewhere,
-            false => Release::OnlyFinalizer,
+            _ if !any.is_empty() => Release::Somewhere,
+            false
+                if functions
+                    .iter()
+                    .all(|scope| finalizer::is_run_only_by_one(world, *scope)) =>
+            {
+                Release::OnlyFinalizer
+            }
+            false => Release::Somewhere,
             true if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
         }
@@ -215,6 +256,7 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 ends_itself: false,
+                of_receiver: false,
                 ..obligation.resource.as_ref().clone()
             },
         ))
@@ -231,7 +273,8 @@ impl<'m> Owners<'m> {
         let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
             return Vec::new();
         };
-        let functions = self.releasing(Holder::Attribute(attribute), obligation.resource.with_releases);
+        let holder = Holder::Attribute(attribute);
+        let functions = self.releasing(world, holder, class, obligation.resource.with_releases);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.contains(&scope))

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::callee::Treatment;
+use super::class;
 use super::follow::follow_parameter;
 use super::owner::Owners;
 use super::{Doubt, Fate, Move, Obligation, World};
@@ -70,16 +71,25 @@ fn local<'m>(world: World<'_, 'm>, scope: ScopeId, is_bound: bool) -> Option<Loc
     })
 }
 
+/// The method that instances of the class have, its own or that of a base in the module.
 pub(super) fn method_of<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Local<'m>> {
-    let Some(Node::Stmt(Stmt::ClassDef(class))) = world.names.scope(class).node else {
+    let method = class::method(world, class, name)?;
+    let is_static = has_decorator(method.def, "staticmethod");
+    local(world, method.scope, !is_static)
+}
+
+/// The class of this module that the expression names.
+pub(super) fn class_named(world: World<'_, '_>, expr: &Expr) -> Option<ScopeId> {
+    let Resolved::Local { bindings, path, .. } = world.names.resolve(expr) else {
         return None;
     };
-    let method = class
-        .body
-        .iter()
-        .find(|statement| Def::of(statement).is_some_and(|def| def.name == name))?;
-    let is_static = has_decorator(Def::of(method)?, "staticmethod");
-    local(world, world.names.scope_of(method)?, !is_static)
+    match (bindings, path.as_slice()) {
+        ([binding], []) => match binding.kind {
+            BindingKind::Class(statement) => world.names.scope_of(statement),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// `self.protocol` where the class says `protocol = LoggingProtocol`.
@@ -111,12 +121,18 @@ pub(super) fn is_class_attribute(world: World<'_, '_>, func: &Expr) -> bool {
 
 /// Whether the method of the class is one that releases what `self` keeps under this name, by itself or by
 /// another method that it calls.
-pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str) -> bool {
+pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str, release: &[String]) -> bool {
     let class = world.names.enclosing_class(method.start().to_u32());
-    class.is_some_and(|class| method_releases(world, (class, method.attr.as_str()), attribute, MAX_HELPERS))
+    let asked = (attribute, release);
+    class.is_some_and(|class| method_releases(world, (class, method.attr.as_str()), asked, MAX_HELPERS))
 }
 
-fn method_releases(world: World<'_, '_>, method: (ScopeId, &str), attribute: &str, depth: u32) -> bool {
+fn method_releases(
+    world: World<'_, '_>,
+    method: (ScopeId, &str),
+    (attribute, release): (&str, &[String]),
+    depth: u32,
+) -> bool {
     let (Some(rest), Some(local)) = (depth.checked_sub(1), method_of(world, method.0, method.1)) else {
         return false;
     };
@@ -128,18 +144,20 @@ fn method_releases(world: World<'_, '_>, method: (ScopeId, &str), attribute: &st
     };
     let mut inner = Node::Stmt(local.statement).descendants().filter_map(Node::as_expr);
     inner.any(|expr| match expr {
-        Expr::Attribute(node) if super::callee::RELEASE_METHODS.contains(&node.attr.as_str()) => {
-            stands_for(&node.value)
-        }
+        Expr::Attribute(node) if is_release(&node.attr, release) => stands_for(&node.value),
         Expr::Call(call) if call.args.iter().any(stands_for) => releases_argument(world, &call.func),
         Expr::Call(call) => match &*call.func {
             Expr::Attribute(node) if node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self") => {
-                method_releases(world, (method.0, node.attr.as_str()), attribute, rest)
+                method_releases(world, (method.0, node.attr.as_str()), (attribute, release), rest)
             }
             _ => false,
         },
         _ => false,
     })
+}
+
+fn is_release(method: &str, release: &[String]) -> bool {
+    super::callee::RELEASE_METHODS.contains(&method) || release.iter().any(|known| known == method)
 }
 
 /// `os.close(fd)`, `close_quietly(f)`

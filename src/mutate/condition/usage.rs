@@ -122,7 +122,7 @@ pub(in crate::mutate) fn releases(node: Node<'_>, name: &str) -> bool {
 }
 
 /// Functions and classes that close what they are given, or see to it.
-const TAKERS: [&str; 17] = [
+pub(super) const TAKERS: [&str; 17] = [
     "closing",
     "aclosing",
     "enter_context",

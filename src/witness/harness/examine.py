@@ -119,13 +119,14 @@ class _Examination:
         for number, error in targets(plain.run.points):
             outcome = self._run(name, number, error)
             if isinstance(outcome.error, runtime.TimeLimit):
+                self.broken = True
                 self.lines.append(f"HANGS {name}, call {number}: {place(self.subject, outcome.run.injected)} raises {error}")
             self._note(name, f"{place(self.subject, outcome.run.injected)} raises {error}", outcome)
 
     def _note(self, name, cause, outcome):
         for held, what in outcome.open:
-            places = sorted({self.subject.sites[site].line for site in held.sites})
-            self.signals.add("unreleased")
+            places = sorted({self.subject.sites[site].line for site in held.places()})
+            self.signals.add(held.signal())
             self._count(f"LEAK {name}: {cause}: {what}, acquired at line {', '.join(map(str, places))}")
         for kind, text in outcome.signals:
             self.signals.add(kind)
@@ -138,7 +139,7 @@ class _Examination:
 
 def without_folders(text):
     """The folders of a run have names of chance."""
-    return re.sub(r"/\S*/leakbench-\w+/(?:work/)?", "", text)
+    return re.sub(r"/\S*/leakbench-\w+/(?:work[\w-]*/)?", "", text)
 
 
 def place(subject, site):

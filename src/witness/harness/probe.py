@@ -11,6 +11,7 @@ import threading
 import weakref
 
 RELEASED = ""
+_AT_FIRST = "_leakbench_at_first"
 
 
 def _flag(kind, is_open):
@@ -122,6 +123,18 @@ def _lock(value):
     return _flag("lock, held", value._is_owned())
 
 
+def _semaphore(value):
+    return _flag("lock, held", value._value < value.__dict__.get(_AT_FIRST, 0))
+
+
+def _shared_lock(value):
+    return _flag("lock, held", value._semlock._count() > 0)
+
+
+def is_lock(value):
+    return value is not None and probe_for(value) in (_lock, _semaphore, _shared_lock)
+
+
 def _selector(value):
     return _flag("selector", value.get_map() is not None)
 
@@ -186,12 +199,19 @@ def _process(value):
     return _flag("process", started and value._popen.returncode is None)
 
 
+def _async_child(value):
+    return _flag("child process, never waited for", value.returncode is None)
+
+
 def _task(value):
     return _flag("task", not value.done())
 
 
 def prepare(value):
-    """Before it is used: a peer that hangs up closes a stream too, and that releases nobody from closing it."""
+    """Before it is used: a semaphore must go back to what it was; a peer that hangs up closes a stream too, and that
+    releases nobody from closing it."""
+    if probe_for(value) is _semaphore:
+        value.__dict__.setdefault(_AT_FIRST, value._value)
     if probe_for(value) is not _stream_writer or "close" in vars(value):
         return
 
@@ -277,6 +297,11 @@ PROBES = {
     "threading.Thread": _thread,
     "_thread.lock": _lock,
     "_thread.RLock": _lock,
+    "threading._RLock": _lock,
+    "threading.Semaphore": _semaphore,
+    "asyncio.locks.Lock": _lock,
+    "asyncio.locks.Semaphore": _semaphore,
+    "multiprocessing.synchronize.SemLock": _shared_lock,
     "selectors.BaseSelector": _selector,
     "select.epoll": _file,
     "mmap.mmap": _file,
@@ -303,6 +328,7 @@ PROBES = {
     "multiprocessing.pool.Pool": _pool,
     "multiprocessing.process.BaseProcess": _process,
     "multiprocessing.connection._ConnectionBase": _file,
+    "asyncio.subprocess.Process": _async_child,
     "_asyncio.Task": _task,
     "asyncio.tasks.Task": _task,
     "asyncio.streams.StreamWriter": _stream_writer,
