@@ -1,5 +1,6 @@
 //! Conditions on coroutines: closes that must be awaited, generators that hold something.
 
+use super::class::is_plain;
 use super::usage::{RELEASES, is_name};
 use super::worker::definition;
 use super::{Argument, Scene, Truth};
@@ -66,6 +67,45 @@ fn releases_own(method: &Def<'_>) -> bool {
         }
         _ => false,
     })
+}
+
+/// `gives-itself($a)`: a call of a class of this module without bases, whose `__aenter__` does no more than to give the instance, and
+/// whose `__aexit__` releases something that it holds, perhaps by another method.
+pub(super) fn gives_itself(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(Expr::Call(call)) = scene.expr(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let Some(class) = class_of(scene.facts, call).filter(|class| is_plain(class)) else {
+        return Truth::Unknown;
+    };
+    let find = |name: &str| {
+        class
+            .body
+            .iter()
+            .filter_map(Def::of)
+            .find(|method| method.name == name && method.is_async)
+    };
+    let (Some(enter), Some(exit)) = (find("__aenter__"), find("__aexit__")) else {
+        return Truth::No;
+    };
+    let gives = match enter.body {
+        [Stmt::Return(last)] => last.value.as_deref().is_some_and(is_self),
+        [Stmt::Expr(text), Stmt::Return(last)] => {
+            text.value.is_constant_expr() && last.value.as_deref().is_some_and(is_self)
+        }
+        _ => false,
+    };
+    let mut called = exit
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let by_method = called.any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) if is_self(&node.value) => {
+            find(&node.attr).is_some_and(|method| releases_own(&method))
+        }
+        _ => false,
+    });
+    (gives && (by_method || releases_own(&exit))).into()
 }
 
 /// `holds-at-yield($a)`: a call of an asynchronous generator of this module that yields inside a `with` or a `try` with

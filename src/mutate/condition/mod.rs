@@ -119,6 +119,8 @@ words! {
     "falls-through" => flow::falls_through;
     "fresh" => bind::fresh, binds;
     "fresh-for" => bind::fresh_for, binds;
+    "gives-itself" => asynchronous::gives_itself;
+    "halts" => worker::halts;
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;

@@ -299,6 +299,84 @@ fn exits(body: &[Stmt]) -> bool {
     leaves_early(body) || nodes.into_iter().any(|node| matches!(node, Node::Stmt(Stmt::Raise(_))))
 }
 
+/// `halts($m, $a)`: `$a` makes a thread of a class of this module that derives from `threading.Thread` alone. Its `run` loops until the
+/// method `$m`, which does nothing else, tells it to end; nobody else does, or releases what it works with.
+pub(super) fn halts(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(name), Some(expr)) = (scene.word(arguments, 0), scene.expr(arguments, 1)) else {
+        return Truth::Unknown;
+    };
+    let Expr::Call(call) = expr else {
+        return Truth::Unknown;
+    };
+    let Some(class) = thread_class(scene.facts, call) else {
+        return Truth::Unknown;
+    };
+    let (Some(run), Some(halt)) = (method(class, "run"), method(class, &name)) else {
+        return Truth::Unknown;
+    };
+    let (Some(attr), Some(work)) = (told_by(halt), work(run, true, &[])) else {
+        return Truth::No;
+    };
+    let loops = main_loop(work.function.body).is_some_and(|looped| ends_by(&work, Signal::Attribute(attr), looped));
+    let alone = tellers(class, attr, &[]).eq([name.as_str()]) && is_private_to(scene, class, attr, &SIGNALS);
+    let ended = is_ended_by_class(class, &[Node::Stmt(run)], "run") || is_ended_by_function(scene.facts, expr, &work);
+    (loops && alone && !ended).into()
+}
+
+/// What may be asked of a signal.
+const SIGNALS: [&str; 8] = [
+    "is_set",
+    "wait",
+    "set",
+    "clear",
+    "get",
+    "put",
+    "put_nowait",
+    "task_done",
+];
+
+/// The class of a thread, which starts and joins as threads do.
+fn thread_class<'f>(facts: &'f Facts<'_>, call: &ExprCall) -> Option<&'f StmtClassDef> {
+    let Resolved::Local {
+        bindings: [only], path, ..
+    } = facts.names.resolve(&call.func)
+    else {
+        return None;
+    };
+    let BindingKind::Class(Stmt::ClassDef(class)) = only.kind else {
+        return None;
+    };
+    let is_thread = |base: &Expr| facts.names.resolve(base).qualified() == Some("threading.Thread");
+    let plain = path.is_empty() && matches!(&class.bases[..], [base] if is_thread(base));
+    let own_way = ["start", "join"].into_iter().any(|name| method(class, name).is_some());
+    (plain && !own_way && class.decorator_list.is_empty()).then_some(class)
+}
+
+fn run_of_class<'f>(facts: &'f Facts<'_>, expr: &'f Expr) -> Option<Work<'f>> {
+    let Expr::Call(call) = expr else { return None };
+    work(method(thread_class(facts, call)?, "run")?, true, &[])
+}
+
+/// The attribute by which a method tells the loop to end, where that is all it does.
+fn told_by(halt: &Stmt) -> Option<&str> {
+    let Some(Def { body, .. }) = Def::of(halt) else {
+        return None;
+    };
+    let is_text = |statement: &&Stmt| matches!(statement, Stmt::Expr(node) if node.value.is_constant_expr());
+    let [only] = &body.iter().filter(|statement| !is_text(statement)).collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let mut own = Node::Stmt(only).descendants().filter_map(|node| match node {
+        Node::Expr(Expr::Attribute(node)) if is_self(&node.value) => Some(node.attr.as_str()),
+        _ => None,
+    });
+    let attr = own.next()?;
+    Node::Stmt(only)
+        .descendants()
+        .any(|node| tells(node, attr))
+        .then_some(attr)
+}
+
 /// `runs($a)`: the site stands in the function that `$a` sets going.
 pub(super) fn runs(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(work) = scene.expr(arguments, 0).and_then(|expr| work_of(scene.facts, expr)) else {
@@ -362,20 +440,27 @@ pub(super) fn outlives(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
     let Some(expr) = scene.expr(arguments, 0) else {
         return Truth::Unknown;
     };
-    let Some(work) = work_of(scene.facts, expr) else {
-        return Truth::Unknown;
+    let mut used = vec![Node::Expr(expr)];
+    let work = match work_of(scene.facts, expr) {
+        Some(work) => {
+            used.push(Node::Stmt(work.statement));
+            Some(work)
+        }
+        None => run_of_class(scene.facts, expr),
     };
+    let Some(work) = work else { return Truth::Unknown };
     let class = class_at(scene.facts, Node::Expr(expr).span().start);
-    let by_class = class.is_some_and(|class| is_ended_by_class(class, expr, &work));
+    let by_class = class.is_some_and(|class| is_ended_by_class(class, &used, work.function.name));
     let by_function = is_ended_by_function(scene.facts, expr, &work);
     (!by_class && !by_function).into()
 }
 
-fn is_ended_by_class(class: &StmtClassDef, acquire: &Expr, work: &Work<'_>) -> bool {
-    let (mut attributes, mut methods) = (BTreeSet::new(), BTreeSet::new());
-    note_own(class, Node::Expr(acquire), &mut attributes, &mut methods);
-    note_own(class, Node::Stmt(work.statement), &mut attributes, &mut methods);
-    methods.insert(work.function.name);
+/// `used`: what the work is made of; `name`: the method that it runs.
+fn is_ended_by_class(class: &StmtClassDef, used: &[Node<'_>], name: &str) -> bool {
+    let (mut attributes, mut methods) = (BTreeSet::new(), BTreeSet::from([name]));
+    for node in used {
+        note_own(class, *node, &mut attributes, &mut methods);
+    }
     let others = class
         .body
         .iter()
@@ -460,7 +545,7 @@ pub(super) fn owned_at_once(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument
     let Some(function) = names.enclosing_function(made.start).and_then(|id| names.scope(id).node) else {
         return Truth::Unknown;
     };
-    let is_thread = matches!(expr, Expr::Call(call) if thread_of(scene.facts, call).is_some());
+    let is_thread = matches!(expr, Expr::Call(call) if thread_of(scene.facts, call).is_some() || thread_class(scene.facts, call).is_some());
     let starts = function.descendants().filter_map(Node::as_expr).filter(|expr| {
         matches!(expr, Expr::Call(call) if matches!(&*call.func, Expr::Attribute(start) if start.attr.as_str() == "start"))
     });
@@ -487,25 +572,28 @@ pub(super) fn kept_private(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]
     if !is_plain(class) || Def::of(own).is_none_or(|method| method.name == "__del__") {
         return Truth::Unknown;
     }
+    is_private_to(scene, class, &attr, &texts(arguments, 1)).into()
+}
+
+fn is_private_to(scene: &Scene<'_, '_, '_>, class: &StmtClassDef, attr: &str, words: &[&str]) -> bool {
     let removed = removed(scene);
-    let words = texts(arguments, 1);
     let inside = Span::new(class.range.start().to_u32(), class.range.end().to_u32());
     let (mut all, mut known) = (0, 0);
     for node in scene.facts.module.nodes().filter(|node| is_kept(&removed, *node)) {
-        let is_use = matches!(node, Node::Expr(Expr::Attribute(used)) if *used.attr == attr);
+        let is_use = matches!(node, Node::Expr(Expr::Attribute(used)) if used.attr.as_str() == attr);
         if is_use && !inside.contains(node.span()) {
             if is_anothers(scene.facts, node) {
                 continue;
             }
-            return Truth::No;
+            return false;
         }
         all += usize::from(is_use);
-        let own = |expr: &Expr| is_own(expr, &attr) && inside.contains(Node::Expr(expr).span());
-        known += known_uses(node, &words, &|expr| {
+        let own = |expr: &Expr| is_own(expr, attr) && inside.contains(Node::Expr(expr).span());
+        known += known_uses(node, words, &|expr| {
             usize::from(own(expr) && is_kept(&removed, Node::Expr(expr)))
         });
     }
-    (all == known).into()
+    all == known
 }
 
 /// Whether the attribute is one of `self` in a class that has nothing to do with others.
@@ -557,15 +645,20 @@ pub(super) fn told(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tru
         return Truth::Unknown;
     };
     let removed = removed(scene);
-    let is_init = |statement: &Stmt| Def::of(statement).is_some_and(|method| method.name == "__init__");
+    tellers(class, &attr, &removed).next().is_some().into()
+}
+
+/// The methods other than `__init__` that tell the loop to end, on lines that stay.
+fn tellers<'a>(class: &'a StmtClassDef, attr: &'a str, removed: &'a [Span]) -> impl Iterator<Item = &'a str> {
     let methods = class
         .body
         .iter()
-        .filter(|statement| Def::of(statement).is_some() && !is_init(statement));
-    let mut nodes = methods
-        .flat_map(|method| Node::Stmt(method).descendants())
-        .filter(|node| is_kept(&removed, *node));
-    nodes.any(|node| tells(node, &attr)).into()
+        .filter_map(|statement| Some((statement, Def::of(statement)?.name)));
+    let telling = methods.filter(move |(statement, name)| {
+        let mut nodes = Node::Stmt(statement).descendants();
+        *name != "__init__" && nodes.any(|node| is_kept(removed, node) && tells(node, attr))
+    });
+    telling.map(|(_, name)| name)
 }
 
 fn tells(node: Node<'_>, attr: &str) -> bool {
