@@ -91,7 +91,9 @@ pub(super) fn tidy(module: &Module, mut regions: Vec<Region>) -> Option<Vec<Regi
             continue;
         }
         let more = without_block(module, &home)?;
-        regions.retain(|region| !region.deleted.is_some_and(|code| more.span.contains(code)));
+        // Where two hunks have emptied one block, it is seen to twice.
+        regions
+            .retain(|region| region.span != more.span && !region.deleted.is_some_and(|code| more.span.contains(code)));
         regions.push(more);
     }
     let torn = |region: &Region| region.deleted.is_some() && !starts_line(module, region.span.start);

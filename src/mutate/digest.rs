@@ -193,7 +193,13 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
     fn template(&mut self, template: Node<'t>, part: &SitePart<'m>) {
         let Some(site) = self.site else { return };
         let hunk = &site.rewrite.hunks[part.hunk];
+        // An expression alone on a line is a statement there.
+        let stands_alone = |name: &str| {
+            let value = site.value(part, name);
+            matches!(template, Node::Stmt(_)) && value.is_some_and(|value| value.expr().is_some())
+        };
         match meta_of(template) {
+            Some(Meta::One(name)) if stands_alone(name) => {}
             Some(Meta::One(name) | Meta::Many(name)) => return self.value(site.value(part, name)),
             Some(Meta::Substitution(index)) => return self.substitution(hunk, index, part),
             None => {}

@@ -133,10 +133,12 @@ pub fn acquiring_callables() -> Vec<&'static str> {
 /// The entry that a call belongs to, if it is sure to acquire.
 pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Resource> {
     let Expr::Call(call) = expr else { return None };
-    if borrows_descriptor(call) {
+    let entry = entry_of(facts, call)?;
+    // The number that a pool is given is one of workers.
+    let counts = matches!(entry.kind.as_str(), "executor" | "process-pool");
+    if !counts && borrows_descriptor(call) {
         return None;
     }
-    let entry = entry_of(facts, call)?;
     (entry.adopts || !wraps_stream(facts, call)).then_some(entry)
 }
 

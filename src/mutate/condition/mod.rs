@@ -4,6 +4,7 @@
 //! each of them means to the author of a page stands in `mutators/README.md`.
 
 mod around;
+mod asynchronous;
 mod attribute;
 mod bind;
 mod cache;
@@ -26,6 +27,7 @@ mod temp;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod worker;
 
 pub(super) use callee::taken_by_callee;
 pub(super) use usage::{hands_on, holds_handle, is_name, releases};
@@ -96,6 +98,7 @@ macro_rules! words {
 
 words! {
     "argument" => cycle::argument, binds;
+    "awaited-close" => asynchronous::awaited_close;
     "broad" => attribute::broad;
     "call-in" => bind::call_in, binds;
     "call-within" => cycle::call_within, binds;
@@ -117,12 +120,15 @@ words! {
     "foreign" => cycle::foreign;
     "fresh" => bind::fresh, binds;
     "fresh-for" => bind::fresh_for, binds;
+    "gives-itself" => asynchronous::gives_itself;
+    "halts" => worker::halts;
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;
     "has-net" => owner::has_net;
     "has-yield" => flow::has_yield;
     "holds" => cycle::holds;
+    "holds-at-yield" => asynchronous::holds_at_yield;
     "holds-itself" => keeper::holds_itself;
     "in-methods" => attribute::in_methods;
     "in-release" => registry::in_release;
@@ -132,7 +138,9 @@ words! {
     "instance" => name::instance;
     "is" => name::is;
     "keeps" => cycle::keeps;
+    "keeps-attributes" => asynchronous::keeps_attributes;
     "kept-as" => cycle::kept_as, binds;
+    "kept-private" => worker::kept_private;
     "leaves-early" => flow::leaves_early;
     "left-alone" => lock::left_alone;
     "left-open" => fate::left_open, last;
@@ -140,6 +148,7 @@ words! {
     "literal" => syntax::literal;
     "lock" => lock::lock;
     "long-lived" => collection::long_lived;
+    "loops-until" => worker::loops_until;
     "many-instances" => cache::many_instances;
     "may-raise" => flow::may_raise;
     "mentioned" => usage::mentioned;
@@ -157,9 +166,11 @@ words! {
     "only-reads" => usage::only_reads;
     "open-domain" => cache::open_domain;
     "or-none" => cycle::or_none;
+    "outlives" => worker::outlives;
     "overflow" => collection::overflow, binds;
     "own-method" => cycle::own_method;
     "owned" => owner::owned;
+    "owned-at-once" => worker::owned_at_once;
     "owns-attribute" => attribute::owns_attribute;
     "owns-resource" => class::owns_resource;
     "pair" => registry::pair;
@@ -182,6 +193,7 @@ words! {
     "reset" => cache::reset;
     "resource" => usage::resource;
     "reusable" => keeper::reusable;
+    "runs" => worker::runs;
     "runs-once" => around::runs_once;
     "safe-before" => usage::safe_before;
     "settled" => fate::settled;
@@ -189,13 +201,16 @@ words! {
     "sole-release" => owner::sole_release, last;
     "spelled" => bind::spelled, binds;
     "starts-empty" => owner::starts_empty;
+    "starts-task" => worker::starts_task;
     "stays" => temp::stays;
     "stays-local" => collection::stays_local;
+    "stops-early" => asynchronous::stops_early;
     "stored-once" => cycle::stored_once;
     "surely" => registry::surely;
     "takes-attributes" => keeper::takes_attributes;
     "takes-only" => syntax::takes_only;
     "temp" => temp::temp;
+    "told" => worker::told;
     "turned" => collection::turned, binds;
     "used-after" => flow::used_after;
     "uses-once" => usage::uses_once;
