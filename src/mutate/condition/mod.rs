@@ -106,7 +106,6 @@ words! {
     "constant-call" => keeper::constant_call;
     "covered" => name::covered, last;
     "decorated" => around::decorated;
-    "doubled" => cache::doubled, binds;
     "dropped-here" => owner::dropped_here;
     "empty-list" => collection::empty_list;
     "enters-itself" => class::enters_itself;
@@ -117,6 +116,7 @@ words! {
     "foreign" => cycle::foreign;
     "fresh" => bind::fresh, binds;
     "fresh-for" => bind::fresh_for, binds;
+    "halved" => cache::halved, binds;
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;
