@@ -57,8 +57,11 @@ pub struct DebtItem {
 /// From the resource, how sure the finding is (which tells the fate), and whether the code runs once.
 pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     let resource = match finding.resource.as_deref() {
-        Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client") => 0.9,
-        Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream") => 0.8,
+        Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client" | "server") => 0.9,
+        // Whoever asks next for the lock waits for ever, and a worker is a process of its own.
+        Some("lock" | "worker-pool") => 0.95,
+        Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream" | "thread" | "child") => 0.8,
+        Some("task" | "temporary-path") => 0.6,
         Some(_) => 0.7,
         None => of_pattern(finding),
     };
@@ -109,6 +112,18 @@ fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
         return Scope::Class;
     }
     let names = &module.names;
+    let lives = [
+        Pattern::AsyncResourceNotClosed,
+        Pattern::ChildNotReaped,
+        Pattern::DanglingTask,
+        Pattern::PoolNotShutDown,
+        Pattern::TempLeftBehind,
+        Pattern::ThreadNotJoined,
+    ];
+    let in_constructor = names.qualname_at(finding.span.start).ends_with(".__init__");
+    if in_constructor && finding.patterns.iter().any(|pattern| lives.contains(pattern)) {
+        return Scope::Class;
+    }
     let mut around = names.ancestors(names.scope_at(finding.span.start));
     let runs_per_call = around.any(|scope| matches!(names.scope(scope).kind, ScopeKind::Function | ScopeKind::Lambda));
     if runs_per_call { Scope::Function } else { Scope::Module }

@@ -30,12 +30,20 @@ pub struct Resource {
     /// Iterated to its end, it closes itself.
     #[serde(default)]
     pub ends_itself: bool,
-    /// What is held is the object whose method acquires: `lock.acquire()`.
+    /// It belongs to an event loop.
+    #[serde(default, rename = "async")]
+    pub is_async: bool,
+    /// Those of its release methods that are coroutines: unless they are awaited they release nothing.
     #[serde(default)]
-    pub of_receiver: bool,
+    pub awaited: Vec<String>,
 }
 
 impl Resource {
+    /// Whether what is held is the object whose method acquires: `lock.acquire()`.
+    pub(super) fn is_receiver(&self) -> bool {
+        self.kind == "lock"
+    }
+
     /// Whether it lies on disk and is known by its path.
     pub(super) fn is_path(&self) -> bool {
         self.kind == "temporary-path"
@@ -101,6 +109,8 @@ pub(super) struct Table {
     any: Resource,
     over_streams: Vec<OverStream>,
     pub(super) arguments: Arguments,
+    /// Whether what a resource does not name as its release is none: `kill` reaps no child.
+    pub(super) only_named_releases: bool,
 }
 
 /// How the standard library's top-level modules are called.
@@ -118,7 +128,11 @@ impl Table {
 
     /// Locks, children, threads and whatever else has a life rather than a handle.
     pub(super) fn of_lifecycles() -> Self {
-        Self::of(lifecycles())
+        let mut table = Self::of(lifecycles());
+        table.only_named_releases = true;
+        let each = table.resources.iter().flat_map(|resource| resource.release.clone());
+        table.any.release = each.collect();
+        table
     }
 
     fn of(file: File) -> Self {
@@ -135,6 +149,7 @@ impl Table {
             any: any(),
             over_streams: over_stream,
             arguments,
+            only_named_releases: false,
         };
         for resource in resource {
             table.add(resource);
@@ -169,6 +184,12 @@ impl Table {
     /// Whether any acquiring callable ends in this name.
     pub(super) fn knows_tail(&self, tail: &str) -> bool {
         self.tails.contains(tail)
+    }
+
+    /// Whether the method releases some resource of a table that names them all.
+    pub(super) fn names_release(&self, method: &str) -> bool {
+        let named = |resource: &Resource| resource.release.iter().any(|release| release == method);
+        self.only_named_releases && self.resources.iter().any(named)
     }
 
     pub(super) fn releases_by_function(&self, callable: &str) -> bool {
@@ -212,7 +233,8 @@ fn any() -> Resource {
         quiet: Vec::new(),
         only_if: None,
         ends_itself: false,
-        of_receiver: false,
+        is_async: false,
+        awaited: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Origin, World, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
-use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
+use crate::python::ast::{Constant, Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, ScopeKind, chain};
 use crate::python::{Node, Resolved, ScopeId};
 
@@ -32,8 +32,8 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
                 helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
             }
         };
-        let receiver = receiver_of(world, call).filter(|_| resource.of_receiver);
-        (resource.of_receiver == receiver.is_some()).then_some(Acquisition {
+        let receiver = receiver_of(world, call).filter(|_| resource.is_receiver());
+        (resource.is_receiver() == receiver.is_some()).then_some(Acquisition {
             call: expr,
             resource,
             body: body_of(world, expr.start().to_u32()),
@@ -102,12 +102,29 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
     if let Some(name) = brought_by_star(world, func, &candidates) {
         return Some(name.to_owned());
     }
+    if let Some(base) = base_of_class(world, func) {
+        return Some(base);
+    }
     let Expr::Attribute(node) = func else {
         return opener_value(world, func);
     };
     let typed = world.types().of(&node.value);
     let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
+}
+
+/// `threading.Thread` for a class of the module that derives from it: where lives are followed, its instances
+/// are what that makes.
+fn base_of_class(world: World<'_, '_>, func: &Expr) -> Option<String> {
+    let called = summary::called(world, func).filter(|_| world.table.only_named_releases)?;
+    let Stmt::ClassDef(class) = called.statement else {
+        return None;
+    };
+    let mut bases = class.bases.iter().filter_map(|base| match world.names.resolve(base) {
+        Resolved::Qualified(name) => Some(name),
+        _ => None,
+    });
+    bases.find(|base| world.table.acquired_by(base).is_some())
 }
 
 /// `o = open` and `o = functools.partial(open, encoding="utf-8")`, for the only binding of the name.
@@ -157,6 +174,9 @@ fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'sta
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
+        "create_task" if word == "loop" || word.ends_with("_loop") || word == "ioloop" => {
+            Some("asyncio.AbstractEventLoop")
+        }
         "acquire" if names_a_lock(&word) => Some("threading.Lock"),
         _ => None,
     }

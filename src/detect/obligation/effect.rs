@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::bind::bind;
+use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, summary};
+use super::{Doubt, Loss, Move, World, body, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
+
+/// Methods that put their argument into a container.
+const CONTAINING: [&str; 7] = ["append", "appendleft", "add", "insert", "setdefault", "extend", "push"];
 
 /// The state after a step, or how the obligation ends there.
 pub(super) enum Outcome<'m> {
@@ -35,8 +38,12 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
+    /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
+    pub(super) dropped: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
+    /// `close`, `__exit__`: what an object holds is followed through a method that ends its life.
+    pub(super) ending: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
     pub(super) managed: bool,
 }
@@ -67,8 +74,8 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
         }
-        Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
-            Outcome::Moved(Move::Container)
+        Kind::Collect(whole) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
+            Outcome::Moved(collected(setting, whole))
         }
         Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
@@ -186,6 +193,7 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     }
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
+        Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
@@ -205,12 +213,7 @@ fn hands_out_path(value: &Expr, state: &State<'_>) -> bool {
     state.is_path && state.holds(value).is_some_and(|hold| !hold.wrapped)
 }
 
-fn evaluate_call<'m>(
-    setting: Setting<'_, 'm>,
-    expr: &'m Expr,
-    call: &'m ExprCall,
-    mut state: State<'m>,
-) -> Outcome<'m> {
+fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCall, state: State<'m>) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
         && releases_self(setting, method, &state)
@@ -228,20 +231,33 @@ fn evaluate_call<'m>(
     {
         return Outcome::Released;
     }
-    let arguments = || {
-        call.args
-            .iter()
-            .chain(call.keywords.iter().map(|keyword| &keyword.value))
-    };
+    let values = || call.keywords.iter().map(|keyword| &keyword.value);
+    let arguments = || call.args.iter().chain(values());
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
-        return Outcome::Moved(Move::Registered);
+        return Outcome::Moved(registered(setting, call));
+    }
+    if arguments().any(|one| is_pid(setting, one, &state)) {
+        return pass_pid(super::tail(&call.func), state);
     }
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
+    hand_to(setting, (expr, call), argument, state)
+}
+
+/// The handle is an argument of the call.
+fn hand_to<'m>(
+    setting: Setting<'_, 'm>,
+    (expr, call): (&'m Expr, &'m ExprCall),
+    argument: &Expr,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let span = Span::from(expr.range());
     let treatment = match treatment(setting.world, call, argument) {
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        // Whoever has a task can wait for it.
+        _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
     };
     match treatment {
@@ -276,8 +292,16 @@ fn evaluate_call<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
-        Treatment::Keeps => Outcome::Moved(Move::Passed),
-        Treatment::Registers => Outcome::Moved(Move::Registered),
+        Treatment::Keeps => Outcome::Moved(match &*call.func {
+            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => {
+                match container(setting, &method.value) {
+                    Move::Container => Move::Passed,
+                    owner => owner,
+                }
+            }
+            _ => Move::Passed,
+        }),
+        Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
@@ -298,6 +322,51 @@ fn ends_another(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr, stat
     state.is_path && (is_for_others || state.holds(argument).is_some_and(|hold| hold.wrapped))
 }
 
+/// `child.pid`
+fn is_pid(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "child" && node.attr.as_str() == "pid" && state.holds(&node.value).is_some()
+}
+
+/// Whoever has the number of a child can wait for it: `os.waitpid(child.pid, 0)`.
+fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
+    match callee {
+        "kill" | "killpg" | "print" | "str" | "debug" | "info" | "getpgid" => Outcome::Held(state),
+        _ if callee.contains("wait") => Outcome::Released,
+        _ => Outcome::Moved(Move::Passed),
+    }
+}
+
+/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
+fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
+    let stack = call
+        .func
+        .as_attribute_expr()
+        .map(|method| container(setting, &method.value));
+    match stack {
+        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
+        _ => Move::Registered,
+    }
+}
+
+/// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
+fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let inner = |value: &Expr| match value {
+        Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
+        other => std::ptr::eq(other, whole),
+    };
+    let mut targets = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let target = targets.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
+        Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
+        _ => None,
+    });
+    target.map_or(Move::Container, |target| collected_in(setting, target))
+}
+
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
 fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
     let Some(attribute) = state.on_self() else { return false };
@@ -306,7 +375,7 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    let by_name = if setting.resource.of_receiver {
+    let by_name = if setting.resource.is_receiver() {
         is_release(setting, &method.attr)
     } else {
         callee::names_a_release(&method.attr)
@@ -339,6 +408,9 @@ fn call_method<'m>(
     if state.is_path && hold.wrapped {
         return settle(Span::from(expr.range()), state);
     }
+    if setting.dropped.contains(&std::ptr::from_ref(expr)) && setting.resource.awaited.iter().any(|one| one == method) {
+        return settle(Span::from(expr.range()), state);
+    }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
         return Outcome::Released;
     }
@@ -366,7 +438,7 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                let of_receiver = setting.resource.of_receiver && state.holds(&attribute.value).is_some();
+                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
                 released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {

@@ -375,6 +375,7 @@ pub(super) fn about_handle(test: &Expr, state: &State<'_>) -> Option<bool> {
         Expr::Attribute(node) if node.attr.as_str() == "closed" => state.holds(&node.value).map(|_| false),
         Expr::Compare(node) => compares_handle(node, state),
         Expr::Call(node) if state.is_path && asks_for_path(node, state) => Some(true),
+        Expr::Call(node) if asks_whether_done(node, state) => Some(false),
         Expr::Call(node) => {
             let asks = node
                 .func
@@ -386,6 +387,12 @@ pub(super) fn about_handle(test: &Expr, state: &State<'_>) -> Option<bool> {
         }
         other => state.holds(other).map(|_| true),
     }
+}
+
+/// `task.done()`
+fn asks_whether_done(call: &ExprCall, state: &State<'_>) -> bool {
+    let method = call.func.as_attribute_expr();
+    method.is_some_and(|method| method.attr.as_str() == "done" && state.holds(&method.value).is_some())
 }
 
 /// `os.path.exists(path)`, `path.is_file()`
