@@ -218,7 +218,7 @@ class Interpreter:
         return result
 
     def failure(self):
-        return self._prompt.text() + ("fine" if self._failure is None else self._failure)
+        return f"{self._prompt.text()}{'fine' if self._failure is None else self._failure}"
 
     def session(self):
         return "\n".join(map(str, self._results))

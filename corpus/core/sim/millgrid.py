@@ -161,7 +161,7 @@ class Bus:
         return load
 
     def fault(self):
-        return "" if self._fault is None else self._fault
+        return "" if self._fault is None else f"{self.name}: {self._fault}"
 
 
 class Grid:

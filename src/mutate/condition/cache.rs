@@ -106,17 +106,18 @@ pub(super) fn cleared(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     (elsewhere || scene.facts.module.nodes().any(empties)).into()
 }
 
-/// `doubled($m, $n)`: twice the number.
-pub(super) fn doubled(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+/// `halved($m, $n)`: half of the number, but no less than one.
+pub(super) fn halved(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(expr) = scene.expr(arguments, 1) else {
         return Truth::Unknown;
     };
     let text = Node::Expr(expr).span().of(scene.facts.module.text());
-    let doubled = match text.parse::<u64>() {
-        Ok(number) => (2 * number).to_string(),
-        Err(_) => format!("2 * {text}"),
+    let halved = match text.parse::<u64>() {
+        Ok(number) => (number / 2).max(1).to_string(),
+        Err(_) if expr.is_name_expr() => format!("{text} // 2"),
+        Err(_) => return Truth::Unknown,
     };
-    scene.bind(arguments, Value::Text(doubled))
+    scene.bind(arguments, Value::Text(halved))
 }
 
 /// `many-instances()`: the anchor is a method of a class at the top of the module that can be made again and

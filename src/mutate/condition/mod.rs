@@ -109,7 +109,6 @@ words! {
     "constant-call" => keeper::constant_call;
     "covered" => name::covered, last;
     "decorated" => around::decorated;
-    "doubled" => cache::doubled, binds;
     "dropped-here" => owner::dropped_here;
     "empty-list" => collection::empty_list;
     "enters-itself" => class::enters_itself;
@@ -122,6 +121,7 @@ words! {
     "fresh-for" => bind::fresh_for, binds;
     "gives-itself" => asynchronous::gives_itself;
     "halts" => worker::halts;
+    "halved" => cache::halved, binds;
     "handed-on" => usage::handed_on;
     "hands-self-on" => attribute::hands_self_on;
     "has-method" => owner::has_method;
