@@ -211,6 +211,8 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        // `get_lock()` once more.
+        Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
