@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::config::Config;
 use super::memory::collection::{self, Collection};
+use super::memory::holding::Memory;
 use super::memory::index::Index;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
@@ -20,6 +21,7 @@ pub struct Analysed<'m> {
     lifecycles: OnceLock<Known<'m>>,
     index: OnceLock<Index<'m>>,
     collections: OnceLock<Vec<Collection<'m>>>,
+    memory: OnceLock<Memory<'m>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -33,6 +35,7 @@ impl<'m> Analysed<'m> {
             lifecycles: OnceLock::new(),
             index: OnceLock::new(),
             collections: OnceLock::new(),
+            memory: OnceLock::new(),
         }
     }
 
@@ -54,7 +57,13 @@ impl<'m> Analysed<'m> {
 
     /// Who releases the attribute of `self` in which an obligation ends.
     pub fn owned(&self, obligation: &Obligation<'m>) -> Option<&Owned> {
-        self.known().owned.get(&(obligation.span, obligation.on_self()?))
+        self.known().owned.get(&(obligation.span, obligation.kept_in_self()?))
+    }
+
+    /// Who releases the variable of the module or class that holds it.
+    pub fn global_release(&self, obligation: &Obligation<'m>) -> Option<Release> {
+        let key = (obligation.span, obligation.held_globally()?);
+        self.known().global.get(&key).copied()
     }
 
     pub fn release_of(&self, obligation: &Obligation<'m>) -> Option<Release> {
@@ -87,6 +96,11 @@ impl<'m> Analysed<'m> {
     /// Collections that functions make grow.
     pub(super) fn collections(&self) -> &[Collection<'m>] {
         self.collections.get_or_init(|| collection::of_module(self))
+    }
+
+    /// What constructors keep.
+    pub(super) fn memory(&self) -> &Memory<'m> {
+        self.memory.get_or_init(|| Memory::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

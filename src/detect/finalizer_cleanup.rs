@@ -23,7 +23,7 @@ impl PythonResourceDetector for FinalizerCleanup {
 }
 
 fn left_to_finalizer<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
-    let attribute = obligation.on_self()?;
+    let attribute = obligation.kept_in_self()?;
     let owned = module.owned(obligation)?;
     let (what, done) = (acquisition(obligation), participle(obligation));
     let message = if owned.release == Release::OnlyFinalizer {

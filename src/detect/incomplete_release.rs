@@ -23,11 +23,11 @@ impl PythonResourceDetector for IncompleteRelease {
 }
 
 fn forgotten<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
-    let attribute = obligation.on_self()?;
+    let attribute = obligation.kept_in_self()?;
     let owned = module.owned(obligation)?;
     let method = owned.forgotten_by.as_deref()?;
     let confidence = match owned.release {
-        Release::Nowhere if attribute.starts_with('_') => Confidence::High,
+        Release::Nowhere if attribute.starts_with('_') && obligation.on_self().is_some() => Confidence::High,
         // Other modules can reach it, or call what releases it.
         Release::Nowhere | Release::Somewhere => Confidence::Medium,
         Release::Maybe | Release::OnlyFinalizer => Confidence::Low,

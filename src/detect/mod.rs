@@ -12,16 +12,20 @@
 //! 3. A normal path leaves it open: `non-closing-context` if a `with` was trusted to release it and nothing else
 //!    does; `rebound-while-open` if its name gets another handle, and the round of the loop that acquires does not
 //!    release; `release-skipped-on-path` if another path releases it or a normal one hands it on; else `never-released`.
-//! 4. `handle-returned`: it is returned, and every caller in sight leaks it.
+//!    A variable of the module that functions use holds it at the end of the module: `held-globally` instead.
+//! 4. `handle-returned`: it is returned, and every caller in sight leaks it. `held-globally`: a variable of the module or
+//!    of a class gets it, and nothing releases that.
 //! 5. It is kept on `self`: `finalizer-cleanup` if only finalizers release that; if nobody does, `incomplete-release` where a
 //!    method that ends the object releases other things or ends a `with`, else `owner-without-release`. Somebody
 //!    releases it: `incomplete-release` if `__exit__`, or a method that takes the place of the releasing one, does not;
 //!    `finalizer-cleanup` if every instance keeps itself alive by what it registers.
-//! 6. `rebound-while-open`: it is kept on `self` over one that may be open.
+//! 6. `rebound-while-open`: it is kept on `self` over one that may be open. `fragile-release`: the method that releases it
+//!    releases or finishes something else first, which may raise, or closes the number of a descriptor twice.
 //! 7. Only an exception leaves it open: `generator-scope` if that comes from a `yield`; `partial-acquisition` if it
 //!    comes from further steps of setting up that nothing guards, or from any step that nothing guards where no
 //!    normal path releases it but hands it on, or nothing but handing on ever ends the obligation; else
-//!    `release-skipped-on-exception`. A handler that is too narrow is a guard.
+//!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
+//!    own can raise: `fragile-release`.
 //!
 //! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
 //! `non-closing-context` or `owner-without-release`, and of `incomplete-release` if a method closes it and does not await that.
@@ -31,7 +35,8 @@
 //! `child-not-reaped` (whose report stands for that of the pipes), `thread-not-joined`, `pool-not-shut-down`, `dangling-task`.
 //!
 //! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
-//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`; what
+//! instances put of themselves into one is a `registration-never-removed`.
 //!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
@@ -43,7 +48,7 @@
 //! | `ResourceIssue`, `ResourceImpact` | [`Finding`], [`ResourceImpact`]; a debt item is [`impact::DebtItem`] |
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
-//! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
+//! | `PythonCircularRefDetector` | `reference-cycle`; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
 //! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
 //! | async and thread checks | `async-resource-not-closed`, `dangling-task`, `thread-not-joined`, `pool-not-shut-down` |
@@ -59,8 +64,10 @@ mod course;
 mod dangling_task;
 mod descriptor_not_adopted;
 mod finalizer_cleanup;
+mod fragile_release;
 mod generator_scope;
 mod handle_returned;
+mod held_globally;
 pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
@@ -74,6 +81,8 @@ mod partial_acquisition;
 mod pool_not_shut_down;
 mod primary;
 mod rebound_while_open;
+mod reference_cycle;
+mod registration_never_removed;
 mod release_skipped_on_exception;
 mod release_skipped_on_path;
 mod report;
@@ -90,7 +99,9 @@ mod unbounded_collection;
 pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
-pub use obligation::{Cause, Doubt, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped};
+pub use obligation::{
+    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped,
+};
 pub use resources::{Resource, acquiring_callables};
 
 use crate::leak::{Finding, Pattern};
@@ -131,7 +142,9 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &generator_scope::GeneratorScope,
     &owner_without_release::OwnerWithoutRelease,
     &incomplete_release::IncompleteRelease,
+    &fragile_release::FragileRelease,
     &finalizer_cleanup::FinalizerCleanup,
+    &held_globally::HeldGlobally,
     &lock_not_released::LockNotReleased,
     &temp_left_behind::TempLeftBehind,
     &child_not_reaped::ChildNotReaped,
@@ -139,8 +152,10 @@ const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &pool_not_shut_down::PoolNotShutDown,
     &async_resource_not_closed::AsyncResourceNotClosed,
     &dangling_task::DanglingTask,
+    &reference_cycle::ReferenceCycle,
     &unbounded_cache::UnboundedCache,
     &unbounded_collection::UnboundedCollection,
+    &registration_never_removed::RegistrationNeverRemoved,
 ];
 
 /// Detectors that are measured under one name.

@@ -36,11 +36,11 @@ impl PythonResourceDetector for OwnerWithoutRelease {
 
 /// Kept on `self`, and released by nobody.
 fn unreleased<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
-    let attribute = obligation.on_self()?;
+    let attribute = obligation.kept_in_self()?;
     let confidence = match module.release_of(obligation)? {
         Release::Somewhere | Release::OnlyFinalizer => return None,
         Release::Maybe => Confidence::Low,
-        Release::Nowhere if attribute.starts_with('_') => Confidence::High,
+        Release::Nowhere if attribute.starts_with('_') && obligation.on_self().is_some() => Confidence::High,
         // Other modules can reach it.
         Release::Nowhere => Confidence::Medium,
     };

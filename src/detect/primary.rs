@@ -1,7 +1,9 @@
 //! Which one pattern an acquisition is reported under; the order stands in the doc of [`super`].
 
 use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Release, Skipped};
-use super::{Analysed, child_not_reaped, handle_returned, inline_acquisition, rebound_while_open};
+use super::{
+    Analysed, child_not_reaped, fragile_release, handle_returned, held_globally, inline_acquisition, rebound_while_open,
+};
 use crate::leak::{Confidence, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::{Node, Span};
@@ -40,6 +42,7 @@ fn of_any<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Patt
     match &fate.left_open {
         Some(left) if left.how == Loss::Dropped && left.entered.is_none() => return Some(Pattern::InlineAcquisition),
         _ if fate.unknown => return None,
+        Some(_) if held_globally::confidence(module, obligation).is_some() => return Some(Pattern::HeldGlobally),
         Some(left) => return Some(on_normal_path(module, obligation, left)),
         None => {}
     }
@@ -52,8 +55,11 @@ fn of_any<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Patt
     let on_exception = fate
         .skipped
         .as_ref()
-        .and_then(|skipped| on_exception(obligation, skipped));
+        .and_then(|skipped| on_exception(module, obligation, skipped));
     let is_likely = fate.skipped.is_some_and(|skipped| skipped.grade == Grade::Likely);
+    if held_globally::confidence(module, obligation).is_some() {
+        return Some(Pattern::HeldGlobally);
+    }
     match module.release_of(obligation) {
         Some(Release::Nowhere | Release::OnlyFinalizer) if fate.kept_by_with.is_some() => {
             Some(Pattern::NonClosingContext)
@@ -92,7 +98,14 @@ fn released<'m>(
     if owned.pinned_by.is_some() {
         return Some(Pattern::FinalizerCleanup);
     }
-    on_exception_or_rebound(module, obligation, on_exception, is_likely)
+    let other = on_exception_or_rebound(module, obligation, on_exception, is_likely);
+    match (&owned.fragile, other) {
+        (Some(_), None) => Some(Pattern::FragileRelease),
+        (Some(fragile), Some(pattern)) if fragile.is_likely && !is_likely && pattern != Pattern::ReboundWhileOpen => {
+            Some(Pattern::FragileRelease)
+        }
+        _ => other,
+    }
 }
 
 /// Kept on `self`: what may be skipped outweighs the doubt whether there was an older one.
@@ -113,7 +126,11 @@ fn descriptor(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Patt
     let fate = &obligation.fate;
     let skipped = match obligation.resource.kind.as_str() {
         // On `self` an object has adopted it.
-        "descriptor" => fate.skipped.is_some() && obligation.is_ever_discharged() && obligation.on_self().is_none(),
+        "descriptor" => {
+            fate.causes.iter().any(|cause| *cause != Cause::Release)
+                && obligation.is_ever_discharged()
+                && obligation.on_self().is_none()
+        }
         // Of a child that is not even waited for, that is the report.
         "pipe" if child_not_reaped::is_lost(module, obligation.span) => return None,
         "pipe" => false,
@@ -166,12 +183,17 @@ fn span_of(body: &[Stmt]) -> Option<Span> {
     Some(Span::new(first.start().to_u32(), last.end().to_u32()))
 }
 
-fn on_exception(obligation: &Obligation<'_>, skipped: &Skipped) -> Option<Pattern> {
+fn on_exception(module: &Analysed<'_>, obligation: &Obligation<'_>, skipped: &Skipped) -> Option<Pattern> {
     let fate = &obligation.fate;
+    if fate.causes.iter().all(|cause| *cause == Cause::Release) {
+        return fragile_release::is_in_sequence(module, obligation, skipped).then_some(Pattern::FragileRelease);
+    }
     if !obligation.is_ever_discharged() {
         return skipped.caught.then_some(Pattern::NeverReleased);
     }
-    let only_setup = skipped.cause == Cause::Setup && fate.causes.len() == 1;
+    let mut causes = fate.causes.iter();
+    let only_setup =
+        skipped.cause == Cause::Setup && causes.all(|cause| [Cause::Setup, Cause::Release].contains(cause));
     // What handlers release on exceptions is no end of the use of what is handed on.
     let is_handed_on = fate.released_at.is_empty() && !fate.moves.is_empty();
     let pattern = if fate.causes.contains(&Cause::Yield) {

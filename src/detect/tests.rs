@@ -142,6 +142,7 @@ k = lambda: open('x').read()
             "3 Module Medium 0.49",
             "5 Function High 0.70",
             "8 Class High 0.70",
+            "9 Module Medium 0.24",
             "10 Function High 0.70",
         ]
     );
@@ -157,6 +158,17 @@ fn what_grows_weighs_as_much_at_import_as_anywhere() {
     let impact = impact::assess(&analysed, &found[0]);
     assert_eq!(impact.scope, impact::Scope::Module);
     assert!((impact.score - 0.49).abs() < 1e-9);
+}
+
+#[test]
+fn cycles_are_as_long_as_the_configuration_says() {
+    let code = "def f(a, b, c):\n    a.x = b\n    b.x = c\n    c.x = a\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let found = |depth| {
+        let config: Config = toml::from_str(&format!("cycle_depth = {depth}")).unwrap();
+        suites_with(&config)[0].findings(&module).len()
+    };
+    assert_eq!([found(2), found(3)], [0, 1]);
 }
 
 /// Generated code: nothing is quadratic, and nothing costs the stack of a worker.

@@ -27,7 +27,8 @@ impl PythonResourceDetector for ThreadNotJoined {
         let threads = module.lifecycles("thread");
         // One that the module starts, or keeps as a global, serves the process to its end.
         let made_often = threads.filter(|thread| {
-            let is_global = thread.body_kind != ScopeKind::Function || thread.fate.moves.contains(&Move::Global);
+            let is_global = thread.body_kind != ScopeKind::Function
+                || thread.fate.moves.iter().any(|moved| matches!(moved, Move::Global(_)));
             thread.origin == Origin::Table && !thread.fate.unknown && !is_global
         });
         made_often.filter_map(|thread| report(module, thread)).collect()

@@ -1,9 +1,9 @@
 //! A collection that lives long, that functions fill and nobody empties.
 
-use super::memory::collection::{Collection, Growth, Kind, Root, is_self};
+use super::memory::collection::{Collection, Growth, Kind, Root};
 use super::memory::domain::{self, Domain};
 use super::memory::lifetime::{self, Stay};
-use super::memory::tail;
+use super::memory::{registry, tail};
 use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
@@ -91,7 +91,7 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
 }
 
 fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence> {
-    if is_registry(module, growth) || runs_once(module, growth.function) || is_of_self(growth) {
+    if is_registry(module, growth) || runs_once(module, growth.function) || is_of_self(module, growth) {
         return None;
     }
     match growth.by.key.map(|key| domain::of_key(&module.names, key)) {
@@ -102,8 +102,10 @@ fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence
 }
 
 /// What instances put of themselves into a registry is another pattern.
-fn is_of_self(growth: &Growth<'_>) -> bool {
-    growth.by.value.is_some_and(is_self)
+fn is_of_self(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let class = registry::class_around(module, growth.function);
+    let value = class.zip(growth.by.value);
+    value.is_some_and(|(class, value)| registry::pins_self(module, class, value))
 }
 
 /// How the names of functions begin that a program calls while it is being set up.
@@ -206,7 +208,7 @@ fn is_returned(module: &Analysed<'_>, function: ScopeId, value: &Expr) -> bool {
 }
 
 /// Whether the function is the program's `main`, or all that calls it in sight runs at import.
-fn runs_once(module: &Analysed<'_>, function: ScopeId) -> bool {
+pub(super) fn runs_once(module: &Analysed<'_>, function: ScopeId) -> bool {
     let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
         return false;
     };

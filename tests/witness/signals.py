@@ -439,6 +439,11 @@ def leaks_child():
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"]).pid
 
 
+def clean_child_waited_for_by_number():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitpid(child.pid, 0)
+
+
 def leaks_pipe_of_a_child():
     subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE).wait()
 

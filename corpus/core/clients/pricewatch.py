@@ -121,7 +121,7 @@ class Watch:
 
     def __init__(self, shop: str, pause: float) -> None:
         self.shop = shop
-        self.problem = ""
+        self._problem: Optional[str] = None
         self.history: deque[Offer] = deque(maxlen=HISTORY)
         self._pause = pause
         self._wishes: list[Wish] = []
@@ -152,7 +152,7 @@ class Watch:
                 reply = await self._client.get(f"/price/{wish.article}")
                 offer = Offer(wish, parse_price(reply.text))
             except (httpx.HTTPError, PriceError) as error:
-                self.problem = str(error)
+                self._problem = str(error)
                 continue
             self.history.append(offer)
             if offer.good:

@@ -119,7 +119,8 @@ class View:
 
     def __init__(self, document):
         self.lines = 0
-        self.last_error = None
+        self._missed = None
+        self._too_deep = None
         self._on_change = weakref.WeakMethod(self.refresh)
         document.watch(self._on_change)
 
@@ -127,13 +128,13 @@ class View:
         try:
             self.lines = document.count()
         except RecursionError as error:
-            self.last_error = str(error)
+            self._too_deep = str(error)
 
     def jump(self, document, path):
         try:
             return document.find(path)
         except KeyError as error:
-            self.last_error = repr(error)
+            self._missed = repr(error)
             return None
 
 

@@ -99,7 +99,7 @@ class Recorder:
 
     def __init__(self, registry: Registry, path: str, names: tuple[str, ...]) -> None:
         self.lines = 0
-        self.failure: str | None = None
+        self._failure: str | None = None
         self._registry = registry
         self._names = names
         self._out = open(path, "a", encoding="utf-8")
@@ -127,7 +127,7 @@ class Recorder:
             self._out.write(f"{time.time():.3f} {name} {news!r}\n")
             self.lines += 1
         except (OSError, ValueError) as error:
-            self.failure = str(error)
+            self._failure = str(error)
 
 
 class Throttle:
@@ -187,7 +187,7 @@ class Mirror:
 
     def __init__(self, registry: Registry) -> None:
         self.latest: dict[str, Any] = {}
-        self.problem = ""
+        self._problem: str | None = None
         self._receiver = WeakReceiver(self.note)
         self._registry = registry
 
@@ -195,7 +195,7 @@ class Mirror:
         try:
             self._registry.subscribe(name, self._receiver)
         except SignalError as error:
-            self.problem = repr(error)
+            self._problem = repr(error)
 
     def unfollow(self, name: str) -> None:
         self._registry.unsubscribe(name, self._receiver)

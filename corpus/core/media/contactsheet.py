@@ -98,7 +98,7 @@ class Thumbnails:
         self.folder = folder
         self.edge = edge
         self.refused = deque(maxlen=LATEST)
-        self.problem = None
+        self._problem = None
         self._lock = threading.Lock()
         self._recent = OrderedDict()
 
@@ -119,7 +119,7 @@ class Thumbnails:
         try:
             return self.get(path)
         except (BadPicture, OSError) as error:
-            self.problem = str(error)
+            self._problem = str(error)
             self.refused.append(path)
             return None
 

@@ -164,7 +164,7 @@ class Notifier:
     """Tells what is put into it to a program, one at a time, from a thread of its own."""
 
     def __init__(self, program):
-        self.problem = None
+        self._problem = None
         self._program = list(program)
         self._texts = queue.Queue()
         self._thread = threading.Thread(target=self._tell)
@@ -181,7 +181,7 @@ class Notifier:
             try:
                 subprocess.run([*self._program, text], stdin=subprocess.DEVNULL)
             except OSError as error:
-                self.problem = str(error)
+                self._problem = str(error)
 
     def close(self):
         self._texts.put(None)

@@ -147,7 +147,7 @@ class Store:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.problem = ""
+        self._problem: Optional[str] = None
         self._mutex = threading.Lock()
         self._lock = StoreLock(os.path.join(folder, "lock"))
         with ExitStack() as stack:
@@ -165,7 +165,7 @@ class Store:
         try:
             self.put(name, blob)
         except (StoreError, OSError, sqlite3.Error) as error:
-            self.problem = str(error)
+            self._problem = str(error)
             return False
         return True
 

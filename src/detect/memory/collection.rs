@@ -322,7 +322,7 @@ fn mentions<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Vec<&'m E
 }
 
 /// Whether the attribute's object may be an instance of the class, or the class.
-fn may_be_of(module: &Analysed<'_>, class: ScopeId, expr: &Expr) -> bool {
+pub(in crate::detect) fn may_be_of(module: &Analysed<'_>, class: ScopeId, expr: &Expr) -> bool {
     let Expr::Attribute(ExprAttribute { value, .. }) = expr else {
         return false;
     };

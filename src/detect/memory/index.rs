@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::python::ast::{Expr, Ranged};
+use crate::python::ast::{Expr, ExprCall, Ranged};
 use crate::python::{Module, Names, Node, ScopeId};
 
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(in crate::detect) struct Index<'m> {
     attributes: BTreeMap<&'m str, Vec<&'m Expr>>,
     /// What an expression is a direct part of, by the expression's address.
     parents: HashMap<usize, Node<'m>>,
+    /// The same for calls, by where they stand.
+    calls: HashMap<(u32, u32), Node<'m>>,
 }
 
 impl<'m> Index<'m> {
@@ -21,6 +23,9 @@ impl<'m> Index<'m> {
             for child in node.children() {
                 if let Node::Expr(child) = child {
                     index.parents.insert(address(child), node);
+                    if let Expr::Call(call) = child {
+                        index.calls.insert(place(call), node);
+                    }
                 }
             }
             match node {
@@ -49,9 +54,17 @@ impl<'m> Index<'m> {
         self.attributes.get(name).map_or(&[], Vec::as_slice)
     }
 
+    pub(in crate::detect) fn parent_of_call(&self, call: &ExprCall) -> Option<Node<'m>> {
+        self.calls.get(&place(call)).copied()
+    }
+
     pub(in crate::detect) fn parent(&self, expr: &Expr) -> Option<Node<'m>> {
         self.parents.get(&address(expr)).copied()
     }
+}
+
+fn place(call: &ExprCall) -> (u32, u32) {
+    (call.start().to_u32(), call.end().to_u32())
 }
 
 fn address(expr: &Expr) -> usize {

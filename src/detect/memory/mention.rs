@@ -36,7 +36,7 @@ pub(in crate::detect) struct Grow<'m> {
     pub(in crate::detect) is_inside: bool,
 }
 
-const SHRINKS: [&str; 12] = [
+pub(super) const SHRINKS: [&str; 12] = [
     "pop",
     "popitem",
     "popleft",

@@ -1,13 +1,17 @@
 //! What the detectors of memory share: how long objects live, and how many keys a mapping may meet.
 //!
 //! `domain` weighs keys, `lifetime` tells classes whose instances come and go from those that stay, `collection`
-//! finds collections and follows what is done with them, which `mention` tells of one place, `index` of where those stand.
+//! finds collections and follows what is done with them, which `mention` tells of one place, `index` of where those stand. `registry` knows who keeps what is registered,
+//! `holding` which objects hold one another, `traceback` what exceptions keep alive.
 
 pub(super) mod collection;
 pub(super) mod domain;
+pub(super) mod holding;
 pub(super) mod index;
 pub(super) mod lifetime;
 pub(super) mod mention;
+pub(super) mod registry;
+pub(super) mod traceback;
 
 use crate::python::Span;
 use crate::python::ast::{Expr, Ranged, Stmt};

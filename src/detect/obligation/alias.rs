@@ -212,9 +212,9 @@ impl<'m> Aliases<'m> {
         }
     }
 
-    /// For every holder that stands for one of `attributes`, or contains it, by however many steps: which.
-    /// Walks from the attributes back, since few names hold any.
-    pub(super) fn reaching(&self, attributes: &BTreeSet<&'m str>) -> BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> {
+    /// For every holder that stands for one of those wanted, or contains it, by however many steps: which.
+    /// Walks from the wanted ones back, since few names hold any.
+    pub(super) fn reaching(&self, wanted: &BTreeSet<Holder<'m>>) -> BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> {
         let mut holders: BTreeMap<Holder<'m>, Vec<Holder<'m>>> = BTreeMap::new();
         for (holder, held) in &self.holds {
             for one in held {
@@ -222,8 +222,7 @@ impl<'m> Aliases<'m> {
             }
         }
         let unnamed = holders.keys().filter(|holder| matches!(holder, Holder::AnyOf(_)));
-        let named = attributes.iter().map(|attribute| Holder::Attribute(attribute));
-        let targets: Vec<_> = named.chain(unnamed.copied()).collect();
+        let targets: Vec<_> = wanted.iter().chain(unnamed).copied().collect();
         let mut reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> = BTreeMap::new();
         for target in targets {
             let mut open = vec![target];

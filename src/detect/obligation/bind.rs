@@ -1,14 +1,13 @@
 //! What becomes of a handle when something is bound: who holds it then, and who does not any more.
 
-use super::acquire;
 use super::effect::{Outcome, Setting, is_bound_release, is_pipe, lost};
 use super::state::{Hold, State};
-use super::{Loss, Move};
+use super::{Loss, Move, acquire, class, summary};
 use crate::detect::text_at;
-use crate::python::Span;
-use crate::python::ast::{Expr, Ranged};
+use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Value, names_bound};
 use crate::python::names::ScopeKind;
+use crate::python::{Node, ScopeId, Span};
 
 /// A name, attribute or item gets a value.
 pub(super) fn bind<'m>(
@@ -128,7 +127,7 @@ fn store<'m>(
     }
     match before.holds(value) {
         Some(hold) => store_held(setting, target, hold, state, taken),
-        None if before.carries(value) => *taken = Some(Move::Container),
+        None if before.carries(value) => *taken = Some(collected_in(setting, target)),
         None => {}
     }
 }
@@ -153,11 +152,14 @@ fn store_held<'m>(
             }
             *taken = Some(if on_self {
                 Move::OnSelf(&node.attr)
+            } else if names_a_class(setting, &node.value) {
+                Move::OnClass(&node.attr)
             } else {
                 Move::Elsewhere
             });
         }
-        Expr::Subscript(_) | Expr::Starred(_) => *taken = Some(Move::Container),
+        Expr::Subscript(node) => *taken = Some(container(setting, &node.value)),
+        Expr::Starred(_) => *taken = Some(Move::Container),
         Expr::Tuple(_) | Expr::List(_) => {
             let item = elements(target)
                 .zip(hold.part)
@@ -171,12 +173,87 @@ fn store_held<'m>(
 }
 
 /// Names that outlive the body: `global` ones, and attributes of a class that its body binds.
-fn owner_of_name<'m>(setting: Setting<'_, 'm>, name: &str) -> Option<Move<'m>> {
+fn owner_of_name<'m>(setting: Setting<'_, 'm>, name: &'m str) -> Option<Move<'m>> {
     let names = setting.world.names;
     if names.scope(setting.body).kind == ScopeKind::Class {
-        return Some(Move::Elsewhere);
+        return Some(Move::OnClass(name));
     }
-    (names.home(name, setting.body) != setting.body).then_some(Move::Global)
+    match names.home(name, setting.body) {
+        home if home == setting.body => None,
+        ScopeId::MODULE => Some(Move::Global(name)),
+        _ => Some(Move::Elsewhere),
+    }
+}
+
+/// `cls`, `type(self)`, `self.__class__`, `Registry`
+fn names_a_class(setting: Setting<'_, '_>, object: &Expr) -> bool {
+    match object {
+        Expr::Name(name) if name.id.as_str() == "cls" => true,
+        Expr::Name(_) => summary::class_named(setting.world, object).is_some(),
+        Expr::Attribute(node) => node.attr.as_str() == "__class__",
+        Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "type"),
+        _ => false,
+    }
+}
+
+/// A display or comprehension that holds it becomes the value of the target.
+pub(super) fn collected_in<'m>(setting: Setting<'_, 'm>, target: &'m Expr) -> Move<'m> {
+    match target {
+        Expr::Attribute(node) if class::is_self(&node.value) => Move::InSelf(&node.attr),
+        Expr::Subscript(node) => container(setting, &node.value),
+        other => container(setting, other),
+    }
+}
+
+/// It is put into a container: whose?
+pub(super) fn container<'m>(setting: Setting<'_, 'm>, container: &'m Expr) -> Move<'m> {
+    let names = setting.world.names;
+    match container {
+        Expr::Attribute(node) if class::is_self(&node.value) && makes(setting, &node.attr) => Move::InSelf(&node.attr),
+        Expr::Attribute(node) if names_a_class(setting, &node.value) => Move::OnClass(&node.attr),
+        Expr::Name(name) if names.home(&name.id, setting.body) == ScopeId::MODULE => Move::Global(&name.id),
+        _ => Move::Container,
+    }
+}
+
+/// Whether the class makes what is in the attribute: a container that it is handed may have another owner.
+fn makes(setting: Setting<'_, '_>, attribute: &str) -> bool {
+    let world = setting.world;
+    let class = class::of_method(world, setting.body);
+    let line = class.map(|class| class::lineage(world, class)).unwrap_or_default();
+    let nodes = line.into_iter().filter_map(|class| world.names.scope(class).node);
+    nodes.flat_map(Node::descendants).any(|node| {
+        let (targets, value) = match node {
+            Node::Stmt(Stmt::Assign(node)) => (node.targets.as_slice(), Some(&*node.value)),
+            Node::Stmt(Stmt::AnnAssign(node)) => (std::slice::from_ref(&*node.target), node.value.as_deref()),
+            _ => return false,
+        };
+        let names = |target: &Expr| match target {
+            Expr::Name(name) => name.id.as_str() == attribute,
+            other => class::on_self(other) == Some(attribute),
+        };
+        targets.iter().any(names) && value.is_some_and(makes_container)
+    })
+}
+
+fn makes_container(value: &Expr) -> bool {
+    const CALLS: [&str; 8] = [
+        "list",
+        "dict",
+        "set",
+        "defaultdict",
+        "OrderedDict",
+        "deque",
+        "ExitStack",
+        "AsyncExitStack",
+    ];
+    match value {
+        Expr::Call(call) => CALLS.contains(&super::tail(&call.func)),
+        other => matches!(
+            other,
+            Expr::List(_) | Expr::Dict(_) | Expr::Set(_) | Expr::ListComp(_) | Expr::DictComp(_) | Expr::SetComp(_)
+        ),
+    }
 }
 
 fn elements(target: &Expr) -> Option<&[Expr]> {

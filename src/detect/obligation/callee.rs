@@ -97,6 +97,12 @@ const RELEASING: [&str; 9] = [
 /// Words in the name of a function whose result may own what it is handed: `cls.taropen(fileobj)`.
 const OWNING: [&str; 8] = ["open", "wrap", "reader", "writer", "from_", "make_", "build_", "new_"];
 
+/// Words that begin the name of a method which uses what it is handed, and is done with it when it returns.
+const BORROWING: [&str; 14] = [
+    "backup", "write", "read", "dump", "load", "parse", "copy", "export", "import", "save", "print", "render",
+    "upload", "download",
+];
+
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Treatment {
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
@@ -194,6 +200,12 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
         Treatment::Keeps
     } else if OWNING.iter().any(|word| lower.contains(word)) {
         Treatment::MayWrap
+    } else if is_method
+        && BORROWING
+            .iter()
+            .any(|word| lower.trim_start_matches('_').starts_with(word))
+    {
+        Treatment::Borrows
     } else {
         Treatment::Unknown
     }

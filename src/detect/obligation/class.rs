@@ -132,7 +132,7 @@ pub(super) fn stores(world: World<'_, '_>, class: ScopeId, attribute: &str) -> b
     })
 }
 
-fn is_store(expr: &Expr, attribute: &str) -> bool {
+pub(super) fn is_store(expr: &Expr, attribute: &str) -> bool {
     on_self(expr) == Some(attribute)
         && expr
             .as_attribute_expr()

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::alias::Holder;
 use super::callee::names_a_release;
+use super::class::Method;
 use super::owner::{Owners, Release};
-use super::{Obligation, World, class, finalizer};
-use crate::python::ast::{Expr, ExprCall};
+use super::{Cause, Grade, Obligation, World, class, finalizer, follow};
+use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::ScopeKind;
 use crate::python::{Node, ScopeId, Span};
 
@@ -64,19 +65,37 @@ pub struct Owned {
     pub forgotten_by: Option<String>,
     /// The registration that keeps every instance alive.
     pub pinned_by: Option<Span>,
+    pub fragile: Option<Fragile>,
+}
+
+/// How a method that releases it may fail to, or may release too much.
+#[derive(Clone, Debug)]
+pub struct Fragile {
+    /// The name of the method.
+    pub method: String,
+    /// The step that raises; the release of a descriptor, which a second call does again.
+    pub at: Span,
+    pub is_twice: bool,
+    pub is_likely: bool,
 }
 
 pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owners: &Owners<'m>) -> Option<Owned> {
-    let attribute = obligation.on_self()?;
+    let holder = Holder::Attribute(obligation.kept_in_self()?);
     let class = world.names.enclosing_class(obligation.span.start)?;
     let resource = &*obligation.resource;
-    let release = owners.release_of(world, attribute, class, resource);
-    let holder = Holder::Attribute(attribute);
+    let release = owners.release_of(world, holder, class, resource);
     let mut releasing = owners.releasing(world, holder, class, resource);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
+    let fragile = match release {
+        Release::Somewhere => obligation
+            .on_self()
+            .and_then(|attribute| fragile(world, class, attribute, obligation, &releasing)),
+        _ => None,
+    };
     let (forgotten_by, pinned_by) = match release {
         Release::Somewhere => (
-            hollow_exit(world, class, obligation, &releasing).or_else(|| overriding(world, class, &releasing)),
+            hollow_exit(world, class, obligation, &releasing)
+                .or_else(|| overriding(world, class, obligation.body, &releasing)),
             finalizer::pinned_by(world, class, &releasing),
         ),
         Release::OnlyFinalizer => (None, None),
@@ -87,6 +106,99 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
         release,
         forgotten_by,
         pinned_by,
+        fragile,
+    })
+}
+
+/// The worst that the methods which release it do.
+fn fragile(
+    world: World<'_, '_>,
+    class: ScopeId,
+    attribute: &str,
+    obligation: &Obligation<'_>,
+    releasing: &BTreeSet<ScopeId>,
+) -> Option<Fragile> {
+    let line = class::lineage(world, class).into_iter();
+    let methods = line.flat_map(|class| class::own_methods(world, class));
+    let ends = |name: &str| ENDINGS.contains(&name) || (names_a_release(name) && !name.starts_with("test"));
+    let releases = |name: &str| !class::reach(world, class, name).bodies.is_disjoint(releasing);
+    let ending = methods.filter(|method| ends(method.def.name) && releases(method.def.name));
+    let found = ending.filter_map(|method| {
+        let twice = closes_number_again(world, class, method, attribute);
+        twice.or_else(|| may_skip(world, method, attribute, obligation))
+    });
+    found.max_by_key(|fragile| fragile.is_likely)
+}
+
+fn may_skip(world: World<'_, '_>, method: Method<'_>, attribute: &str, obligation: &Obligation<'_>) -> Option<Fragile> {
+    let fate = follow::follow_attribute(world, method.scope, attribute, &obligation.resource)?;
+    let skipped = fate.skipped.filter(|_| fate.released)?;
+    if is_guarded(method, skipped.at, &fate.released_at) {
+        return None;
+    }
+    let is_likely = skipped.grade == Grade::Likely;
+    (is_likely || skipped.cause == Cause::Release).then(|| Fragile {
+        method: method.def.name.to_owned(),
+        at: skipped.at,
+        is_twice: false,
+        is_likely,
+    })
+}
+
+/// Whether a `finally` or a handler around the step has the release, so that it is meant not to happen where it does
+/// not; or a `suppress` is around the step.
+fn is_guarded(method: Method<'_>, at: Span, released_at: &BTreeSet<Span>) -> bool {
+    let holds = |body: &[Stmt], at: Span| body.iter().any(|one| Span::from(one.range()).contains(at));
+    let suppresses = |expr: &Expr| {
+        let call = expr.as_call_expr();
+        call.is_some_and(|call| super::tail(&call.func) == "suppress")
+    };
+    Node::Stmt(method.statement).descendants().any(|node| match node {
+        Node::Stmt(Stmt::With(node)) => {
+            holds(&node.body, at) && node.items.iter().any(|item| suppresses(&item.context_expr))
+        }
+        Node::Stmt(Stmt::Try(node)) => {
+            let handlers = node.handlers.iter();
+            let handlers = handlers.map(|ExceptHandler::ExceptHandler(handler)| handler.body.as_slice());
+            let mut guards = handlers.chain([node.finalbody.as_slice()]);
+            holds(&node.body, at) && guards.any(|guard| released_at.iter().any(|release| holds(guard, *release)))
+        }
+        _ => false,
+    })
+}
+
+/// `os.close(self.fd)` without a question or a reset: by the second call the number may be somebody else's.
+fn closes_number_again(world: World<'_, '_>, class: ScopeId, method: Method<'_>, attribute: &str) -> Option<Fragile> {
+    let inner = || Node::Stmt(method.statement).descendants();
+    let closes = |node: Node<'_>| match node {
+        Node::Expr(Expr::Call(call)) if call.args.first().and_then(class::on_self) == Some(attribute) => {
+            let resolved = world.names.resolve(&call.func);
+            let known = resolved
+                .qualified()
+                .is_some_and(|name| world.table.releases_by_function(name));
+            known.then(|| Span::from(call.range()))
+        }
+        _ => None,
+    };
+    let at = inner().find_map(closes)?;
+    let about_self = |node: Node<'_>| node.descendants().filter_map(Node::as_expr).any(class::is_self);
+    let is_guarded = inner().any(|node| match node {
+        Node::Stmt(Stmt::If(node)) => about_self(Node::Expr(&node.test)),
+        Node::Expr(Expr::IfExp(node)) => about_self(Node::Expr(&node.test)),
+        Node::Stmt(Stmt::Delete(_)) => about_self(node),
+        _ => false,
+    });
+    let is_last = ["__exit__", "__aexit__", "__del__"].contains(&method.def.name);
+    let resets = inner().any(|node| match node {
+        Node::Expr(expr) => class::is_store(expr, attribute),
+        _ => false,
+    });
+    let also_runs = |name: &&str| class::reach(world, class, name).bodies.contains(&method.scope);
+    (!is_guarded && !resets && !is_last).then(|| Fragile {
+        method: method.def.name.to_owned(),
+        at,
+        is_twice: true,
+        is_likely: ["__exit__", "__aexit__", "__del__"].iter().any(also_runs),
     })
 }
 
@@ -154,11 +266,23 @@ fn is_transaction(world: World<'_, '_>, body: ScopeId) -> bool {
 }
 
 /// The method of a derived class that takes the place of the one that releases, and does not run it.
-fn overriding(world: World<'_, '_>, class: ScopeId, releasing: &BTreeSet<ScopeId>) -> Option<String> {
+fn overriding(
+    world: World<'_, '_>,
+    class: ScopeId,
+    acquiring: ScopeId,
+    releasing: &BTreeSet<ScopeId>,
+) -> Option<String> {
+    let name_of = |scope: ScopeId| world.names.scope(scope).qualname.rsplit('.').next().unwrap_or_default();
+    // What it does not acquire either is no concern of the derived class.
+    let acquires = |derived: ScopeId| {
+        let method = class::method(world, derived, name_of(acquiring));
+        method.is_some_and(|method| method.scope == acquiring)
+    };
     let ends_it = |name: &&&str| !class::reach(world, class, name).bodies.is_disjoint(releasing);
     let endings: Vec<_> = ENDINGS.iter().filter(ends_it).collect();
     let classes = world.names.scopes().filter(|(_, scope)| scope.kind == ScopeKind::Class);
-    let derived = classes.filter(|(id, _)| *id != class && class::lineage(world, *id).contains(&class));
+    let derived =
+        classes.filter(|(id, _)| *id != class && class::lineage(world, *id).contains(&class) && acquires(*id));
     for (id, scope) in derived {
         let own = class::own_methods(world, id);
         for method in own

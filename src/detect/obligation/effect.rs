@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::bind::bind;
+use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, summary};
+use super::{Doubt, Loss, Move, World, body, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
+
+/// Methods that put their argument into a container.
+const CONTAINING: [&str; 7] = ["append", "appendleft", "add", "insert", "setdefault", "extend", "push"];
 
 /// The state after a step, or how the obligation ends there.
 pub(super) enum Outcome<'m> {
@@ -39,6 +42,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) dropped: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
+    /// `close`, `__exit__`: what an object holds is followed through a method that ends its life.
+    pub(super) ending: bool,
     /// `@contextmanager`, a fixture: it gets control back after each `yield`.
     pub(super) managed: bool,
 }
@@ -69,8 +74,8 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
         }
-        Kind::Collect(_) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
-            Outcome::Moved(Move::Container)
+        Kind::Collect(whole) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
+            Outcome::Moved(collected(setting, whole))
         }
         Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
@@ -229,7 +234,7 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
     let values = || call.keywords.iter().map(|keyword| &keyword.value);
     let arguments = || call.args.iter().chain(values());
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
-        return Outcome::Moved(Move::Registered);
+        return Outcome::Moved(registered(setting, call));
     }
     if arguments().any(|one| is_pid(setting, one, &state)) {
         return pass_pid(super::tail(&call.func), state);
@@ -243,7 +248,7 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
 /// The handle is an argument of the call.
 fn hand_to<'m>(
     setting: Setting<'_, 'm>,
-    (expr, call): (&'m Expr, &ExprCall),
+    (expr, call): (&'m Expr, &'m ExprCall),
     argument: &Expr,
     mut state: State<'m>,
 ) -> Outcome<'m> {
@@ -287,18 +292,19 @@ fn hand_to<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
-        Treatment::Keeps if collects(call) => Outcome::Moved(Move::Container),
-        Treatment::Keeps => Outcome::Moved(Move::Passed),
-        Treatment::Registers => Outcome::Moved(Move::Registered),
+        Treatment::Keeps => Outcome::Moved(match &*call.func {
+            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => {
+                match container(setting, &method.value) {
+                    Move::Container => Move::Passed,
+                    owner => owner,
+                }
+            }
+            _ => Move::Passed,
+        }),
+        Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
-}
-
-/// `files.append(f)`
-fn collects(call: &ExprCall) -> bool {
-    let method = call.func.as_attribute_expr();
-    method.is_some_and(|method| ["append", "appendleft", "add", "insert"].contains(&method.attr.as_str()))
 }
 
 /// `f"file://{path}"` is for a browser, which reads it when it likes.
@@ -329,6 +335,36 @@ fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
         _ if callee.contains("wait") => Outcome::Released,
         _ => Outcome::Moved(Move::Passed),
     }
+}
+
+/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
+fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
+    let stack = call
+        .func
+        .as_attribute_expr()
+        .map(|method| container(setting, &method.value));
+    match stack {
+        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
+        _ => Move::Registered,
+    }
+}
+
+/// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
+fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let inner = |value: &Expr| match value {
+        Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
+        other => std::ptr::eq(other, whole),
+    };
+    let mut targets = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let target = targets.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
+        Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
+        _ => None,
+    });
+    target.map_or(Move::Container, |target| collected_in(setting, target))
 }
 
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.

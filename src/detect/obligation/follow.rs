@@ -11,7 +11,8 @@ use super::facts::Tests;
 use super::risk::{self, grade};
 use super::setup;
 use super::state::{Key, State};
-use super::{Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World};
+use super::{Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, class, release_risk};
+use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged};
 use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Step, StepId, Value};
@@ -76,6 +77,7 @@ fn in_body<'m>(
             readers: &readers,
             dropped: &dropped,
             constructs: body::constructs(node),
+            ending: false,
             managed: body::is_managed(node),
         };
         let mut facts = tests.known_at(
@@ -129,12 +131,63 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         readers: &HashSet::new(),
         dropped: &HashSet::new(),
         constructs: false,
+        ending: false,
         managed: body::is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
     walk.run();
     Some(walk.fate)
+}
+
+/// What a method that ends the life of its object does with what `self` has under `attribute`; `None` if it does
+/// not name it.
+pub(super) fn follow_attribute<'m>(
+    world: World<'_, 'm>,
+    method: ScopeId,
+    attribute: &str,
+    resource: &Resource,
+) -> Option<Fate<'m>> {
+    let node = world.names.scope(method).node;
+    let mut inner = node?.descendants().filter_map(Node::as_expr);
+    let named = inner.find(|expr| class::on_self(expr) == Some(attribute));
+    let text = world.module.text();
+    // Where only a helper names it, any way to spell it does.
+    let name = match named {
+        Some(expr) => text_at(text, expr.range().into()),
+        None => spelled(world, attribute)?,
+    };
+    let graph = body::graph_of(world, node);
+    let tests = Tests::of(&graph, text);
+    let calls = graph.ids().filter_map(|id| match graph.step(id).kind {
+        Kind::Evaluate(expr) => expr.as_call_expr(),
+        _ => None,
+    });
+    let callees: HashSet<*const Expr> = calls.map(|call| std::ptr::from_ref(&*call.func)).collect();
+    let setting = Setting {
+        world,
+        resource,
+        call: None,
+        body: method,
+        tests: &tests,
+        callees: &callees,
+        readers: &HashSet::new(),
+        dropped: &HashSet::new(),
+        constructs: false,
+        ending: true,
+        managed: false,
+    };
+    let mut walk = Walk::new(setting, &graph);
+    walk.begin(Graph::ENTRY, &State::handed(name));
+    walk.run();
+    (!walk.fate.unknown).then_some(walk.fate)
+}
+
+/// `self.attribute` as it stands somewhere in the module.
+fn spelled<'m>(world: World<'_, 'm>, attribute: &str) -> Option<&'m str> {
+    let mut all = world.module.nodes().filter_map(Node::as_expr);
+    let named = all.find(|expr| class::on_self(expr) == Some(attribute))?;
+    Some(text_at(world.module.text(), named.range().into()))
 }
 
 /// The inner call of `Unpickler(f).load()`.
@@ -354,17 +407,16 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 }
             }
             _ => {
-                let risk = grade(self.setting, step, &state);
-                if risk == Grade::Nothing {
+                let Some((risk, cause)) = self.risk(step, &state) else {
                     return;
-                }
+                };
                 // Where a cleanup itself raises, the leak takes two exceptions.
                 state.raised = if state.raised == Grade::Nothing {
                     risk
                 } else {
                     Grade::Unlikely
                 };
-                state.cause = setup::cause(self.setting, step, &state);
+                state.cause = cause;
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
                 state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
@@ -379,6 +431,21 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         } else {
             self.push(edge.to, state, trail);
         }
+    }
+
+    /// How likely the step raises, and what that would be; `None` if it does not.
+    fn risk(&self, step: &Step<'m>, state: &State<'m>) -> Option<(Grade, Cause)> {
+        let setting = self.setting;
+        let risk = match grade(setting, step, state) {
+            Grade::Nothing if state.raised != Grade::Nothing => return None,
+            Grade::Nothing => {
+                let risk = release_risk::of_another(setting, step, state)?;
+                return Some((risk, Cause::Release));
+            }
+            risk if setting.ending => release_risk::in_ending(step, risk)?,
+            risk => risk,
+        };
+        Some((risk, setup::cause(setting, step, state)))
     }
 
     fn moved(&mut self, to: Move<'m>) {

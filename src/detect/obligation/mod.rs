@@ -4,7 +4,7 @@
 //! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
-//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `finalizer` the nets. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
@@ -18,18 +18,20 @@ mod facts;
 mod finalizer;
 mod follow;
 mod owner;
+mod release_risk;
 mod risk;
 mod setup;
 mod source;
 mod state;
 mod summary;
 
-pub use closing::Owned;
+pub use closing::{Fragile, Owned};
 pub use owner::Release;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use alias::Holder;
 use owner::Owners;
 use summary::Summaries;
 
@@ -150,6 +152,8 @@ pub struct Skipped {
 /// What sort of step raises, from the one that tells least to the one that tells most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
+    /// Something else is released first.
+    Release,
     #[default]
     Operation,
     Call,
@@ -190,16 +194,66 @@ pub enum Move<'m> {
     Yielded,
     /// Stored on `self` under this name.
     OnSelf(&'m str),
+    /// Put into a container that `self` has under this name, or registered with its `ExitStack`.
+    InSelf(&'m str),
+    /// Stored as an attribute of a class.
+    OnClass(&'m str),
     Elsewhere,
     Container,
     Passed,
     /// A nested function releases it.
     Captured,
     Registered,
-    Global,
+    /// A variable of the module, or a container that one holds.
+    Global(&'m str),
 }
 
-impl Obligation<'_> {
+impl<'m> Obligation<'m> {
+    /// The attribute of `self` in which it ends.
+    pub fn on_self(&self) -> Option<&'m str> {
+        self.fate.moves.iter().find_map(|moved| match moved {
+            Move::OnSelf(attribute) => Some(*attribute),
+            _ => None,
+        })
+    }
+
+    /// The same, or the attribute in whose container it ends.
+    pub fn kept_in_self(&self) -> Option<&'m str> {
+        self.on_self().or_else(|| {
+            self.fate.moves.iter().find_map(|moved| match moved {
+                Move::InSelf(attribute) => Some(*attribute),
+                _ => None,
+            })
+        })
+    }
+
+    /// The variable of the module or the attribute of a class that holds it when the body has run.
+    pub fn held_globally(&self) -> Option<&'m str> {
+        let moved = self.fate.moves.iter().find_map(|moved| match moved {
+            Move::Global(name) | Move::OnClass(name) => Some(*name),
+            _ => None,
+        });
+        moved.or_else(|| {
+            let left = self.fate.left_open.as_ref()?;
+            let stays = self.body_kind == ScopeKind::Module && left.how == Loss::End && left.entered.is_none();
+            left.name.filter(|_| stays)
+        })
+    }
+
+    /// What outlives the body and holds it.
+    fn holder(&self) -> Option<Holder<'m>> {
+        if let Some(attribute) = self.kept_in_self() {
+            return Some(Holder::Attribute(attribute));
+        }
+        let name = self.held_globally()?;
+        let on_class = self.fate.moves.iter().any(|moved| matches!(moved, Move::OnClass(_)));
+        Some(if on_class {
+            Holder::Attribute(name)
+        } else {
+            Holder::Name(ScopeId::MODULE, name)
+        })
+    }
+
     /// Whether some path releases it or hands it on.
     pub fn is_ever_discharged(&self) -> bool {
         self.fate.released || !self.fate.moves.is_empty()
@@ -229,6 +283,8 @@ pub(super) struct Known<'m> {
     pub(super) obligations: Vec<Obligation<'m>>,
     /// For each obligation that ends on `self`: by its place and the attribute, who releases that.
     pub(super) owned: BTreeMap<(Span, &'m str), Owned>,
+    /// For each obligation that a variable of the module or of a class holds: the same.
+    pub(super) global: BTreeMap<(Span, &'m str), Release>,
 }
 
 fn world<'w, 'm>(
@@ -261,7 +317,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
             break;
         }
         all.extend(follow::all(world, &acquisitions));
-        let kept: BTreeSet<&str> = all.iter().filter_map(Obligation::on_self).collect();
+        let kept: BTreeSet<Holder<'m>> = all.iter().filter_map(Obligation::holder).collect();
         if !owners.knows_all(&kept) {
             owners = Owners::of_module(world, kept);
         }
@@ -275,6 +331,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     let world = world(module, names, config, table, &summaries);
     Known {
         owned: owned(world, &all, &owners),
+        global: global(world, &all, &owners),
         obligations: all,
     }
 }
@@ -286,9 +343,24 @@ fn owned<'m>(
 ) -> BTreeMap<(Span, &'m str), Owned> {
     let kept = obligations.iter().filter_map(|obligation| {
         let owned = closing::owned(world, obligation, owners)?;
-        Some(((obligation.span, obligation.on_self()?), owned))
+        Some(((obligation.span, obligation.kept_in_self()?), owned))
     });
     kept.collect()
+}
+
+fn global<'m>(
+    world: World<'_, 'm>,
+    obligations: &[Obligation<'m>],
+    owners: &Owners<'m>,
+) -> BTreeMap<(Span, &'m str), Release> {
+    let held = obligations.iter().filter_map(|obligation| {
+        let (name, holder) = (obligation.held_globally()?, obligation.holder()?);
+        let class = world.names.enclosing_class(obligation.span.start);
+        let class = class.unwrap_or(ScopeId::MODULE);
+        let release = owners.release_of_global(world, holder, class, &obligation.resource);
+        Some(((obligation.span, name), release))
+    });
+    held.collect()
 }
 
 /// `connect` of `sock.connect`.

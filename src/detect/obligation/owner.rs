@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::alias::{Aliases, Holder};
 use super::callee::{self, Treatment};
 use super::summary::method_of;
-use super::{Move, Obligation, World, class, finalizer};
+use super::{Obligation, World, class, finalizer};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, WithItem};
 use crate::python::names::{Def, ScopeKind};
@@ -33,11 +33,14 @@ const RELEASES: [&str; 18] = [
     "unbind",
 ];
 
+/// Methods that take items out of a container.
+const EMPTYING: [&str; 6] = ["pop", "popleft", "popitem", "remove", "discard", "clear"];
+
 /// What the module does with attributes, whosever they are: `self.f.close()` as well as `owner.f.close()`.
 #[derive(Debug, Default)]
 pub(super) struct Owners<'m> {
-    /// The attributes that are asked about: those in which obligations end.
-    wanted: BTreeSet<&'m str>,
+    /// The attributes and variables that are asked about: those in which obligations end.
+    wanted: BTreeSet<Holder<'m>>,
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
@@ -49,6 +52,8 @@ pub(super) struct Owners<'m> {
     entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeSet<Holder<'m>>,
+    /// Containers from which items are taken, so that somebody looks after each.
+    emptied: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
     registered: BTreeSet<&'m str>,
 }
@@ -103,7 +108,7 @@ pub enum Release {
 }
 
 impl<'m> Owners<'m> {
-    pub(super) fn of_module(world: World<'_, 'm>, wanted: BTreeSet<&'m str>) -> Self {
+    pub(super) fn of_module(world: World<'_, 'm>, wanted: BTreeSet<Holder<'m>>) -> Self {
         if wanted.is_empty() {
             return Self::default();
         }
@@ -145,7 +150,19 @@ impl<'m> Owners<'m> {
                     self.entered.entry(attribute).or_default().insert(place);
                 }
             }
-            Node::Expr(Expr::Call(call)) => self.note_arguments(world, call),
+            Node::Expr(Expr::Call(call)) => {
+                if let Expr::Attribute(method) = &*call.func
+                    && EMPTYING.contains(&method.attr.as_str())
+                {
+                    self.emptied.extend(self.attributes(world, &method.value));
+                }
+                self.note_arguments(world, call);
+            }
+            Node::Stmt(Stmt::Delete(node)) => {
+                for item in node.targets.iter().filter_map(Expr::as_subscript_expr) {
+                    self.emptied.extend(self.attributes(world, &item.value));
+                }
+            }
             Node::Expr(Expr::Await(node)) if world.table.only_named_releases => {
                 self.releases(world, &node.value, node.start().to_u32(), None);
             }
@@ -155,7 +172,7 @@ impl<'m> Owners<'m> {
         }
     }
 
-    pub(super) fn knows_all(&self, wanted: &BTreeSet<&'m str>) -> bool {
+    pub(super) fn knows_all(&self, wanted: &BTreeSet<Holder<'m>>) -> bool {
         self.wanted.is_superset(wanted)
     }
 
@@ -242,11 +259,10 @@ impl<'m> Owners<'m> {
     pub(super) fn release_of(
         &self,
         world: World<'_, '_>,
-        attribute: &'m str,
+        holder: Holder<'m>,
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
-        let holder = Holder::Attribute(attribute);
         let functions = self.releasing(world, holder, class, resource);
         let any = self.releasing(world, Holder::AnyOf(class), class, resource);
         match functions.is_empty() {
@@ -259,8 +275,27 @@ impl<'m> Owners<'m> {
                 Release::OnlyFinalizer
             }
             false => Release::Somewhere,
-            true if self.exposed.contains(&holder) || has_unknown_base(world, class) => Release::Maybe,
+            true if self.exposed.contains(&holder) || self.emptied.contains(&holder) => Release::Maybe,
+            true if has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
+        }
+    }
+
+    /// Whether something releases the variable, of the module or a class, that holds an obligation. Whoever is handed
+    /// what everybody shares does not release it.
+    pub(super) fn release_of_global(
+        &self,
+        world: World<'_, '_>,
+        holder: Holder<'m>,
+        class: ScopeId,
+        resource: &Resource,
+    ) -> Release {
+        if !self.releasing(world, holder, class, resource).is_empty() {
+            Release::Somewhere
+        } else if self.emptied.contains(&holder) {
+            Release::Maybe
+        } else {
+            Release::Nowhere
         }
     }
 
@@ -433,14 +468,4 @@ fn may_inherit_with(world: World<'_, '_>, class: ScopeId) -> bool {
 fn has_unknown_base(world: World<'_, '_>, class: ScopeId) -> bool {
     let bases = telling_bases(world, class);
     bases.is_none_or(|bases| bases.iter().any(|base| super::summary::called(world, base).is_none()))
-}
-
-impl<'m> Obligation<'m> {
-    /// The attribute of `self` in which it ends.
-    pub fn on_self(&self) -> Option<&'m str> {
-        self.fate.moves.iter().find_map(|moved| match moved {
-            Move::OnSelf(attribute) => Some(*attribute),
-            _ => None,
-        })
-    }
 }

@@ -9,7 +9,7 @@ use crate::python::ast::{Expr, ExprCall};
 use crate::python::flow::{Kind, Step};
 
 /// Methods that bring a handle into the state in which it is used.
-const METHODS: [&str; 29] = [
+const METHODS: [&str; 25] = [
     "connect",
     "connect_ex",
     "bind",
@@ -32,13 +32,9 @@ const METHODS: [&str; 29] = [
     "invoke_shell",
     "register",
     "truncate",
-    "flock",
-    "lockf",
-    "ioctl",
     "initialize",
     "handle_handshake",
     "select_db",
-    "fcntl",
 ];
 
 /// What sort of step raises.

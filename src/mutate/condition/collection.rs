@@ -162,9 +162,8 @@ fn made_of(facts: &Facts<'_>, value: &Expr) -> Option<Made> {
             "builtins.dict" | "collections.OrderedDict" | "collections.defaultdict" | "collections.Counter" => {
                 Some(Made::Keyed)
             }
-            "builtins.list" | "builtins.set" => Some(Made::Plain),
             "collections.deque" if call.args.len() > 1 || !call.keywords.is_empty() => Some(Made::Bounded),
-            "collections.deque" => Some(Made::Plain),
+            "builtins.list" | "builtins.set" | "collections.deque" => Some(Made::Plain),
             _ => None,
         },
         _ => None,
@@ -183,7 +182,7 @@ fn values<'m>(facts: &Facts<'m>, root: Root<'_>) -> Vec<&'m Expr> {
 }
 
 /// Every mention of the root with the place where it stands.
-pub(super) fn uses<'m>(facts: &Facts<'m>, root: Root<'_>, keyed: bool) -> Vec<(Use, Span)> {
+pub(super) fn uses(facts: &Facts<'_>, root: Root<'_>, keyed: bool) -> Vec<(Use, Span)> {
     let mut found = Vec::new();
     for parent in facts.module.nodes() {
         for child in parent.children().into_iter().filter_map(Node::as_expr) {
@@ -200,11 +199,10 @@ fn use_in(facts: &Facts<'_>, parent: Node<'_>, held: &Expr, keyed: bool) -> Use 
         Node::Stmt(statement) => use_by_statement(statement, held),
         Node::Expr(Expr::Attribute(node)) => use_by_method(&node.attr),
         Node::Expr(Expr::Subscript(node)) if std::ptr::eq(&raw const *node.value, held) => match node.ctx {
-            ExprContext::Load => Use::Read,
+            ExprContext::Del => Use::Shrinks,
             ExprContext::Store if node.slice.is_slice_expr() => Use::Shrinks,
             ExprContext::Store if keyed => Use::Grows,
-            ExprContext::Store => Use::Read,
-            ExprContext::Del => Use::Shrinks,
+            ExprContext::Load | ExprContext::Store => Use::Read,
         },
         Node::Expr(Expr::Call(call)) if looks(facts, call) => Use::Read,
         Node::Expr(Expr::IfExp(node)) if std::ptr::eq(&raw const *node.test, held) => Use::Read,
@@ -359,8 +357,8 @@ pub(super) fn turned(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> T
         [CmpOp::GtE] => "<=",
         _ => return Truth::No,
     };
-    let text = |expr: &Expr| Node::Expr(expr).span().of(scene.facts.module.text()).to_owned();
-    let turned = format!("{} {sign} {}", text(&test.comparators[0]), text(&test.left));
+    let source = |expr: &Expr| Node::Expr(expr).span().of(scene.facts.module.text()).to_owned();
+    let turned = format!("{} {sign} {}", source(&test.comparators[0]), source(&test.left));
     scene.bind(arguments, Value::Text(turned))
 }
 

@@ -91,15 +91,9 @@ fn keeper<'m>(scene: &Scene<'_, '_, 'm>, made: &Expr, given: &Expr) -> Option<&'
     if !is_top_level(facts, class) || !is_plain(class) || others.any(|arg| leads_back(home, arg)) {
         return None;
     }
-    let attr = attribute_for(class, parameter_for(class, call, given)?)?;
-    (stores(facts, attr, own_scope(facts, class)).len() == 1).then_some(attr)
-}
-
-/// The scope that the body of the class is.
-fn own_scope(facts: &Facts<'_>, class: &StmtClassDef) -> Option<ScopeId> {
-    let mut body = class.body.iter();
-    body.next()
-        .map(|first| facts.names.scope_at(Node::Stmt(first).span().start))
+    let init = Def::of(method(class, "__init__")?)?;
+    let attr = attribute_for(class, parameter_of(&init, call, given)?)?;
+    (stores(facts, attr, None).len() == 1).then_some(attr)
 }
 
 /// `self`, a method of it, or a function that may hold it.
@@ -111,19 +105,20 @@ fn leads_back(class: &StmtClassDef, arg: &Expr) -> bool {
     }) || is_self(arg)
 }
 
-/// The parameter of `__init__` that an argument fills.
-fn parameter_for<'m>(class: &'m StmtClassDef, call: &ExprCall, given: &Expr) -> Option<&'m str> {
-    let init = Def::of(method(class, "__init__")?)?;
+/// The parameter of a method that an argument fills.
+fn parameter_of<'m>(method: &Def<'m>, call: &ExprCall, given: &Expr) -> Option<&'m str> {
     if let Some(at) = call.args.iter().position(|arg| std::ptr::eq(arg, given)) {
-        let all = init.arguments.posonlyargs.iter().chain(&init.arguments.args);
-        return all.skip(at + 1).next().map(|parameter| parameter.def.arg.as_str());
+        let mut all = method.arguments.posonlyargs.iter().chain(&method.arguments.args);
+        return all.nth(at + 1).map(|parameter| parameter.def.arg.as_str());
     }
     let keyword = call
         .keywords
         .iter()
         .find(|keyword| std::ptr::eq(&raw const keyword.value, given))?;
     let name = keyword.arg.as_deref()?;
-    let mut all = parameters(init.arguments).into_iter().map(|(arg, _)| arg.arg.as_str());
+    let mut all = parameters(method.arguments)
+        .into_iter()
+        .map(|(arg, _)| arg.arg.as_str());
     all.find(|parameter| *parameter == name)
 }
 
@@ -158,34 +153,80 @@ fn stores(facts: &Facts<'_>, attr: &str, class: Option<ScopeId>) -> Vec<Span> {
     found.collect()
 }
 
-/// `stored-once($attr)`: nothing else in the module stores or deletes it, but for `None` before: in `__init__`, or above the
-/// site in its own function.
+/// `stored-once($attr)`: nothing else in the module stores or deletes it, but for `None`, and that not where the life of
+/// the object ends.
 pub(super) fn stored_once(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(attr) = scene.word(arguments, 0) else {
         return Truth::Unknown;
     };
     let facts = scene.facts;
-    let site = scene.site.parts[0].span();
-    let own = facts.names.enclosing_function(site.start);
-    let cleared = facts.module.nodes().filter_map(Node::as_stmt).filter_map(none_stored);
-    let cleared: Vec<Span> = cleared.collect();
-    let before = |span: Span| {
-        let function = facts.names.enclosing_function(span.start);
-        let name = function.map(|id| facts.names.scope(id).qualname.as_str());
-        let first = name.is_some_and(|name| name.ends_with(".__init__"));
-        cleared.contains(&span) && (first || function == own && span.start < site.start)
-    };
-    let owner = scene.site.parts[0].node();
-    let of_self = matches!(owner, Node::Stmt(Stmt::Assign(node)) if matches!(&node.targets[0], Expr::Attribute(target) if is_self(&target.value)));
-    let class = facts.names.enclosing_class(site.start).filter(|_| of_self);
-    let others = stores(facts, &attr, class)
-        .into_iter()
-        .filter(|span| !site.contains(*span));
-    let mut others = others.filter(|span| !before(*span));
     if !attr.starts_with('_') && facts.index.stands_elsewhere(&attr) {
         return Truth::Unknown;
     }
-    others.next().is_none().into()
+    let site = scene.site.parts[0].span();
+    let class = class_of_self(scene);
+    let own = facts.names.enclosing_function(site.start);
+    let cleared = facts.module.nodes().filter_map(Node::as_stmt).filter_map(none_stored);
+    let cleared: Vec<Span> = cleared.collect();
+    let harmless = |span: Span| {
+        let before = facts.names.enclosing_function(span.start) == own && span.start < site.start;
+        cleared.contains(&span) && (before || !in_ending(facts, span))
+    };
+    let mut others = stores(facts, &attr, class)
+        .into_iter()
+        .filter(|span| !site.contains(*span));
+    others.all(harmless).into()
+}
+
+/// The class around the site, where the site stores an attribute of `self`: another class may have one of the same name.
+fn class_of_self(scene: &Scene<'_, '_, '_>) -> Option<ScopeId> {
+    let site = scene.site.parts[0].node();
+    let of_self = matches!(site, Node::Stmt(Stmt::Assign(node)) if matches!(&node.targets[0], Expr::Attribute(target) if is_self(&target.value)));
+    let of_self = of_self
+        || matches!(site, Node::Stmt(Stmt::AnnAssign(node)) if matches!(&*node.target, Expr::Attribute(target) if is_self(&target.value)));
+    scene.facts.names.enclosing_class(site.span().start).filter(|_| of_self)
+}
+
+/// `foreign($x)`: `$x` is `self` in another class than the one whose attribute the site stores.
+pub(super) fn foreign(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let (Some(expr), class) = (scene.expr(arguments, 0), class_of_self(scene)) else {
+        return Truth::Unknown;
+    };
+    let own = scene.facts.names.enclosing_class(Node::Expr(expr).span().start);
+    (is_self(expr) && class.is_some() && own != class).into()
+}
+
+/// Methods that are there to let go: who does not call them breaks a promise of his own.
+const ENDING: [&str; 18] = [
+    "__del__",
+    "__exit__",
+    "aclose",
+    "clear",
+    "close",
+    "destroy",
+    "dispose",
+    "dissolve",
+    "free",
+    "finish",
+    "release",
+    "reset",
+    "shutdown",
+    "stop",
+    "teardown",
+    "terminate",
+    "uninstall",
+    "unlink",
+];
+
+fn in_ending(facts: &Facts<'_>, span: Span) -> bool {
+    is_within(facts, span, &ENDING)
+}
+
+/// Whether the place stands in a function of one of the names.
+fn is_within(facts: &Facts<'_>, span: Span, wanted: &[&str]) -> bool {
+    let function = facts.names.enclosing_function(span.start);
+    let name = function.map(|id| facts.names.scope(id).qualname.rsplit('.').next().unwrap_or_default());
+    name.is_some_and(|name| wanted.contains(&name))
 }
 
 /// The target of `self.attr = None`.
@@ -199,12 +240,18 @@ fn none_stored(statement: &Stmt) -> Option<Span> {
     is_none.then(|| Node::Expr(target).span())
 }
 
-/// `only-called($attr)`: whoever reads the attribute calls it, or asks whether it is there.
+/// `only-called($attr, $owner)`: whoever reads the attribute calls it, or asks whether it is there. Where the site stores
+/// it on `$owner`, that of another class does not count.
 pub(super) fn only_called(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(attr) = scene.word(arguments, 0) else {
         return Truth::Unknown;
     };
-    let is_it = |expr: &Expr| matches!(expr, Expr::Attribute(node) if node.ctx == ExprContext::Load && node.attr.as_str() == attr);
+    let class = class_of_self(scene).filter(|_| arguments.len() > 1);
+    let is_it = |expr: &Expr| {
+        let named =
+            matches!(expr, Expr::Attribute(node) if node.ctx == ExprContext::Load && node.attr.as_str() == attr);
+        named && !is_of_another(scene.facts, expr, class)
+    };
     let (mut all, mut fine) = (0_u32, 0_u32);
     for node in scene.facts.module.nodes() {
         match node {
@@ -245,7 +292,7 @@ pub(super) fn holds(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     };
     let here = keepers(function, &holder.id, &|value| is_name(value, &held.id));
     let kept: Vec<&str> = if held.id.as_str() == "self" && here.is_empty() {
-        makers(facts, class, &holder.id)
+        takers(facts, class, function, &holder.id)
     } else {
         here
     };
@@ -281,50 +328,76 @@ fn keepers<'m>(code: Node<'m>, holder: &str, is_kept: &dyn Fn(&Expr) -> bool) ->
     found.collect()
 }
 
-/// Attributes in which classes of the module keep the instances of `class` that they make with themselves as `parameter`.
-fn makers<'m>(facts: &Facts<'m>, class: &StmtClassDef, parameter: &str) -> Vec<&'m str> {
+/// Attributes in which classes of the module keep an object of `class` for which they call the method `function` with
+/// themselves as `parameter`: they make it (`Row(self)`), or tell it (`row.attach(self)`).
+fn takers<'m>(facts: &Facts<'m>, class: &StmtClassDef, function: Node<'_>, parameter: &str) -> Vec<&'m str> {
+    let Some(told) = function.as_stmt().and_then(Def::of) else {
+        return Vec::new();
+    };
+    let gives_self = |call: &ExprCall| {
+        let mut args = call
+            .args
+            .iter()
+            .chain(call.keywords.iter().map(|keyword| &keyword.value));
+        args.any(|arg| is_self(arg) && parameter_of(&told, call, arg) == Some(parameter))
+    };
     let makes = |expr: &Expr| match expr {
-        Expr::Call(call) => {
-            let is_it = class_named(facts, &call.func).is_some_and(|made| std::ptr::eq(made, class));
-            let mut args = call
-                .args
-                .iter()
-                .chain(call.keywords.iter().map(|keyword| &keyword.value));
-            is_it && args.any(|arg| is_self(arg) && parameter_for(class, call, arg) == Some(parameter))
+        Expr::Call(call) if told.name == "__init__" => {
+            class_named(facts, &call.func).is_some_and(|made| std::ptr::eq(made, class)) && gives_self(call)
         }
         _ => false,
     };
-    let functions = facts
-        .definitions
-        .iter()
-        .filter(|statement| Def::of(statement).is_some());
     let mut found = Vec::new();
-    for function in functions {
-        let scope = facts.names.scope_of(function);
+    for method in methods(facts) {
+        let scope = facts.names.scope_of(method);
+        let tells = |name: &str| {
+            Node::Stmt(method).descendants().any(|node| match node {
+                Node::Expr(Expr::Call(call)) => match &*call.func {
+                    Expr::Attribute(function) => {
+                        function.attr.as_str() == told.name && is_name(&function.value, name) && gives_self(call)
+                    }
+                    _ => false,
+                },
+                _ => false,
+            })
+        };
         let named = |expr: &Expr| match (expr, scope) {
-            (Expr::Name(name), Some(scope)) => {
-                let bindings = facts.names.bindings(&name.id, scope);
-                matches!(bindings, [only] if matches!(only.kind, BindingKind::Assign { value: Some(value) } if makes(value)))
-            }
+            (Expr::Name(name), Some(scope)) => match facts.names.bindings(&name.id, scope) {
+                [only] if matches!(only.kind, BindingKind::Assign { value: Some(value) } if makes(value)) => true,
+                _ => told.name != "__init__" && tells(&name.id),
+            },
             _ => false,
         };
-        let in_method = scope
-            .and_then(|id| facts.names.scope(id).parent)
-            .is_some_and(|id| facts.names.scope(id).kind == ScopeKind::Class);
-        if in_method {
-            found.extend(keepers(Node::Stmt(function), "self", &|value| {
-                makes(value) || named(value)
-            }));
-        }
+        found.extend(keepers(Node::Stmt(method), "self", &|value| {
+            makes(value) || named(value)
+        }));
     }
     found
 }
 
-/// Whether something in the module takes items out of the attribute, or it is not the module that makes it, just once.
+/// All methods of all classes.
+fn methods<'f, 'm>(facts: &'f Facts<'m>) -> impl Iterator<Item = &'m Stmt> + use<'f, 'm> {
+    let definitions = facts.definitions.iter().copied();
+    definitions.filter(|statement| {
+        let around = facts
+            .names
+            .scope_of(statement)
+            .and_then(|id| facts.names.scope(id).parent);
+        Def::of(statement).is_some() && around.is_some_and(|id| facts.names.scope(id).kind == ScopeKind::Class)
+    })
+}
+
+/// Whether a method that ends the life of its object empties the attribute, or it is not the module that makes it,
+/// just once.
 fn lets_go(facts: &Facts<'_>, attr: &str) -> bool {
     let uses = uses(facts, Root::Attribute(attr, None), true);
-    let replaced = uses.iter().filter(|(usage, _)| *usage == Use::Replaced).count();
-    replaced != 1 || uses.iter().any(|(usage, _)| *usage == Use::Shrinks)
+    let changed = |wanted: &[Use], place: &[&str]| {
+        let uses = uses
+            .iter()
+            .filter(|(usage, span)| wanted.contains(usage) && is_within(facts, *span, place));
+        uses.count()
+    };
+    changed(&[Use::Replaced], &["__init__"]) != 1 || changed(&[Use::Shrinks, Use::Replaced], &ENDING) > 0
 }
 
 /// `caught($e, $owner)`: `$e` is the exception of the handler around the site, which does not raise again, and `$owner` a

@@ -106,7 +106,7 @@ fn is_harmless(facts: &Facts<'_>, call: &ExprCall) -> bool {
 }
 
 /// Functions and classes that do not fail on what they are usually given.
-const FUNCTIONS: [&str; 42] = [
+const FUNCTIONS: [&str; 48] = [
     "len",
     "isinstance",
     "issubclass",
@@ -140,6 +140,12 @@ const FUNCTIONS: [&str; 42] = [
     "time.monotonic",
     "time.perf_counter",
     "time.sleep",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.timedelta",
+    "math.ceil",
+    "math.floor",
+    "round",
     "os.getpid",
     "threading.get_ident",
     "threading.current_thread",

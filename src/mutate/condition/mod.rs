@@ -114,6 +114,7 @@ words! {
     "evicts" => collection::evicts;
     "exit" => usage::exit;
     "falls-through" => flow::falls_through;
+    "foreign" => cycle::foreign;
     "fresh" => bind::fresh, binds;
     "fresh-for" => bind::fresh_for, binds;
     "handed-on" => usage::handed_on;

@@ -226,7 +226,14 @@ pub(super) fn sole_release(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]
     };
     let parts = scene.site.parts.iter();
     let mut gone: Vec<Span> = parts
-        .flat_map(|part| part.removed(&scene.site.rewrite.hunks[part.hunk]))
+        .flat_map(|part| {
+            let hunk = &scene.site.rewrite.hunks[part.hunk];
+            match part.node() {
+                // What goes from one method of the class to another is meant: into `__del__`.
+                Node::Stmt(Stmt::ClassDef(_)) => part.removed(hunk),
+                _ => part.gone(hunk),
+            }
+        })
         .collect();
     gone.extend(
         SETUPS
@@ -275,7 +282,7 @@ pub(super) fn dropped_here(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]
     let (Some((class, attr, resource)), Some(own)) = (attribute_of(scene, arguments), anchor_method(scene)) else {
         return Truth::Unknown;
     };
-    let removed = scene.site.parts[0].removed(&scene.site.rewrite.hunks[0]);
+    let removed = scene.site.parts[0].gone(&scene.site.rewrite.hunks[0]);
     let nodes = Node::Stmt(own)
         .descendants()
         .filter(|node| !removed.iter().any(|gone| gone.contains(node.span())));

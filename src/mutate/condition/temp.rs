@@ -226,7 +226,7 @@ fn asks_for_it(known: &Known<'_, '_>, test: &Expr) -> bool {
 }
 
 /// `stays($n, $s)`: besides the statement, nothing in the function removes, moves or hands on what `$n` is or
-/// names.
+/// names, and no other name for it is read behind the site.
 pub(super) fn stays(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(name) = scene.word(arguments, 0) else {
         return Truth::Unknown;
@@ -240,5 +240,8 @@ pub(super) fn stays(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     let known = Known::new(scene.facts, &name, body);
     let nodes = body.iter().flat_map(|statement| Node::Stmt(statement).descendants());
     let mut others = nodes.filter(|node| but.is_none_or(|but| !but.contains(node.span())));
-    (!others.any(|node| known.may_remove(node) || known.hands_on(node))).into()
+    let gone = others.any(|node| known.may_remove(node) || known.hands_on(node));
+    let graph = scene.facts.graph_at(scene.at().start);
+    let mut aliases = known.names.iter().skip(1);
+    (!gone && !aliases.any(|alias| graph.live_after(alias, scene.at()))).into()
 }

@@ -8,7 +8,7 @@ import collections
 
 import recurring
 import runtime
-from examine import load, place, targets, without_folders
+from examine import EQUAL_CALLS, load, place, targets, without_folders
 from label import Exits, Label, is_within
 
 # A leak of these shows only if a call fails while the resource is held.
@@ -27,6 +27,8 @@ BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache",
 # What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
 RELEASED_AGAIN = "fragile-release"
 
+# See `targets`: a decoy shares all but its change with a module that has been looked at.
+EQUAL_CALLS_OF_DECOYS = (1, 1)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
 
@@ -61,6 +63,7 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
+        self.equal = EQUAL_CALLS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
         self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
@@ -93,8 +96,9 @@ class _Trial:
     def _where_calls_fail(self, plain):
         if self.job["pattern"] in BY_ROUNDS:
             return None
+        known = collections.Counter()
         for name, points in plain:
-            for number, error in targets(points):
+            for number, error in targets(points, known, self.equal):
                 if self._matters(points[number - 1], error):
                     proof = self._proof(name, self._run(name, number, error), error)
                     if proof:
@@ -106,9 +110,10 @@ class _Trial:
         if self.job["pattern"] != RELEASED_AGAIN or not self.job.get("original"):
             return None
         self.again = True
+        known = collections.Counter()
         original = runtime.Subject(self.job["root"], self.job["module"], self.job["original"], self.job["driver"])
         for name, points in plain:
-            for number, error in [(0, None), *targets(points)]:
+            for number, error in [(0, None), *targets(points, known, self.equal)]:
                 if number and not self._matters(points[number - 1], error):
                     continue
                 proof = self._proof(name, self._run(name, number, error or runtime.PLAIN), error)

@@ -100,12 +100,18 @@ def _sqlite(value):
     return "sqlite3 connection"
 
 
+def _is_child(process):
+    """Whether there is someone to wait for, ended or not."""
+    try:
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _popen(value):
-    if value.returncode is None:
-        try:
-            value.poll()
-        except Exception:
-            return "child process"
+    """Does not ask whether it has ended: who asks has waited for it."""
+    if value.returncode is None and _is_child(value.pid):
         return "child process, never waited for"
     pipes = [name for name in ("stdin", "stdout", "stderr") if getattr(value, name) is not None and not getattr(value, name).closed]
     return _flag("pipe of a child: " + ", ".join(pipes), bool(pipes))
@@ -372,6 +378,19 @@ def open_as(value):
         return f"{type(value).__name__} (cannot be probed: {error!r})"
 
 
+def closes_for_good(value):
+    """Whether what is released once will never hold anything again."""
+    return probe_for(value) in (_file, _compressed, _socket, _sqlite, _zip, _tar)
+
+
+def is_held(value):
+    """Whether it holds something, asked in a way that nothing comes of: others will go on using it."""
+    probe = probe_for(value)
+    if probe is _by_descriptor:
+        return True
+    return value.is_alive() if probe is _thread else bool(open_as(value))
+
+
 def force_closed(value):
     """So that one run does not disturb the next."""
     for name in ("kill", "close", "server_close", "shutdown", "cleanup", "cancel"):
@@ -381,3 +400,5 @@ def force_closed(value):
                 method()
             except BaseException:
                 pass
+    if probe_for(value) is _popen:
+        value.wait()

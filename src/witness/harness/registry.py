@@ -10,7 +10,7 @@ import types
 import weakref
 
 from callee import TOTAL
-from probe import bottom, descriptor_of, is_lock, is_stub, open_as, prepare, probe_for
+from probe import bottom, closes_for_good, descriptor_of, is_held, is_lock, is_stub, open_as, prepare, probe_for
 
 # They return numbers that are descriptors.
 DESCRIPTOR_MAKERS = {
@@ -64,6 +64,9 @@ class Held:
             return "async-generator"
         return "lock" if is_lock(self.value) else "unreleased"
 
+    def closes_for_good(self):
+        return self.number is not None or self.path is not None or closes_for_good(self.value)
+
     def places(self):
         return sorted(set(self.acquired) or self.sites)
 
@@ -77,6 +80,8 @@ class Registry:
         self.by_id = {}
         self.drivers = {}
         self.kept = []
+        self.watched = []  # of what is held: all that may be open now or later
+        self.seen = 0
         self.coroutines = []
         self.streams = []
 
@@ -171,15 +176,26 @@ class Registry:
             if held is not None and held.acquired:
                 held.acquired.pop()
 
-    def is_open(self, held):
+    def is_open(self, held, ask=open_as):
         """What it still holds, or nothing."""
         if held.number is not None:
             return self._number_open(held)
         if held.path is not None:
             return f"{os.path.basename(held.path)} left behind" if os.path.lexists(held.path) else None
-        if self._is_drivers(held.value):
-            return None
-        return open_as(held.value)
+        what = ask(held.value)
+        return None if what and self._is_drivers(held.value) else what
+
+    def is_held(self, held):
+        """In the middle of a run."""
+        return bool(self.is_open(held, is_held))
+
+    def state(self):
+        """Where all that is held now was acquired."""
+        self.watched += self.held[self.seen :]
+        self.seen = len(self.held)
+        now = [held for held in self.watched if self.is_held(held)]
+        self.watched = [held for held in self.watched if held in now or not held.closes_for_good()]
+        return frozenset(site for held in now for site in held.places())
 
     def _is_drivers(self, value):
         low = bottom(value)

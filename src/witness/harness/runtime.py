@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import types
+import typing
 
 import callee
 import exits
@@ -35,13 +36,18 @@ class TimeLimit(BaseException):
 class Point:
     """A call that may fail, as the plain run has met it."""
 
-    __slots__ = ("site", "kinds", "holding", "chain")
+    __slots__ = ("site", "kinds", "holding", "chain", "state")
 
-    def __init__(self, site, kinds, holding, chain):
+    def __init__(self, site, kinds, holding, chain, state):
         self.site = site
         self.kinds = kinds
         self.holding = holding
         self.chain = chain
+        self.state = state
+
+    def key(self):
+        """Equal for calls whose failures are alike."""
+        return self.site, self.chain, self.state
 
 
 class Run:
@@ -70,7 +76,7 @@ class Run:
         """Whether something that came from a watched site is open now."""
         if not self.watched:
             return bool(self.registry.held)
-        return any(held.answers_for(self.watched) and self.registry.is_open(held) for held in self.registry.held)
+        return any(held.answers_for(self.watched) and self.registry.is_held(held) for held in self.registry.held)
 
     def fails(self, site, kinds):
         """The kind of error to raise at this call, if it is the one."""
@@ -78,7 +84,9 @@ class Run:
             return None
         self.count += 1
         if self.target == 0:
-            self.points.append(Point(site, kinds, self.holding(), _chain.get()))
+            holding = self.holding()
+            state = self.registry.state() if holding else frozenset()
+            self.points.append(Point(site, kinds, holding, _chain.get(), state))
         if self.count != self.target or self.error not in kinds:
             return None
         self.injected = site
@@ -246,6 +254,21 @@ def install():
     builtins._leakbench_driver_value = _driver_value
 
 
+def _places(root, path):
+    return os.path.join(root, path), os.path.join(root, "drivers", path)
+
+
+def compile_ahead(job):
+    """What all jobs on a module need, before they are forked off."""
+    place, driver_place = _places(job["root"], job["module"])
+    try:
+        instrument.compile_driver(job["driver"], driver_place)
+        if job.get("original"):
+            instrument.compiled(job["original"], place)
+    except (SyntaxError, ValueError, RecursionError):
+        pass  # the job will say so
+
+
 class Subject:
     """A module and its driver, compiled. Each run executes both anew."""
 
@@ -253,16 +276,17 @@ class Subject:
         self.root = root
         self.path = path
         self.name = path[:-3].replace("/", ".")
-        self.file = os.path.join(root, path)
-        self.compiled = instrument.Compiled(text, self.file)
+        self.file, self.driver_file = _places(root, path)
+        self.compiled = instrument.compiled(text, self.file)
         self.code, self.sites = self.compiled.code, self.compiled.sites
-        self.driver_file = os.path.join(root, "drivers", path)
         self.driver = instrument.compile_driver(driver, self.driver_file)
         self.callees = callee.Callees(self.name, self.file)
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
         self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
+        for clear in typing._cleanups:  # and so do these
+            clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
         del module

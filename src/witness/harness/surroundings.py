@@ -28,7 +28,7 @@ class Surroundings:
         self.home = os.getcwd()
         self.path = list(sys.path)
         os.environ.pop("TMPDIR", None)
-        self.environment = dict(os.environ)
+        self.environment = dict(os.environ._data)  # encoded: it is copied for each run
         self.warned = []
 
     def enter(self):
@@ -60,9 +60,10 @@ class Surroundings:
         os.chdir(self.home)
         tempfile.tempdir = None
         os.environ.pop("TMPDIR", None)
-        if dict(os.environ) != self.environment:
+        if os.environ._data != self.environment:
             os.environ.clear()
-            os.environ.update(self.environment)
+            for name, value in self.environment.items():
+                os.environb[name] = value
         sys.path[:] = self.path
 
     def left(self, run, opened):

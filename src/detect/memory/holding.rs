@@ -1,0 +1,637 @@
+//! Which objects a function makes hold one another:
+//!
+//! ```py
+//! node.parent = self          # node holds self
+//! self.children.append(node)  # self holds node
+//! child = Child(self)         # child holds self, if its constructor keeps that
+//! ```
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::collection::may_be_of;
+use super::registry::{self, is_method};
+use super::{lifetime, tail};
+use crate::detect::{Analysed, text_at};
+use crate::python::ast::{BoolOp, Expr, ExprCall, Keyword, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
+use crate::python::{Node, Resolved, ScopeId, Span};
+
+const MAX_STEPS: u32 = 6;
+/// Methods that put their arguments into what they are called on.
+const PUTS: [&str; 8] = [
+    "append",
+    "add",
+    "insert",
+    "appendleft",
+    "setdefault",
+    "extend",
+    "update",
+    "__setitem__",
+];
+/// Names of what an object is a part of.
+const OWNERS: [&str; 16] = [
+    "parent",
+    "owner",
+    "master",
+    "container",
+    "root",
+    "outer",
+    "host",
+    "manager",
+    "app",
+    "server",
+    "client",
+    "tree",
+    "document",
+    "context",
+    "controller",
+    "creator",
+];
+
+/// An object, by the place of the call that makes it, or the variable that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::detect) enum Object<'m> {
+    Named(&'m str),
+    Made(u32),
+}
+
+/// How one object holds another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::detect) enum How {
+    Itself,
+    /// A bound method, or a function that uses it.
+    Callable,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::detect) struct Edge<'m> {
+    pub(in crate::detect) from: Object<'m>,
+    /// Its class, if it is one of this module.
+    pub(in crate::detect) class: Option<ScopeId>,
+    /// The attributes on the way; none of a container that is the object itself.
+    pub(in crate::detect) through: Option<&'m str>,
+    /// Objects that nobody looks into lie between: `self.a.b = self`.
+    pub(in crate::detect) is_far: bool,
+    pub(in crate::detect) to: Object<'m>,
+    pub(in crate::detect) how: How,
+    /// The statement or call that makes it so.
+    pub(in crate::detect) at: Span,
+    /// Where the constructor that is called keeps it.
+    pub(in crate::detect) kept_at: Option<Span>,
+}
+
+impl Edge<'_> {
+    /// Whether it is the one of a part to its whole.
+    pub(in crate::detect) fn is_to_owner(&self) -> bool {
+        self.through.is_some_and(|name| {
+            let lower = name.to_lowercase();
+            lower.contains("parent") || lower.split('_').any(|word| OWNERS.contains(&word))
+        })
+    }
+}
+
+/// The edges that each function makes, and the module's own body.
+pub(in crate::detect) fn of_module<'m>(module: &Analysed<'m>) -> BTreeMap<ScopeId, Vec<Edge<'m>>> {
+    let mut all: BTreeMap<ScopeId, Vec<Edge<'m>>> = BTreeMap::new();
+    let weak = Weak::default();
+    for node in module.module.nodes() {
+        let at = node.span().start;
+        let is_statement = matches!(
+            node,
+            Node::Stmt(Stmt::Assign(_) | Stmt::AnnAssign(_)) | Node::Expr(Expr::Call(_))
+        );
+        if !is_statement {
+            continue;
+        }
+        let scope = module.names.scope_at(at);
+        if matches!(module.names.scope(scope).kind, ScopeKind::Function | ScopeKind::Module) {
+            let body = Body {
+                module,
+                scope,
+                weak: &weak,
+            };
+            body.note(node, all.entry(scope).or_default());
+        }
+    }
+    all
+}
+
+/// One body, in which names stand for objects.
+#[derive(Clone, Copy)]
+struct Body<'a, 'm> {
+    module: &'a Analysed<'m>,
+    scope: ScopeId,
+    weak: &'a Weak<'m>,
+}
+
+/// What has been found out of attributes, and of which class they are.
+type Weak<'m> = RefCell<BTreeMap<(&'m str, Option<ScopeId>), bool>>;
+
+impl<'m> Body<'_, 'm> {
+    fn note(self, node: Node<'m>, edges: &mut Vec<Edge<'m>>) {
+        match node {
+            Node::Stmt(statement @ Stmt::Assign(assign)) => {
+                let span = statement.range().into();
+                for target in &assign.targets {
+                    self.store(target, &assign.value, span, edges);
+                }
+            }
+            Node::Stmt(statement @ Stmt::AnnAssign(assign)) => {
+                if let Some(value) = assign.value.as_deref() {
+                    self.store(&assign.target, value, statement.range().into(), edges);
+                }
+            }
+            Node::Expr(Expr::Call(call)) => {
+                self.put(call, edges);
+                self.construct(call, edges);
+            }
+            _ => {}
+        }
+    }
+
+    fn store(self, target: &'m Expr, value: &'m Expr, at: Span, edges: &mut Vec<Edge<'m>>) {
+        if !target.is_attribute_expr() && !target.is_subscript_expr() {
+            return;
+        }
+        self.hold(target, value, at, edges);
+    }
+
+    fn edge(self, from: Object<'m>, through: Option<&'m str>, to: Object<'m>, at: Span) -> Edge<'m> {
+        Edge {
+            from,
+            class: self.class_of(from),
+            through,
+            is_far: false,
+            to,
+            how: How::Itself,
+            at,
+            kept_at: None,
+        }
+    }
+
+    fn class_of(self, object: Object<'m>) -> Option<ScopeId> {
+        match object {
+            Object::Named("self") => registry::class_around(self.module, self.scope),
+            Object::Named(_) => None,
+            Object::Made(at) => self.module.memory().made.get(&at).copied(),
+        }
+    }
+
+    /// What `holder` names holds the value from now on.
+    fn hold(self, holder: &'m Expr, value: &'m Expr, at: Span, edges: &mut Vec<Edge<'m>>) {
+        let Some((from, through)) = self.holder(holder) else {
+            return;
+        };
+        if through.is_some_and(|name| self.is_weak(name, self.class_of(from))) {
+            return;
+        }
+        let mut held = Vec::new();
+        self.held(value, How::Itself, MAX_STEPS, &mut held);
+        let is_far = is_far(holder);
+        edges.extend(held.into_iter().map(|(to, how)| Edge {
+            is_far,
+            how,
+            ..self.edge(from, through, to, at)
+        }));
+    }
+
+    /// `a.x`, `a.x[k]`, `a[k]`, `a`
+    fn holder(self, expr: &'m Expr) -> Option<(Object<'m>, Option<&'m str>)> {
+        match expr {
+            Expr::Attribute(node) => match &*node.value {
+                Expr::Name(name) => Some((self.object(name.id.as_str())?, Some(&node.attr))),
+                inner @ Expr::Attribute(_) => {
+                    let (from, first) = self.holder(inner)?;
+                    let is_weak = first.is_some_and(|name| self.is_weak(name, self.class_of(from)));
+                    (!is_weak).then_some((from, Some(&node.attr)))
+                }
+                _ => None,
+            },
+            Expr::Subscript(node) => self.holder(&node.value),
+            Expr::Name(name) => Some((self.object(name.id.as_str())?, None)),
+            _ => None,
+        }
+    }
+
+    /// The variable, if it stands for one object all the time.
+    fn object(self, name: &'m str) -> Option<Object<'m>> {
+        let names = &self.module.names;
+        if names.home(name, self.scope) != self.scope {
+            return None;
+        }
+        let [binding] = names.bindings(name, self.scope) else {
+            return None;
+        };
+        match &binding.kind {
+            BindingKind::Assign {
+                value: Some(Expr::Call(call)),
+            } if self.class_called(call).is_some() => Some(Object::Made(call.start().to_u32())),
+            BindingKind::Assign {
+                value: Some(Expr::Name(other)),
+            } if other.id.as_str() != name => self.object(other.id.as_str()).or(Some(Object::Named(name))),
+            BindingKind::Parameter(_)
+            | BindingKind::Assign { .. }
+            | BindingKind::For { .. }
+            | BindingKind::With { .. } => Some(Object::Named(name)),
+            _ => None,
+        }
+    }
+
+    /// What is kept alive by the value.
+    fn held(self, value: &'m Expr, how: How, steps: u32, found: &mut Vec<(Object<'m>, How)>) {
+        let Some(rest) = steps.checked_sub(1) else { return };
+        match value {
+            Expr::Name(name) => self.held_by_name(name.id.as_str(), how, rest, found),
+            Expr::Attribute(node) => {
+                let class = self.module.names.enclosing_class(value.start().to_u32());
+                let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
+                if on_self && class.is_some_and(|class| is_method(self.module, class, &node.attr)) {
+                    found.extend(self.object("self").map(|object| (object, How::Callable)));
+                }
+            }
+            Expr::Lambda(lambda) => self.used_in(Node::Expr(&lambda.body), found),
+            Expr::Call(call) => self.held_by_call(call, how, rest, found),
+            Expr::BoolOp(node) if node.op == BoolOp::And => {
+                if let Some(last) = node.values.last() {
+                    self.held(last, how, rest, found);
+                }
+            }
+            other => {
+                for part in parts(other) {
+                    self.held(part, how, rest, found);
+                }
+            }
+        }
+    }
+
+    fn held_by_name(self, name: &'m str, how: How, rest: u32, found: &mut Vec<(Object<'m>, How)>) {
+        let bindings = self.module.names.bindings(name, self.scope);
+        if let [binding] = bindings
+            && binding.scope == self.scope
+        {
+            match binding.kind {
+                BindingKind::Def(statement) if self.scope != ScopeId::MODULE => {
+                    return self.used_in(Node::Stmt(statement), found);
+                }
+                BindingKind::Assign {
+                    value: Some(value @ (Expr::Attribute(_) | Expr::Lambda(_))),
+                } => {
+                    return self.held(value, how, rest, found);
+                }
+                BindingKind::Assign {
+                    value: Some(Expr::Call(call)),
+                } if passes_on(call) => {
+                    return self.held_by_call(call, how, rest, found);
+                }
+                _ => {}
+            }
+        }
+        found.extend(self.object(name).map(|object| (object, how)));
+    }
+
+    fn held_by_call(self, call: &'m ExprCall, how: How, rest: u32, found: &mut Vec<(Object<'m>, How)>) {
+        if passes_on(call) {
+            let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+            for argument in call.args.iter().chain(keywords) {
+                self.held(argument, How::Callable, rest, found);
+            }
+        } else if self.class_called(call).is_some() {
+            found.push((Object::Made(call.start().to_u32()), how));
+        }
+    }
+
+    /// The variables of this body that a function inside it uses.
+    fn used_in(self, function: Node<'m>, found: &mut Vec<(Object<'m>, How)>) {
+        for node in function.descendants() {
+            if let Node::Expr(Expr::Name(name)) = node
+                && name.id.as_str() == "self"
+                && name.ctx.is_load()
+                && self
+                    .module
+                    .names
+                    .home("self", self.module.names.scope_at(name.start().to_u32()))
+                    == self.scope
+            {
+                found.extend(self.object("self").map(|object| (object, How::Callable)));
+                return;
+            }
+        }
+    }
+
+    /// `self.children.append(node)`
+    fn put(self, call: &'m ExprCall, edges: &mut Vec<Edge<'m>>) {
+        let Expr::Attribute(node) = &*call.func else { return };
+        if !PUTS.contains(&node.attr.as_str()) || !self.is_container(&node.value) {
+            return;
+        }
+        for argument in values(call) {
+            self.hold(&node.value, argument, call.range().into(), edges);
+        }
+    }
+
+    /// Whether putting something into it keeps that: an attribute, or a variable with a fresh collection.
+    fn is_container(self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Name(name) => {
+                let bindings = self.module.names.bindings(&name.id, self.scope);
+                let [binding] = bindings else { return false };
+                match &binding.kind {
+                    BindingKind::Assign { value: Some(value) } => is_fresh(value),
+                    _ => false,
+                }
+            }
+            Expr::Attribute(_) | Expr::Subscript(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Some class keeps the attribute weakly, or behind code of its own.
+    fn is_weak(self, attribute: &'m str, class: Option<ScopeId>) -> bool {
+        let known = self.weak.borrow().get(&(attribute, class)).copied();
+        known.unwrap_or_else(|| {
+            let found = self.is_made_weak(attribute, class);
+            self.weak.borrow_mut().insert((attribute, class), found);
+            found
+        })
+    }
+
+    fn is_made_weak(self, attribute: &str, class: Option<ScopeId>) -> bool {
+        let index = self.module.index();
+        let mentions = index.attributes(attribute).iter();
+        let own = mentions.filter(|mention| class.is_none_or(|class| may_be_of(self.module, class, mention)));
+        let stores = own.filter_map(|store| index.parent(store));
+        let made_weak = stores.into_iter().any(|parent| match parent {
+            Node::Stmt(Stmt::Assign(assign)) => is_weak_call(&assign.value),
+            Node::Stmt(Stmt::AnnAssign(assign)) => assign.value.as_deref().is_some_and(is_weak_call),
+            _ => false,
+        });
+        made_weak || self.module.memory().has_setter(attribute)
+    }
+
+    /// The class of the module that is called.
+    fn class_called(self, call: &ExprCall) -> Option<ScopeId> {
+        // `Child(self).start()` starts where `Child(self)` does.
+        call.func
+            .is_name_expr()
+            .then(|| class_called(self.module, &call.func))
+            .flatten()
+    }
+
+    /// `Child(self)`: the new object holds what its constructor keeps.
+    fn construct(self, call: &'m ExprCall, edges: &mut Vec<Edge<'m>>) {
+        let Some(class) = self.class_called(call) else { return };
+        let made = Object::Made(call.start().to_u32());
+        for (position, attribute, kept_at) in self.module.memory().kept_by(class) {
+            let Some(argument) = argument(call, *position, attribute.parameter) else {
+                continue;
+            };
+            if self.is_weak(attribute.name, Some(class)) {
+                continue;
+            }
+            let mut held = Vec::new();
+            self.held(argument, How::Itself, MAX_STEPS, &mut held);
+            edges.extend(held.into_iter().map(|(to, how)| Edge {
+                how,
+                kept_at: Some(*kept_at),
+                ..self.edge(made, Some(attribute.name), to, call.range().into())
+            }));
+        }
+    }
+}
+
+/// `a.b.c`
+fn is_far(holder: &Expr) -> bool {
+    match holder {
+        Expr::Attribute(node) => node.value.is_attribute_expr(),
+        Expr::Subscript(node) => is_far(&node.value),
+        _ => false,
+    }
+}
+
+/// A parameter of a constructor and the attribute in which it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::detect) struct Kept<'m> {
+    parameter: &'m str,
+    name: &'m str,
+}
+
+/// What constructors keep, by the position of the parameter after `self`; and the attributes that have setters.
+#[derive(Debug, Default)]
+pub(in crate::detect) struct Memory<'m> {
+    kept: BTreeMap<ScopeId, Vec<(usize, Kept<'m>, Span)>>,
+    setters: Vec<&'m str>,
+    /// Calls of the module's classes, by where they start.
+    made: BTreeMap<u32, ScopeId>,
+    /// Functions that test something that outlives them, and set the same.
+    flagged: BTreeSet<ScopeId>,
+}
+
+impl<'m> Memory<'m> {
+    pub(in crate::detect) fn of_module(module: &Analysed<'m>) -> Self {
+        let mut memory = Self {
+            flagged: flagged(module),
+            ..Self::default()
+        };
+        for node in module.module.nodes() {
+            if let Node::Expr(Expr::Call(call)) = node {
+                let class = call.func.is_name_expr().then(|| class_called(module, &call.func));
+                memory
+                    .made
+                    .extend(class.flatten().map(|class| (call.start().to_u32(), class)));
+            }
+        }
+        for (scope, _) in module.names.scopes() {
+            if let Some(class) = lifetime::class_of(&module.names, scope) {
+                let methods = class.body.iter().filter_map(Def::of);
+                for def in methods {
+                    memory.note(scope, &def);
+                }
+            }
+        }
+        memory
+    }
+
+    fn note(&mut self, class: ScopeId, def: &Def<'m>) {
+        let sets = def.decorators.iter().any(|decorator| tail(decorator) == Some("setter"));
+        if sets || def.name == "__setattr__" {
+            self.setters.push(def.name);
+        }
+        if def.name != "__init__" {
+            return;
+        }
+        let all = parameters(def.arguments);
+        let position = |name: &str| {
+            all.iter()
+                .skip(1)
+                .position(|(parameter, _)| parameter.arg.as_str() == name)
+        };
+        let mut kept = Vec::new();
+        for statement in def
+            .body
+            .iter()
+            .flat_map(|statement| Node::Stmt(statement).descendants())
+        {
+            let Node::Stmt(Stmt::Assign(assign)) = statement else {
+                continue;
+            };
+            let (Some(Expr::Attribute(target)), Some(value)) = (assign.targets.first(), kept_name(&assign.value))
+            else {
+                continue;
+            };
+            let on_self = target
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == "self");
+            if let Some(at) = position(value).filter(|_| on_self) {
+                let attribute = Kept {
+                    parameter: value,
+                    name: &target.attr,
+                };
+                kept.push((at, attribute, Span::from(assign.range())));
+            }
+        }
+        self.kept.insert(class, kept);
+    }
+
+    pub(in crate::detect) fn is_flagged(&self, function: ScopeId) -> bool {
+        self.flagged.contains(&function)
+    }
+
+    fn has_setter(&self, attribute: &str) -> bool {
+        self.setters.contains(&attribute)
+    }
+
+    fn kept_by(&self, class: ScopeId) -> &[(usize, Kept<'m>, Span)] {
+        self.kept.get(&class).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// `if _ready: return`, and `_ready = True`
+fn flagged(module: &Analysed<'_>) -> BTreeSet<ScopeId> {
+    let (names, text) = (&module.names, module.module.text());
+    let word = |expr: &Expr| {
+        let at = expr.start().to_u32();
+        let function = names.enclosing_function(at)?;
+        let outlives = match expr {
+            Expr::Name(name) => names.home(&name.id, names.scope_at(at)) != function,
+            Expr::Attribute(_) => true,
+            _ => false,
+        };
+        outlives.then(|| (function, text_at(text, expr.range().into())))
+    };
+    let (mut tested, mut set) = (BTreeSet::new(), BTreeSet::new());
+    for node in module.module.nodes() {
+        match node {
+            Node::Stmt(Stmt::If(node)) => {
+                let inner = Node::Expr(&node.test).descendants().filter_map(Node::as_expr);
+                tested.extend(inner.filter_map(word));
+            }
+            Node::Stmt(Stmt::Assign(assign)) => set.extend(assign.targets.iter().filter_map(word)),
+            _ => {}
+        }
+    }
+    tested.intersection(&set).map(|(function, _)| *function).collect()
+}
+
+/// `parent`, `parent or DEFAULT`
+fn kept_name(value: &Expr) -> Option<&str> {
+    match value {
+        Expr::Name(name) => Some(&name.id),
+        Expr::BoolOp(node) if node.op == BoolOp::Or => kept_name(node.values.first()?),
+        _ => None,
+    }
+}
+
+fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
+    let Resolved::Local {
+        bindings: [binding],
+        path,
+        ..
+    } = module.names.resolve(func)
+    else {
+        return None;
+    };
+    match binding.kind {
+        BindingKind::Class(statement) if path.is_empty() => module.names.scope_of(statement),
+        _ => None,
+    }
+}
+
+/// The argument at a position or of that name.
+fn argument<'m>(call: &'m ExprCall, position: usize, name: &str) -> Option<&'m Expr> {
+    let is_named = |keyword: &&Keyword| keyword.arg.as_deref() == Some(name);
+    let named = call.keywords.iter().find(is_named).map(|keyword| &keyword.value);
+    let spread = call.args.iter().take(position + 1).any(Expr::is_starred_expr);
+    named.or_else(|| call.args.get(position).filter(|_| !spread))
+}
+
+/// Calls whose result holds their arguments.
+fn passes_on(call: &ExprCall) -> bool {
+    let func = match &*call.func {
+        Expr::Call(inner) => &*inner.func,
+        other => other,
+    };
+    matches!(tail(func), Some("partial" | "cache" | "lru_cache" | "partialmethod"))
+}
+
+fn is_weak_call(value: &Expr) -> bool {
+    let words = [
+        "ref",
+        "proxy",
+        "WeakMethod",
+        "WeakSet",
+        "WeakValueDictionary",
+        "WeakKeyDictionary",
+    ];
+    Node::Expr(value).descendants().any(|node| match node {
+        Node::Expr(Expr::Call(call)) => tail(&call.func).is_some_and(|name| words.contains(&name)),
+        _ => false,
+    })
+}
+
+pub(in crate::detect) fn is_fresh(value: &Expr) -> bool {
+    match value {
+        Expr::List(_) | Expr::Dict(_) | Expr::Set(_) => true,
+        Expr::Call(call) => matches!(
+            tail(&call.func),
+            Some("list" | "dict" | "set" | "deque" | "defaultdict" | "OrderedDict")
+        ),
+        _ => false,
+    }
+}
+
+/// What a method that puts something in puts in.
+fn values(call: &ExprCall) -> Vec<&Expr> {
+    let skipped = match tail(&call.func) {
+        Some("insert" | "setdefault" | "__setitem__") => 1,
+        _ => 0,
+    };
+    let is_many = matches!(tail(&call.func), Some("extend" | "update"));
+    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+    let positional = call.args.iter().skip(skipped);
+    // `extend(other)` puts in what `other` holds, not `other`.
+    let positional = positional.filter(|argument| !is_many || !argument.is_name_expr());
+    positional.chain(keywords).collect()
+}
+
+/// The expressions that are in the value of this one, or may be it.
+fn parts(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::Tuple(node) => node.elts.iter().collect(),
+        Expr::List(node) => node.elts.iter().collect(),
+        Expr::Set(node) => node.elts.iter().collect(),
+        // `{**other}` takes over what is in there.
+        Expr::Dict(node) => node
+            .keys
+            .iter()
+            .zip(&node.values)
+            .filter(|(key, _)| key.is_some())
+            .map(|(_, value)| value)
+            .collect(),
+        Expr::BoolOp(node) => node.values.iter().collect(),
+        Expr::IfExp(node) => vec![&node.body, &node.orelse],
+        Expr::NamedExpr(node) => vec![&node.value],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,232 @@
+//! Exceptions that are kept: each holds its traceback, that the frames, those their variables.
+//!
+//! ```py
+//! except OSError as error:
+//!     self.error = error  # self -> error -> traceback -> this frame -> self
+//! ```
+
+use super::collection::may_be_of;
+use super::holding::is_fresh;
+use super::mention::SHRINKS;
+use super::{registry, tail};
+use crate::detect::Analysed;
+use crate::python::ast::{ExceptHandler, ExceptHandlerExceptHandler, Expr, Ranged, Stmt};
+use crate::python::names::{BindingKind, ScopeKind};
+use crate::python::{Node, ScopeId, Span};
+
+/// An exception that the frame it passed keeps alive, and by what.
+pub(in crate::detect) struct Kept<'m> {
+    pub(in crate::detect) at: Span,
+    pub(in crate::detect) keeper: &'m Expr,
+}
+
+pub(in crate::detect) fn kept<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>> {
+    let mut found = Vec::new();
+    for node in module.module.nodes() {
+        let Node::Handler(ExceptHandler::ExceptHandler(handler)) = node else {
+            continue;
+        };
+        let scope = module.names.scope_at(handler.start().to_u32());
+        if let Some(name) = &handler.name
+            && module.names.scope(scope).kind == ScopeKind::Function
+            && !strips(handler)
+        {
+            of_handler(module, scope, handler, name, &mut found);
+        }
+    }
+    found
+}
+
+fn of_handler<'m>(
+    module: &Analysed<'m>,
+    scope: ScopeId,
+    handler: &'m ExceptHandlerExceptHandler,
+    name: &str,
+    found: &mut Vec<Kept<'m>>,
+) {
+    let nodes = handler
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    for node in nodes.filter(|node| module.names.scope_at(node.span().start) == scope) {
+        let at = node.span();
+        let keeper = match node {
+            Node::Stmt(Stmt::Assign(assign)) if holds(&assign.value, name) => assign.targets.first(),
+            Node::Stmt(Stmt::AnnAssign(assign)) if assign.value.as_deref().is_some_and(|value| holds(value, name)) => {
+                Some(&*assign.target)
+            }
+            Node::Expr(Expr::Call(call)) => match &*call.func {
+                Expr::Attribute(node) if ["append", "add", "insert", "appendleft"].contains(&node.attr.as_str()) => {
+                    call.args
+                        .iter()
+                        .any(|argument| holds(argument, name))
+                        .then_some(&*node.value)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(keeper) = keeper.filter(|keeper| stays(module, scope, keeper, handler.start().to_u32())) {
+            found.push(Kept { at, keeper });
+        }
+    }
+}
+
+/// Whether the handler takes the traceback off, or empties the frames.
+fn strips(handler: &ExceptHandlerExceptHandler) -> bool {
+    let mut nodes = handler
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    nodes.any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => {
+            ["with_traceback", "clear_frames"].contains(&node.attr.as_str())
+                || (node.attr.as_str() == "__traceback__" && !node.ctx.is_load())
+        }
+        _ => false,
+    })
+}
+
+/// The exception itself, or a display that it stands in.
+fn holds(value: &Expr, name: &str) -> bool {
+    match value {
+        Expr::Name(node) => node.id.as_str() == name,
+        Expr::Tuple(node) => node.elts.iter().any(|part| holds(part, name)),
+        Expr::List(node) => node.elts.iter().any(|part| holds(part, name)),
+        Expr::Dict(node) => node.values.iter().any(|part| holds(part, name)),
+        _ => false,
+    }
+}
+
+/// Whether a variable of the frame, or what one reaches, still has it when the function is left.
+fn stays(module: &Analysed<'_>, scope: ScopeId, keeper: &Expr, from: u32) -> bool {
+    match keeper {
+        Expr::Name(name) => {
+            let is_local = module.names.home(&name.id, scope) == scope;
+            is_local && !is_let_go(module, scope, &name.id, from)
+        }
+        Expr::Attribute(node) => match &*node.value {
+            Expr::Name(name) => {
+                let is_local = module.names.home(&name.id, scope) == scope;
+                let class = registry::class_around(module, scope).filter(|_| name.id.as_str() == "self");
+                is_local && !is_let_go(module, scope, &name.id, from) && !is_broken(module, class, &node.attr)
+            }
+            _ => false,
+        },
+        Expr::Subscript(node) => stays(module, scope, &node.value, from),
+        _ => false,
+    }
+}
+
+/// `del error`, `self = None`, `errors.clear()` after it was kept.
+fn is_let_go(module: &Analysed<'_>, scope: ScopeId, name: &str, from: u32) -> bool {
+    let bound_later = module.names.bindings(name, scope).iter().any(|binding| {
+        let frees = match &binding.kind {
+            BindingKind::Del => true,
+            BindingKind::Assign { value: Some(value) } => is_none(value),
+            _ => false,
+        };
+        frees && binding.span.start > from
+    });
+    bound_later
+        || module
+            .index()
+            .names(scope, name)
+            .iter()
+            .any(|mention| is_emptied(module, mention))
+}
+
+/// Whether some place that is no constructor takes away what the attribute holds.
+pub(in crate::detect) fn is_broken(module: &Analysed<'_>, class: Option<ScopeId>, attribute: &str) -> bool {
+    let index = module.index();
+    let mentions = index.attributes(attribute).iter();
+    let mut own = mentions.filter(|mention| class.is_none_or(|class| may_be_of(module, class, mention)));
+    own.any(|mention| {
+        let Expr::Attribute(node) = mention else { return false };
+        if node.ctx.is_del() || is_emptied(module, mention) {
+            return true;
+        }
+        let function = module.names.enclosing_function(mention.start().to_u32());
+        let constructs = function.is_none_or(|function| {
+            let name = module
+                .names
+                .scope(function)
+                .qualname
+                .rsplit('.')
+                .next()
+                .unwrap_or_default();
+            ["__init__", "__new__", "__post_init__"].contains(&name)
+        });
+        node.ctx.is_store() && !constructs && index.parent(mention).is_some_and(|parent| frees(parent, mention))
+    })
+}
+
+/// `x.a = None`, `x.a = []`, `x.a, y = None, x.a`
+fn frees(parent: Node<'_>, target: &Expr) -> bool {
+    match parent {
+        Node::Stmt(Stmt::Assign(assign)) => {
+            is_none(&assign.value) || is_fresh(&assign.value) && is_empty(&assign.value)
+        }
+        Node::Stmt(Stmt::AnnAssign(assign)) => assign.value.as_deref().is_some_and(is_none),
+        Node::Expr(Expr::Tuple(_)) => target.is_attribute_expr(),
+        _ => false,
+    }
+}
+
+/// `x.clear()`, `del x[k]`, `x[:] = []`
+pub(in crate::detect) fn is_emptied(module: &Analysed<'_>, mention: &Expr) -> bool {
+    match module.index().parent(mention) {
+        Some(Node::Expr(Expr::Attribute(node))) => SHRINKS.contains(&node.attr.as_str()),
+        Some(Node::Expr(Expr::Subscript(node))) => {
+            node.ctx.is_del() || (node.ctx.is_store() && node.slice.is_slice_expr())
+        }
+        _ => false,
+    }
+}
+
+fn is_none(value: &Expr) -> bool {
+    matches!(value, Expr::Constant(constant) if constant.value.is_none())
+}
+
+fn is_empty(value: &Expr) -> bool {
+    match value {
+        Expr::List(node) => node.elts.is_empty(),
+        Expr::Dict(node) => node.keys.is_empty(),
+        Expr::Call(call) => call.args.is_empty(),
+        _ => false,
+    }
+}
+
+/// `raise CLOSED` of an exception that the module made once: each time its traceback grows.
+pub(in crate::detect) fn raised_again<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>> {
+    let raised = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Raise(raise)) => Some((node.span(), raise.exc.as_deref()?)),
+        _ => None,
+    });
+    let is_made_once = |keeper: &Expr| {
+        let Some(name) = keeper.as_name_expr() else {
+            return false;
+        };
+        let scope = module.names.scope_at(keeper.start().to_u32());
+        let at_import = scope == ScopeId::MODULE || module.names.home(&name.id, scope) != ScopeId::MODULE;
+        match module.names.bindings(&name.id, scope) {
+            [binding] if !at_import && binding.scope == ScopeId::MODULE => match &binding.kind {
+                BindingKind::Assign {
+                    value: Some(Expr::Call(call)),
+                } => tail(&call.func).is_some_and(is_exception),
+                _ => false,
+            },
+            _ => false,
+        }
+    };
+    raised
+        .filter(|(_, keeper)| is_made_once(keeper))
+        .map(|(at, keeper)| Kept { at, keeper })
+        .collect()
+}
+
+fn is_exception(class: &str) -> bool {
+    ["Error", "Exception", "Timeout", "Exit", "Interrupt"]
+        .iter()
+        .any(|word| class.ends_with(word))
+}

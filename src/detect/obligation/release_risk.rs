@@ -1,0 +1,203 @@
+//! Which releases are likely to raise, and so to skip the releases after them.
+
+use super::effect::Setting;
+use super::state::State;
+use super::{Grade, World, acquire, class, tail};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::flow::{Kind, Step};
+use crate::python::names::BindingKind;
+use crate::python::{Node, ScopeId};
+
+/// Methods that release their object.
+const RELEASES: [&str; 15] = [
+    "close",
+    "aclose",
+    "wait_closed",
+    "shutdown",
+    "terminate",
+    "kill",
+    "cleanup",
+    "stop",
+    "quit",
+    "logout",
+    "disconnect",
+    "dispose",
+    "unlink",
+    "__exit__",
+    "__aexit__",
+];
+/// Of these, the ones that talk to somebody else, or to the file system.
+const TALKING: [&str; 6] = ["quit", "logout", "disconnect", "unlink", "wait_closed", "cleanup"];
+/// Words in the names of calls that finish something before a release, and fail where it cannot be finished.
+const FINISHING: [&str; 13] = [
+    "flush",
+    "commit",
+    "rollback",
+    "wait",
+    "send",
+    "write",
+    "logout",
+    "quit",
+    "communicate",
+    "save",
+    "dump",
+    "fsync",
+    "shutdown",
+];
+
+/// A step that releases something else.
+pub(super) fn of_another(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>) -> Option<Grade> {
+    let call = called(step)?;
+    let method = call.func.as_attribute_expr()?;
+    let is_other = state.holds(&method.value).is_none() && !class::is_self(&method.value);
+    if !is_other || !RELEASES.contains(&method.attr.as_str()) {
+        return None;
+    }
+    let world = setting.world;
+    let raises = TALKING.contains(&method.attr.as_str())
+        || made_by(world, &method.value)
+            .into_iter()
+            .any(|made| finishes_when_closed(world, made))
+        || (setting.ending && may_be_none(world, setting.body, state, &method.value));
+    Some(if raises { Grade::Likely } else { Grade::Unlikely })
+}
+
+/// Of the other steps of a method that ends an object's life, those count that finish something; that it complains
+/// about being called at the wrong time skips no release.
+pub(super) fn in_ending(step: &Step<'_>, risk: Grade) -> Option<Grade> {
+    if let Kind::Raise(_) = step.kind {
+        return None;
+    }
+    let finishes = called(step).is_some_and(|call| {
+        let lower = tail(&call.func).to_lowercase();
+        FINISHING.iter().any(|word| lower.contains(word))
+    });
+    finishes.then_some(risk)
+}
+
+fn called<'m>(step: &Step<'m>) -> Option<&'m ExprCall> {
+    let Kind::Evaluate(expr) = step.kind else { return None };
+    match expr {
+        Expr::Await(node) => node.value.as_call_expr(),
+        other => other.as_call_expr(),
+    }
+}
+
+/// The calls that may have made the value of a name or of an attribute of `self`.
+fn made_by<'m>(world: World<'_, 'm>, value: &Expr) -> Vec<&'m Expr> {
+    match value {
+        Expr::Name(name) => {
+            let bindings = world
+                .names
+                .bindings(&name.id, world.names.scope_at(name.start().to_u32()));
+            let values = bindings.iter().filter_map(|binding| match binding.kind {
+                BindingKind::Assign { value } => value,
+                _ => None,
+            });
+            values.filter(|value| value.is_call_expr()).collect()
+        }
+        other => {
+            let stores = class::on_self(other).map(|attribute| stores_of(world, other, attribute));
+            let values = stores.into_iter().flatten().map(|(_, value)| value);
+            values.filter(|value| value.is_call_expr()).collect()
+        }
+    }
+}
+
+/// What the class around `at` stores into the attribute, and in which of its bodies.
+fn stores_of<'m>(world: World<'_, 'm>, at: &Expr, attribute: &str) -> Vec<(ScopeId, &'m Expr)> {
+    let Some(class) = world.names.enclosing_class(at.start().to_u32()) else {
+        return Vec::new();
+    };
+    let nodes = class::lineage(world, class).into_iter();
+    let nodes = nodes.filter_map(|class| world.names.scope(class).node);
+    let stores = nodes.flat_map(Node::descendants).filter_map(|node| {
+        let Node::Stmt(Stmt::Assign(node)) = node else {
+            return None;
+        };
+        let names = |target: &Expr| match target {
+            Expr::Name(name) => name.id.as_str() == attribute,
+            other => class::on_self(other) == Some(attribute),
+        };
+        let body = acquire::body_of(world, node.start().to_u32());
+        node.targets.iter().any(names).then_some((body, &*node.value))
+    });
+    stores.collect()
+}
+
+/// `open(path, "w")`, `ZipFile(path, "a")`, `sqlite3.connect(path)`: closing it writes what is left, or ends a session.
+fn finishes_when_closed(world: World<'_, '_>, made: &Expr) -> bool {
+    let Expr::Call(call) = made else { return false };
+    let writes = |expr: &Expr| {
+        let text = expr.as_constant_expr().and_then(|constant| constant.value.as_str());
+        text.is_some_and(|text| text.len() <= 4 && text.contains(['w', 'a', 'x', '+']))
+    };
+    let resolved = world.names.resolve(&call.func);
+    let known = resolved.qualified().and_then(|name| world.table.acquired_by(name));
+    let values = call
+        .keywords
+        .iter()
+        .filter(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "mode"));
+    let mut modes = call
+        .args
+        .iter()
+        .skip(1)
+        .take(1)
+        .chain(values.map(|keyword| &keyword.value));
+    match known.map(|resource| resource.kind.as_str()) {
+        Some(
+            "db-connection"
+            | "database-file"
+            | "mail-client"
+            | "client"
+            | "ssh-client"
+            | "temporary-file"
+            | "temporary-directory",
+        ) => true,
+        Some(_) => modes.any(writes),
+        // A class of the module: nobody knows what its `close` does.
+        None => acquire::acquires(world, made),
+    }
+}
+
+/// `self._log.close()` where the object begins with `self._log = None`, only another method than the one that acquires
+/// what is followed gives it a value, and nothing here asks.
+fn may_be_none(world: World<'_, '_>, body: ScopeId, state: &State<'_>, value: &Expr) -> bool {
+    let Some(attribute) = class::on_self(value) else {
+        return false;
+    };
+    let stores = stores_of(world, value, attribute);
+    let (none, made): (Vec<_>, Vec<_>) = stores.into_iter().partition(|(_, value)| is_none(value));
+    let begins_as_none = none.iter().any(|(body, _)| {
+        let scope = world.names.scope(*body);
+        scope.kind == crate::python::names::ScopeKind::Class || scope.qualname.ends_with(".__init__")
+    });
+    let held = state.on_self().unwrap_or_default();
+    let together = stores_of(world, value, held)
+        .into_iter()
+        .any(|(body, value)| !is_none(value) && made.iter().any(|(other, _)| *other == body));
+    begins_as_none && !together && !is_asked(world, body, attribute)
+}
+
+fn is_none(value: &Expr) -> bool {
+    value
+        .as_constant_expr()
+        .is_some_and(|constant| constant.value.is_none())
+}
+
+/// Whether a condition of the body mentions the attribute.
+fn is_asked(world: World<'_, '_>, body: ScopeId, attribute: &str) -> bool {
+    let mentions = |node: Node<'_>| {
+        let mut inner = node.descendants().filter_map(Node::as_expr);
+        inner.any(|expr| class::on_self(expr) == Some(attribute))
+    };
+    let node = world.names.scope(body).node;
+    node.into_iter().flat_map(Node::descendants).any(|node| match node {
+        Node::Stmt(Stmt::If(node)) => mentions(Node::Expr(&node.test)),
+        Node::Stmt(Stmt::While(node)) => mentions(Node::Expr(&node.test)),
+        Node::Stmt(Stmt::Assert(node)) => mentions(Node::Expr(&node.test)),
+        Node::Expr(Expr::IfExp(node)) => mentions(Node::Expr(&node.test)),
+        Node::Expr(Expr::BoolOp(_)) => mentions(node),
+        _ => false,
+    })
+}

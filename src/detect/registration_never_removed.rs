@@ -1,0 +1,286 @@
+//! Something new is registered with what outlives it, and nothing takes it out again.
+
+use super::memory::collection::Root;
+use super::memory::registry::{self, Receiver};
+use super::memory::{lifetime, tail};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
+use crate::leak::{Confidence, Finding, Pattern};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign};
+use crate::python::names::Def;
+use crate::python::{Node, ScopeId, Span};
+
+pub(super) struct RegistrationNeverRemoved;
+
+impl PythonResourceDetector for RegistrationNeverRemoved {
+    fn info(&self) -> Info {
+        Info {
+            pattern: Pattern::RegistrationNeverRemoved,
+            page: include_str!("pages/registration-never-removed.md"),
+        }
+    }
+
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
+        let mut found: Vec<Finding> = module
+            .module
+            .nodes()
+            .filter_map(|node| match node {
+                Node::Expr(Expr::Call(call)) => of_call(module, call),
+                Node::Stmt(Stmt::Assign(assign)) => of_hook(module, assign),
+                _ => None,
+            })
+            .collect();
+        found.extend(in_collections(module));
+        found.sort();
+        found.dedup_by_key(|finding| finding.span);
+        found
+    }
+}
+
+/// Registries of the process, by how they are called, and what undoes it.
+const PROCESS: [(&str, &[&str]); 9] = [
+    ("atexit.register", &["unregister"]),
+    ("gc.callbacks.append", &["remove"]),
+    ("sys.meta_path.append", &["remove"]),
+    ("sys.meta_path.insert", &["remove"]),
+    ("sys.path_hooks.append", &["remove"]),
+    ("sys.path_hooks.insert", &["remove"]),
+    ("codecs.register", &["unregister"]),
+    ("sys.addaudithook", &[]),
+    ("os.register_at_fork", &[]),
+];
+/// Hooks of which there is one at a time: whoever takes it over keeps the older one.
+const HOOKS: [&str; 5] = [
+    "sys.excepthook",
+    "threading.excepthook",
+    "sys.unraisablehook",
+    "sys.displayhook",
+    "warnings.showwarning",
+];
+/// Methods that end the use of an object, where its registrations should go.
+const ENDS: [&str; 13] = [
+    "close",
+    "aclose",
+    "stop",
+    "shutdown",
+    "disconnect",
+    "detach",
+    "dispose",
+    "teardown",
+    "unload",
+    "terminate",
+    "__exit__",
+    "__aexit__",
+    "destroy",
+];
+/// How the names of functions begin that a program calls once.
+const SETTING_UP: [&str; 8] = [
+    "setup",
+    "set_up",
+    "configure",
+    "config",
+    "init",
+    "install",
+    "enable",
+    "start",
+];
+
+fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
+    let at = call.start().to_u32();
+    let function = module.names.enclosing_function(at)?;
+    let verb = tail(&call.func)?;
+    let qualified = module.names.resolve(&call.func).qualified().map(str::to_owned);
+    if verb == "addHandler" {
+        return of_handler(module, call, function);
+    }
+    let process = PROCESS.iter().find(|(name, _)| Some(*name) == qualified.as_deref());
+    if let Some((name, undo)) = process {
+        let confidence = of_object(module, call, function, undo)?;
+        return Some(finding(call.range().into(), confidence, name));
+    }
+    let partners = registry::partners(verb)?;
+    // What comes back may be what the registration is undone with.
+    let is_dropped = registry::is_statement(module, call);
+    if !is_dropped || registry::is_mentioned(module, &partners) {
+        return None;
+    }
+    let receiver = match &*call.func {
+        Expr::Attribute(node) => registry::receiver(module, &node.value),
+        _ => Receiver::Outlives,
+    };
+    let sure = match receiver {
+        Receiver::Own => return None,
+        Receiver::Outlives => Confidence::Medium,
+        Receiver::Given if has_end(module, at) => Confidence::Medium,
+        Receiver::Given => Confidence::Low,
+    };
+    let confidence = of_object(module, call, function, &[])?;
+    let registry = text_at(module.module.text(), call.func.range().into());
+    Some(finding(call.range().into(), confidence.min(sure), registry))
+}
+
+/// Each call makes a new handler for a logger, and loggers live as long as the process.
+fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Finding> {
+    let Expr::Attribute(node) = &*call.func else {
+        return None;
+    };
+    let [handler] = call.args.as_slice() else { return None };
+    let undo = ["removeHandler", "hasHandlers", "handlers"];
+    let is_new = registry::is_made_in(module, handler, function);
+    if !is_new || registry::is_mentioned(module, &undo) || happens_once(module, function) {
+        return None;
+    }
+    let sure = match registry::receiver(module, &node.value) {
+        Receiver::Own => return None,
+        Receiver::Given => Confidence::Low,
+        Receiver::Outlives => Confidence::Medium,
+    };
+    let class = registry::class_around(module, function);
+    if class.is_some_and(|class| is_one_of_a_kind(module, class)) {
+        return None;
+    }
+    let confidence = if sets_up(module, function) {
+        Confidence::Low
+    } else {
+        sure
+    };
+    let logger = text_at(module.module.text(), node.value.range().into());
+    Some(finding(call.range().into(), confidence, logger))
+}
+
+/// How sure it is that each instance registers itself.
+fn of_object(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[&str]) -> Option<Confidence> {
+    let class = registry::class_around(module, function)?;
+    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+    let mut arguments = call.args.iter().chain(keywords);
+    let pins = arguments.any(|argument| registry::pins_self(module, class, argument));
+    let undone = !undo.is_empty() && registry::is_mentioned(module, undo);
+    if !pins || undone || happens_once(module, function) || is_one_of_a_kind(module, class) {
+        return None;
+    }
+    Some(Confidence::Medium)
+}
+
+/// `sys.excepthook = self.report`
+fn of_hook(module: &Analysed<'_>, assign: &StmtAssign) -> Option<Finding> {
+    let [target] = assign.targets.as_slice() else {
+        return None;
+    };
+    let resolved = module.names.resolve(target);
+    let hook = resolved.qualified().filter(|name| HOOKS.contains(name))?;
+    let function = module.names.enclosing_function(assign.start().to_u32())?;
+    let class = registry::class_around(module, function)?;
+    let others = module
+        .module
+        .nodes()
+        .filter_map(Node::as_stmt)
+        .filter(|statement| match statement {
+            Stmt::Assign(other) => other
+                .targets
+                .iter()
+                .any(|target| module.names.resolve(target).qualified() == Some(hook)),
+            _ => false,
+        });
+    let is_restored = others.count() > 1;
+    if is_restored || is_one_of_a_kind(module, class) || !registry::pins_self(module, class, &assign.value) {
+        return None;
+    }
+    Some(finding(assign.range().into(), Confidence::Low, hook))
+}
+
+/// `_instances.append(self)`
+fn in_collections(module: &Analysed<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for collection in module.collections() {
+        let lives_on = matches!(collection.root, Root::Module | Root::Class(_));
+        if !lives_on || collection.is_bounded || collection.escapes {
+            continue;
+        }
+        for growth in &collection.growths {
+            let Some(class) = registry::class_around(module, growth.function) else {
+                continue;
+            };
+            let pins = growth
+                .by
+                .value
+                .is_some_and(|value| registry::pins_self(module, class, value));
+            if !pins || is_one_of_a_kind(module, class) || happens_once(module, growth.function) {
+                continue;
+            }
+            let is_keyed = growth
+                .by
+                .key
+                .is_some_and(|key| growth.by.value.is_none_or(|value| key.start() != value.start()));
+            let confidence = if is_keyed { Confidence::Low } else { Confidence::Medium };
+            found.push(finding(growth.by.at.range().into(), confidence, collection.name));
+        }
+    }
+    found
+}
+
+fn is_one_of_a_kind(module: &Analysed<'_>, class: ScopeId) -> bool {
+    let Some(node) = lifetime::class_of(&module.names, class) else {
+        return true;
+    };
+    let is_test = node
+        .bases
+        .iter()
+        .filter_map(tail)
+        .any(|base| base.ends_with("TestCase"));
+    is_test
+        || lifetime::is_singleton(module, node)
+        || lifetime::has_enum_base(&module.names, node)
+        || lifetime::is_metaclass(&module.names, node)
+}
+
+/// Whether the class around has a method that ends the use of its instances.
+fn has_end(module: &Analysed<'_>, at: u32) -> bool {
+    let class = module
+        .names
+        .enclosing_class(at)
+        .and_then(|class| lifetime::class_of(&module.names, class));
+    class.is_some_and(|class| {
+        class
+            .body
+            .iter()
+            .filter_map(Def::of)
+            .any(|def| ENDS.contains(&def.name))
+    })
+}
+
+fn sets_up(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let name = module
+        .names
+        .scope(function)
+        .qualname
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let plain = name.trim_start_matches('_');
+    !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word))
+}
+
+/// Whether the function runs once in a process, or a flag sees to it that it acts once.
+fn happens_once(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
+        return false;
+    };
+    let Some(def) = Def::of(statement) else { return false };
+    let is_cached = def.decorators.iter().any(|decorator| {
+        let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+        matches!(tail(func), Some("cache" | "lru_cache"))
+    });
+    is_cached || super::unbounded_collection::runs_once(module, function) || module.memory().is_flagged(function)
+}
+
+fn finding(span: Span, confidence: Confidence, registry: &str) -> Finding {
+    Finding {
+        span,
+        rule: Pattern::RegistrationNeverRemoved.id().to_owned(),
+        patterns: vec![Pattern::RegistrationNeverRemoved],
+        resource: None,
+        confidence,
+        message: format!("registers something new with `{registry}` each time, and nothing takes it out again"),
+        suggestion: "take it out when its use ends, register it once, or register a weak reference".to_owned(),
+        related: Vec::new(),
+    }
+}
