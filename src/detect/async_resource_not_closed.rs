@@ -35,7 +35,7 @@ impl PythonResourceDetector for AsyncResourceNotClosed {
 fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
     let pattern = Pattern::AsyncResourceNotClosed;
     let (what, done) = (acquisition(obligation), participle(obligation));
-    let mut report = match (&obligation.fate.left_open, obligation.on_self()) {
+    let mut report = match (&obligation.fate.left_open, obligation.kept_in_self()) {
         (Some(left), _) => {
             let why = ending(module, left.how, left.at);
             on_path(module, pattern, obligation, left, format!("{what} is not {done} {why}"))
@@ -47,7 +47,7 @@ fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Find
                 Release::Nowhere if attribute.starts_with('_') => Confidence::High,
                 Release::Nowhere => Confidence::Medium,
             };
-            let message = format!("{what} is kept as `self.{attribute}`, and nothing gets it {done}");
+            let message = format!("{what} is kept in `self.{attribute}`, and nothing gets it {done}");
             finding(pattern, obligation, confidence, message)
         }
         (None, None) => {

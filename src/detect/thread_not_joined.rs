@@ -60,7 +60,7 @@ fn is_handed_on(thread: &Obligation<'_>) -> bool {
     let moves = &thread.fate.moves;
     moves
         .iter()
-        .any(|moved| !matches!(moved, Move::OnSelf(_) | Move::Container))
+        .any(|moved| !matches!(moved, Move::OnSelf(_) | Move::InSelf(_) | Move::Container))
 }
 
 /// What a thread runs.
@@ -218,7 +218,7 @@ fn waits_for(
 fn is_kept_unjoined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     match &thread.fate.left_open {
         Some(left) => left.name.is_some() && !thread.fate.released,
-        None => thread.on_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
+        None => thread.kept_in_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
     }
 }
 
@@ -538,7 +538,7 @@ fn is_joined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     if thread.fate.released {
         return true;
     }
-    if thread.on_self().is_some() {
+    if thread.kept_in_self().is_some() {
         return module.end_of(thread) != Some(Release::Nowhere);
     }
     let dropped = thread

@@ -365,6 +365,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
         return Grade::Nothing;
     }
+    // What is made on disk already does not wait for its descriptor to be wrapped.
+    if resource.is_path() && tail == "fdopen" {
+        return Grade::Unlikely;
+    }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
