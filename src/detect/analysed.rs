@@ -80,7 +80,7 @@ impl<'m> Analysed<'m> {
     pub fn end_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
         let owned = &self.known_lifecycles().owned;
         owned
-            .get(&(obligation.span, obligation.on_self()?))
+            .get(&(obligation.span, obligation.kept_in_self()?))
             .map(|owned| owned.release)
     }
 

@@ -6,7 +6,7 @@ use super::obligation::{Obligation, Release};
 use super::report::{acquisition, ending, finding, on_path, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, ExprName, Ranged, Stmt, StmtAsyncFor};
+use crate::python::ast::{Expr, ExprCall, ExprName, Ranged, Stmt, StmtAsyncFor, WithItem};
 use crate::python::flow::has_yield;
 use crate::python::names::Def;
 use crate::python::{Node, Span};
@@ -35,7 +35,7 @@ impl PythonResourceDetector for AsyncResourceNotClosed {
 fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
     let pattern = Pattern::AsyncResourceNotClosed;
     let (what, done) = (acquisition(obligation), participle(obligation));
-    let mut report = match (&obligation.fate.left_open, obligation.on_self()) {
+    let mut report = match (&obligation.fate.left_open, obligation.kept_in_self()) {
         (Some(left), _) => {
             let why = ending(module, left.how, left.at);
             on_path(module, pattern, obligation, left, format!("{what} is not {done} {why}"))
@@ -47,7 +47,7 @@ fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Find
                 Release::Nowhere if attribute.starts_with('_') => Confidence::High,
                 Release::Nowhere => Confidence::Medium,
             };
-            let message = format!("{what} is kept as `self.{attribute}`, and nothing gets it {done}");
+            let message = format!("{what} is kept in `self.{attribute}`, and nothing gets it {done}");
             finding(pattern, obligation, confidence, message)
         }
         (None, None) => {
@@ -65,23 +65,24 @@ fn report<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Find
     Some(report)
 }
 
-/// `async for` over a generator of the module that holds something across its `yield`, and a way out of the loop.
+/// `async for` over a generator of the module that holds something across its `yield`, and a way out of the loop:
+/// one of its own, or that of whoever consumes what it yields.
 fn left_early<'m>(module: &Analysed<'m>, node: &'m StmtAsyncFor) -> Option<Finding> {
     let call = generator_call(module, node)?;
     let generator = definition(module, &call.func)?;
     let leaves = breaks(&node.body) || own_nodes(&node.body).any(|node| matches!(node, Node::Stmt(Stmt::Return(_))));
-    if !(generator.is_async && holds_over_a_yield(generator) && leaves) {
+    let yields = has_yield(&node.body);
+    if !(generator.is_async && (leaves || yields) && holds_over_a_yield(module, generator, MAX_DELEGATES)) {
         return None;
     }
-    let span = Span::from(call.range());
     let name = text_at(module.module.text(), call.func.range().into());
     Some(Finding {
-        span,
+        span: Span::from(call.range()),
         rule: Pattern::AsyncResourceNotClosed.id().to_owned(),
         patterns: vec![Pattern::AsyncResourceNotClosed],
         resource: Some("async-generator".to_owned()),
-        confidence: Confidence::High,
-        message: format!("the generator of `{name}(...)` is left half-way, and what it holds is not closed"),
+        confidence: if leaves { Confidence::High } else { Confidence::Medium },
+        message: format!("the generator of `{name}(...)` may be left half-way, and what it holds is not closed then"),
         suggestion: format!("use `async with contextlib.aclosing({name}(...)) as …:`"),
         related: vec![related(node.body.first()?.range().into(), "the loop may be left here")],
     })
@@ -121,12 +122,26 @@ fn is_closed(module: &Analysed<'_>, name: &ExprName) -> bool {
     })
 }
 
-/// Whether a `yield` stands inside a `with` or in a `try` that has a `finally`.
-fn holds_over_a_yield(generator: Def<'_>) -> bool {
+/// Whether a plain `with` holds a resource; most set a context for a while.
+fn acquires(module: &Analysed<'_>, items: &[WithItem]) -> bool {
+    let mut contexts = items.iter().map(|item| Span::from(item.context_expr.range()));
+    contexts.any(|context| module.obligations().iter().any(|one| context.contains(one.span)))
+}
+
+/// Generators that pass on what others yield are followed this far.
+const MAX_DELEGATES: u32 = 3;
+
+/// Whether a `yield` stands inside a `with` or in a `try` that has a `finally`, here or in a generator that it passes on.
+fn holds_over_a_yield<'m>(module: &Analysed<'m>, generator: Def<'m>, depth: u32) -> bool {
+    let Some(rest) = depth.checked_sub(1) else { return false };
     own_nodes(generator.body).any(|node| match node {
-        Node::Stmt(Stmt::With(node)) => has_yield(&node.body),
+        Node::Stmt(Stmt::With(with)) => has_yield(&with.body) && acquires(module, &with.items),
         Node::Stmt(Stmt::AsyncWith(node)) => has_yield(&node.body),
         Node::Stmt(Stmt::Try(node)) => !node.finalbody.is_empty() && has_yield(&node.body),
+        Node::Stmt(Stmt::AsyncFor(node)) if has_yield(&node.body) => {
+            let inner = generator_call(module, node).and_then(|call| definition(module, &call.func));
+            inner.is_some_and(|inner| inner.is_async && holds_over_a_yield(module, inner, rest))
+        }
         _ => false,
     })
 }

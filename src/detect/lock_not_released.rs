@@ -167,8 +167,11 @@ fn is_released_by_another(module: &Analysed<'_>, held: &Obligation<'_>, receiver
     releasing.any(|function| function != here && !acquiring.contains(&function))
 }
 
-/// `lock` of `self.group.lock`
+/// `lock` of `self.group.lock`, `get_lock` of `get_lock()`
 fn last_word(expr: &Expr) -> Option<&str> {
+    if let Expr::Call(call) = expr {
+        return last_word(&call.func);
+    }
     let (root, attributes) = chain(expr)?;
     Some(attributes.last().copied().unwrap_or(root.id.as_str()))
 }

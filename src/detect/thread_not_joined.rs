@@ -1,5 +1,5 @@
 //! A thread that runs on after its owner is done with it: its loop has no way out, or waits for a signal that
-//! nobody gives.
+//! nobody gives, or is given it without anybody who waits until it has ended.
 //!
 //! A thread whose function ends by itself leaves nothing behind on `CPython`, joined or not. So this looks at what
 //! the thread runs, at what ends that, and at whether anybody does.
@@ -41,14 +41,11 @@ fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding>
     }
     let work = work_of(module, thread)?;
     let (confidence, why, at) = trouble(module, thread, &work)?;
-    let message = format!(
-        "the thread of `{}` never ends: {why}",
-        acquisition(thread).trim_matches('`')
-    );
+    let message = format!("the thread of `{}` {why}", acquisition(thread).trim_matches('`'));
     let mut finding = finding(Pattern::ThreadNotJoined, thread, confidence, message);
     "give its loop an event to ask, and set that and `join` the thread where its owner is closed"
         .clone_into(&mut finding.suggestion);
-    finding.related.push(related(at, "the loop that goes on"));
+    finding.related.push(related(at, "the loop that it runs"));
     Some(finding)
 }
 
@@ -63,7 +60,7 @@ fn is_handed_on(thread: &Obligation<'_>) -> bool {
     let moves = &thread.fate.moves;
     moves
         .iter()
-        .any(|moved| !matches!(moved, Move::OnSelf(_) | Move::Container))
+        .any(|moved| !matches!(moved, Move::OnSelf(_) | Move::InSelf(_) | Move::Container))
 }
 
 /// What a thread runs.
@@ -140,7 +137,7 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
         let why = if is_endless {
             ignores(module, thread, work, node)
         } else {
-            waits_for(module, work, node)
+            waits_for(module, thread, work, node)
         };
         if let Some((confidence, why)) = why {
             return Some((confidence, why, at));
@@ -174,7 +171,7 @@ fn ignores(
     if let Some(signal) = unheeded_signal(module, thread, work) {
         return Some((
             Confidence::High,
-            format!("its loop does not ask `{signal}`, which is there to stop it"),
+            format!("never ends: its loop does not ask `{signal}`, which is there to stop it"),
         ));
     }
     if is_joined(module, thread) {
@@ -185,14 +182,23 @@ fn ignores(
     } else {
         Confidence::High
     };
-    Some((confidence, "its loop has no way out, and nobody joins it".to_owned()))
+    Some((
+        confidence,
+        "never ends: its loop has no way out, and nobody joins it".to_owned(),
+    ))
 }
 
 /// A loop that asks for a signal: whether anybody gives it.
-fn waits_for(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> Option<(Confidence, String)> {
-    let signals = signals_of(work, node)?;
-    if signals.is_empty() || signals.iter().any(|signal| is_given(module, work, signal)) {
-        return None;
+fn waits_for(
+    module: &Analysed<'_>,
+    thread: &Obligation<'_>,
+    work: &Work<'_>,
+    node: &StmtWhile,
+) -> Option<(Confidence, String)> {
+    let signals = signals_of(work, node).filter(|signals| !signals.is_empty())?;
+    if signals.iter().any(|signal| is_given(module, work, signal)) {
+        let why = "is told to stop, and nobody joins it".to_owned();
+        return is_kept_unjoined(module, thread).then_some((Confidence::Medium, why));
     }
     let spelled: Vec<_> = signals.iter().map(|signal| format!("`{}`", signal.name)).collect();
     let is_private = signals
@@ -203,10 +209,17 @@ fn waits_for(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> Option
     } else {
         Confidence::Low
     };
-    Some((
-        confidence,
-        format!("its loop waits for {}, which nobody sets", spelled.join(" and ")),
-    ))
+    let spelled = spelled.join(" and ");
+    let why = format!("never ends: its loop waits for {spelled}, and nobody gives that signal");
+    Some((confidence, why))
+}
+
+/// Whether a name or attribute holds it that somebody could join, and nobody does.
+fn is_kept_unjoined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
+    match &thread.fate.left_open {
+        Some(left) => left.name.is_some() && !thread.fate.released,
+        None => thread.kept_in_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
+    }
 }
 
 /// What a loop asks before it goes on.
@@ -525,7 +538,7 @@ fn is_joined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     if thread.fate.released {
         return true;
     }
-    if thread.on_self().is_some() {
+    if thread.kept_in_self().is_some() {
         return module.end_of(thread) != Some(Release::Nowhere);
     }
     let dropped = thread

@@ -44,12 +44,18 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
     found.collect()
 }
 
-/// `self.lock` of `self.lock.acquire()`, if it is a chain of names on one line.
+/// `self.lock` of `self.lock.acquire()`, if it is a chain of names on one line; or `cls.get_lock()`.
 fn receiver_of<'m>(world: World<'_, 'm>, call: &'m ExprCall) -> Option<&'m str> {
     let receiver = &call.func.as_attribute_expr()?.value;
-    chain(receiver)?;
+    chain(asked(receiver).unwrap_or(receiver))?;
     let text = text_at(world.module.text(), receiver.range().into());
     (!text.contains(char::is_whitespace)).then_some(text)
+}
+
+/// The callable of `get_lock()`.
+fn asked(receiver: &Expr) -> Option<&Expr> {
+    let call = receiver.as_call_expr()?;
+    (call.args.is_empty() && call.keywords.is_empty()).then_some(&*call.func)
 }
 
 /// The innermost scope around `at` that has a body of its own.
@@ -164,6 +170,7 @@ fn brought_by_star<'a>(world: World<'a, '_>, func: &Expr, candidates: &[String])
 /// `file_path.open()`, `entry.open("rb")` and `server_sock.accept()` without a type in sight: names and
 /// modes tell.
 fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'static str> {
+    let receiver = asked(receiver).filter(|_| method == "acquire").unwrap_or(receiver);
     let word = match receiver {
         Expr::Name(name) if name.id.as_str() != "self" => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),

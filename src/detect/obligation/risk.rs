@@ -211,6 +211,8 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        // `get_lock()` once more.
+        Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
@@ -362,6 +364,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     // It has taken the socket over before the handshake, and closes it if that fails.
     if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
         return Grade::Nothing;
+    }
+    // What is made on disk already does not wait for its descriptor to be wrapped.
+    if resource.is_path() && tail == "fdopen" {
+        return Grade::Unlikely;
     }
     match world.names.resolve(&call.func) {
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,

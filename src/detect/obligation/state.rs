@@ -129,6 +129,10 @@ impl<'m> State<'m> {
         match expr {
             Expr::Name(name) => self.held_by(&name.id),
             Expr::Attribute(node) => self.kept_as(node).and_then(|name| self.held_by(name)),
+            Expr::Call(_) => {
+                let mut names = self.names.iter().filter(|(name, _)| name.ends_with(')'));
+                names.find(|(name, _)| spells_expr(name, expr)).map(|(_, hold)| *hold)
+            }
             Expr::Subscript(node) => {
                 let hold = self.holds(&node.value)?;
                 (hold.part == index(&node.slice)).then_some(())?;
@@ -266,12 +270,19 @@ fn spells(chain: &str, node: &ExprAttribute) -> bool {
     let Some((object, attribute)) = chain.rsplit_once('.') else {
         return false;
     };
-    attribute == node.attr.as_str()
-        && match &*node.value {
-            Expr::Name(name) => name.id.as_str() == object,
-            Expr::Attribute(inner) => spells(object, inner),
-            _ => false,
-        }
+    attribute == node.attr.as_str() && spells_expr(object, &node.value)
+}
+
+/// The same of any expression; `get_lock()` as well.
+fn spells_expr(chain: &str, expr: &Expr) -> bool {
+    match expr {
+        Expr::Name(name) => name.id.as_str() == chain,
+        Expr::Attribute(node) => spells(chain, node),
+        Expr::Call(call) if call.args.is_empty() => chain
+            .strip_suffix("()")
+            .is_some_and(|func| spells_expr(func, &call.func)),
+        _ => false,
+    }
 }
 
 fn index(slice: &Expr) -> Option<usize> {
