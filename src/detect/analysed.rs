@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use super::config::Config;
 use super::memory::collection::{self, Collection};
-use super::memory::holding::Memory;
 use super::memory::index::Index;
+use super::memory::notes::Notes;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
@@ -21,7 +21,7 @@ pub struct Analysed<'m> {
     lifecycles: OnceLock<Known<'m>>,
     index: OnceLock<Index<'m>>,
     collections: OnceLock<Vec<Collection<'m>>>,
-    memory: OnceLock<Memory<'m>>,
+    notes: OnceLock<Notes<'m>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -35,7 +35,7 @@ impl<'m> Analysed<'m> {
             lifecycles: OnceLock::new(),
             index: OnceLock::new(),
             collections: OnceLock::new(),
-            memory: OnceLock::new(),
+            notes: OnceLock::new(),
         }
     }
 
@@ -98,9 +98,9 @@ impl<'m> Analysed<'m> {
         self.collections.get_or_init(|| collection::of_module(self))
     }
 
-    /// What constructors keep.
-    pub(super) fn memory(&self) -> &Memory<'m> {
-        self.memory.get_or_init(|| Memory::of_module(self))
+    /// What constructors keep, and which functions act once.
+    pub(super) fn notes(&self) -> &Notes<'m> {
+        self.notes.get_or_init(|| Notes::of_module(self))
     }
 
     fn known(&self) -> &Known<'m> {

@@ -269,7 +269,7 @@ fn happens_once(module: &Analysed<'_>, function: ScopeId) -> bool {
         let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
         matches!(tail(func), Some("cache" | "lru_cache"))
     });
-    is_cached || super::unbounded_collection::runs_once(module, function) || module.memory().is_flagged(function)
+    is_cached || super::unbounded_collection::runs_once(module, function) || module.notes().is_flagged(function)
 }
 
 fn finding(span: Span, confidence: Confidence, registry: &str) -> Finding {

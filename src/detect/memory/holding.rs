@@ -7,15 +7,16 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::collection::may_be_of;
+use super::notes::class_called;
 use super::registry::{self, is_method};
-use super::{lifetime, tail};
-use crate::detect::{Analysed, text_at};
+use super::tail;
+use crate::detect::Analysed;
 use crate::python::ast::{BoolOp, Expr, ExprCall, Keyword, Ranged, Stmt};
-use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
-use crate::python::{Node, Resolved, ScopeId, Span};
+use crate::python::names::{BindingKind, ScopeKind};
+use crate::python::{Node, ScopeId, Span};
 
 const MAX_STEPS: u32 = 6;
 /// Methods that put their arguments into what they are called on.
@@ -174,7 +175,7 @@ impl<'m> Body<'_, 'm> {
         match object {
             Object::Named("self") => registry::class_around(self.module, self.scope),
             Object::Named(_) => None,
-            Object::Made(at) => self.module.memory().made.get(&at).copied(),
+            Object::Made(at) => self.module.notes().made.get(&at).copied(),
         }
     }
 
@@ -366,7 +367,7 @@ impl<'m> Body<'_, 'm> {
             Node::Stmt(Stmt::AnnAssign(assign)) => assign.value.as_deref().is_some_and(is_weak_call),
             _ => false,
         });
-        made_weak || self.module.memory().has_setter(attribute)
+        made_weak || self.module.notes().has_setter(attribute)
     }
 
     /// The class of the module that is called.
@@ -382,7 +383,7 @@ impl<'m> Body<'_, 'm> {
     fn construct(self, call: &'m ExprCall, edges: &mut Vec<Edge<'m>>) {
         let Some(class) = self.class_called(call) else { return };
         let made = Object::Made(call.start().to_u32());
-        for (position, attribute, kept_at) in self.module.memory().kept_by(class) {
+        for (position, attribute, kept_at) in self.module.notes().kept_by(class) {
             let Some(argument) = argument(call, *position, attribute.parameter) else {
                 continue;
             };
@@ -406,155 +407,6 @@ fn is_far(holder: &Expr) -> bool {
         Expr::Attribute(node) => node.value.is_attribute_expr(),
         Expr::Subscript(node) => is_far(&node.value),
         _ => false,
-    }
-}
-
-/// A parameter of a constructor and the attribute in which it is kept.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::detect) struct Kept<'m> {
-    parameter: &'m str,
-    name: &'m str,
-}
-
-/// What constructors keep, by the position of the parameter after `self`; and the attributes that have setters.
-#[derive(Debug, Default)]
-pub(in crate::detect) struct Memory<'m> {
-    kept: BTreeMap<ScopeId, Vec<(usize, Kept<'m>, Span)>>,
-    setters: Vec<&'m str>,
-    /// Calls of the module's classes, by where they start.
-    made: BTreeMap<u32, ScopeId>,
-    /// Functions that test something that outlives them, and set the same.
-    flagged: BTreeSet<ScopeId>,
-}
-
-impl<'m> Memory<'m> {
-    pub(in crate::detect) fn of_module(module: &Analysed<'m>) -> Self {
-        let mut memory = Self {
-            flagged: flagged(module),
-            ..Self::default()
-        };
-        for node in module.module.nodes() {
-            if let Node::Expr(Expr::Call(call)) = node {
-                let class = call.func.is_name_expr().then(|| class_called(module, &call.func));
-                memory
-                    .made
-                    .extend(class.flatten().map(|class| (call.start().to_u32(), class)));
-            }
-        }
-        for (scope, _) in module.names.scopes() {
-            if let Some(class) = lifetime::class_of(&module.names, scope) {
-                let methods = class.body.iter().filter_map(Def::of);
-                for def in methods {
-                    memory.note(scope, &def);
-                }
-            }
-        }
-        memory
-    }
-
-    fn note(&mut self, class: ScopeId, def: &Def<'m>) {
-        let sets = def.decorators.iter().any(|decorator| tail(decorator) == Some("setter"));
-        if sets || def.name == "__setattr__" {
-            self.setters.push(def.name);
-        }
-        if def.name != "__init__" {
-            return;
-        }
-        let all = parameters(def.arguments);
-        let position = |name: &str| {
-            all.iter()
-                .skip(1)
-                .position(|(parameter, _)| parameter.arg.as_str() == name)
-        };
-        let mut kept = Vec::new();
-        for statement in def
-            .body
-            .iter()
-            .flat_map(|statement| Node::Stmt(statement).descendants())
-        {
-            let Node::Stmt(Stmt::Assign(assign)) = statement else {
-                continue;
-            };
-            let (Some(Expr::Attribute(target)), Some(value)) = (assign.targets.first(), kept_name(&assign.value))
-            else {
-                continue;
-            };
-            let on_self = target
-                .value
-                .as_name_expr()
-                .is_some_and(|name| name.id.as_str() == "self");
-            if let Some(at) = position(value).filter(|_| on_self) {
-                let attribute = Kept {
-                    parameter: value,
-                    name: &target.attr,
-                };
-                kept.push((at, attribute, Span::from(assign.range())));
-            }
-        }
-        self.kept.insert(class, kept);
-    }
-
-    pub(in crate::detect) fn is_flagged(&self, function: ScopeId) -> bool {
-        self.flagged.contains(&function)
-    }
-
-    fn has_setter(&self, attribute: &str) -> bool {
-        self.setters.contains(&attribute)
-    }
-
-    fn kept_by(&self, class: ScopeId) -> &[(usize, Kept<'m>, Span)] {
-        self.kept.get(&class).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// `if _ready: return`, and `_ready = True`
-fn flagged(module: &Analysed<'_>) -> BTreeSet<ScopeId> {
-    let (names, text) = (&module.names, module.module.text());
-    let word = |expr: &Expr| {
-        let at = expr.start().to_u32();
-        let function = names.enclosing_function(at)?;
-        let outlives = match expr {
-            Expr::Name(name) => names.home(&name.id, names.scope_at(at)) != function,
-            Expr::Attribute(_) => true,
-            _ => false,
-        };
-        outlives.then(|| (function, text_at(text, expr.range().into())))
-    };
-    let (mut tested, mut set) = (BTreeSet::new(), BTreeSet::new());
-    for node in module.module.nodes() {
-        match node {
-            Node::Stmt(Stmt::If(node)) => {
-                let inner = Node::Expr(&node.test).descendants().filter_map(Node::as_expr);
-                tested.extend(inner.filter_map(word));
-            }
-            Node::Stmt(Stmt::Assign(assign)) => set.extend(assign.targets.iter().filter_map(word)),
-            _ => {}
-        }
-    }
-    tested.intersection(&set).map(|(function, _)| *function).collect()
-}
-
-/// `parent`, `parent or DEFAULT`
-fn kept_name(value: &Expr) -> Option<&str> {
-    match value {
-        Expr::Name(name) => Some(&name.id),
-        Expr::BoolOp(node) if node.op == BoolOp::Or => kept_name(node.values.first()?),
-        _ => None,
-    }
-}
-
-fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
-    let Resolved::Local {
-        bindings: [binding],
-        path,
-        ..
-    } = module.names.resolve(func)
-    else {
-        return None;
-    };
-    match binding.kind {
-        BindingKind::Class(statement) if path.is_empty() => module.names.scope_of(statement),
-        _ => None,
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the detectors of memory share: how long objects live, and how many keys a mapping may meet.
+//! What the detectors of memory share: how long objects live, how many keys a mapping may meet, who holds whom.
 //!
-//! `domain` weighs keys, `lifetime` tells classes whose instances come and go from those that stay, `collection`
-//! finds collections and follows what is done with them, which `mention` tells of one place, `index` of where those stand. `registry` knows who keeps what is registered,
-//! `holding` which objects hold one another, `traceback` what exceptions keep alive.
+//! `collection` finds collections and follows what is done with them; `mention` tells what one place does, `index` where the
+//! places are. `domain` weighs keys, `lifetime` tells classes whose instances come and go from those that stay. `registry`
+//! knows who keeps what is registered, `holding` which objects hold one another, with `notes` on what constructors keep,
+//! `traceback` what exceptions keep alive.
 
 pub(super) mod collection;
 pub(super) mod domain;
@@ -10,6 +11,7 @@ pub(super) mod holding;
 pub(super) mod index;
 pub(super) mod lifetime;
 pub(super) mod mention;
+pub(super) mod notes;
 pub(super) mod registry;
 pub(super) mod traceback;
 
