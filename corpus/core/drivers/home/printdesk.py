@@ -1,0 +1,49 @@
+"""Calls into home/printdesk.py."""
+
+from home import printdesk
+
+
+def prices(box):
+    printdesk.price_of(3)
+    printdesk.price_of(3, colour=True)
+
+
+def keeps_a_ledger(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.Ledger(box.path("desk"))) as ledger:
+        ledger.enter("desk 4", 3, 12)
+        ledger.enter("desk 4", 1, 4)
+        ledger.total("desk 4")
+
+
+def spools(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.Spool(box.path("desk"))) as spool:
+        spool.put("page-1", b"%!PS")
+        spool.put("page-2", b"%!PS")
+
+
+def spools_nothing(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.Spool(box.path("desk"))) as spool:
+        with box.raises(printdesk.JobRefused):
+            spool.put("page-1", b"")
+
+
+def queues(box):
+    path = box.path("queue.db")
+    printdesk.submit(path, ["desk 4", "bert"])
+    printdesk.drain(path)
+
+
+def queues_by_hand(box):
+    with box.using(printdesk.Queue(box.path("queue.db"))) as queue:
+        queue.push("desk 4")
+        queue.pop()
+        queue.pop()
+
+
+def counts(box):
+    counter = printdesk.Counter(box.write("counter", "17\n"))
+    counter.begin()
+    counter.pages()

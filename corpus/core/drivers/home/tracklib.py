@@ -1,0 +1,53 @@
+"""Calls into home/tracklib.py."""
+
+import bz2
+import gzip
+
+from home import tracklib
+
+
+def imports(box):
+    box.write("tracks/readme", "")
+    tracklib.import_tracks(box.path("tracks"), ["a", "b"])
+
+
+def writes_points_only(box):
+    with box.using(tracklib.TrackWriter(box.path("t.gz"))) as track:
+        track.point(1.0, 2.0)
+
+
+def writes_marks(box):
+    with box.using(tracklib.TrackWriter(box.path("t.gz"))) as track:
+        track.point(1.0, 2.0)
+        track.mark("hut")
+        track.mark("peak")
+
+
+def reads(box):
+    path = box.write("t.gz", gzip.compress(b"1.0,2.0\n3.0,4.0\n"))
+    with box.using(tracklib.TrackReader(path)) as reader:
+        reader.points()
+
+
+def merges(box):
+    first = box.write("a.gz", gzip.compress(b"1.0,2.0\n"))
+    second = box.write("b.bz2", bz2.compress(b"3.0,4.0\n"))
+    with box.using(tracklib.Merger(first, second)) as merger:
+        merger.head()
+        merger.tail()
+
+
+def takes_the_tail_only(box):
+    second = box.write("b.bz2", bz2.compress(b"3.0,4.0\n"))
+    with box.using(tracklib.Merger("none", second)) as merger:
+        merger.tail()
+
+
+def keeps_a_journal(box):
+    with box.using(tracklib.Journal(box.path("journal"))) as journal:
+        journal.write("new", "a")
+        journal.write("gone", "a")
+
+
+def looks_up_heights(box):
+    tracklib.heights(box.write("tiles", bytes(range(64))), [1, 2, 3])
