@@ -7,6 +7,7 @@ use super::{Analysed, Info, PythonResourceDetector};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::Node;
 use crate::python::ast::Expr;
+use crate::python::names::Def;
 
 pub(super) struct DanglingTask;
 
@@ -39,7 +40,7 @@ fn report(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Finding> {
         }
         (Some(left), _) => {
             let ended_elsewhere = task.fate.released || !task.fate.moves.is_empty();
-            let confidence = if ended_elsewhere {
+            let confidence = if ended_elsewhere || runs_for_ever(module, task) {
                 Confidence::Medium
             } else {
                 Confidence::Low
@@ -49,8 +50,7 @@ fn report(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Finding> {
             (left.doubt.lowers(confidence, "task"), message, Some(left.at))
         }
         (None, Some(attribute)) => {
-            let is_left = module.end_of(task) == Some(Release::Nowhere);
-            if !is_left || !runs_for_ever(module, task) {
+            if !runs_for_ever(module, task) || is_ended(module, task, attribute) {
                 return None;
             }
             let message =
@@ -90,4 +90,44 @@ fn runs_for_ever(module: &Analysed<'_>, task: &Obligation<'_>) -> bool {
         .and_then(|call| call.args.first()?.as_call_expr());
     let definition = coroutine.and_then(|coroutine| definition(module, &coroutine.func));
     definition.is_some_and(|def| is_endless(def.body))
+}
+
+/// Methods that are there to end what their object does.
+const ENDINGS: [&str; 8] = [
+    "close",
+    "aclose",
+    "stop",
+    "shutdown",
+    "disconnect",
+    "cleanup",
+    "__aexit__",
+    "terminate",
+];
+
+/// Whether somebody cancels the task that is kept there, or waits for it as a server waits for its work. To wait for
+/// it where the object is closed ends nothing.
+fn is_ended(module: &Analysed<'_>, task: &Obligation<'_>, attribute: &str) -> bool {
+    match module.end_of(task) {
+        Some(Release::Nowhere) => return false,
+        Some(Release::Somewhere) => {}
+        _ => return true,
+    }
+    let is_it = |expr: &Expr| {
+        expr.as_attribute_expr()
+            .is_some_and(|node| node.attr.as_str() == attribute)
+    };
+    let mentions = |node: Node<'_>| node.descendants().filter_map(Node::as_expr).any(is_it);
+    let functions = module
+        .module
+        .nodes()
+        .filter_map(|node| Some((node, Def::of(node.as_stmt()?)?)));
+    let mut others = functions.filter(|(node, _)| mentions(*node) && !node.span().contains(task.span));
+    others.any(|(node, def)| {
+        let mut inner = node.descendants().filter_map(Node::as_expr);
+        let cancels = inner.any(|expr| {
+            let method = expr.as_attribute_expr();
+            method.is_some_and(|method| method.attr.as_str() == "cancel")
+        });
+        cancels || !ENDINGS.contains(&def.name)
+    })
 }

@@ -2,10 +2,10 @@
 
 use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, raiser, related};
-use super::{Analysed, Info, PythonResourceDetector};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::Node;
-use crate::python::ast::Expr;
+use crate::python::ast::{Expr, Ranged};
 use crate::python::names::Def;
 
 pub(super) struct TempLeftBehind;
@@ -32,7 +32,7 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     let what = acquisition(made);
     let (at, note, confidence, why) = match (&made.fate.left_open, &made.fate.skipped) {
         (Some(left), _) => {
-            let sure = confidence_in(module, made, left.name).min(confidence_in_folder(made));
+            let sure = confidence_in(module, made, left.name).min(confidence_in_folder(module, made));
             let confidence = left.doubt.lowers(sure, &made.resource.kind);
             (
                 left.at,
@@ -60,12 +60,15 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-/// `mkstemp(dir=self.folder)`: the folder may go as a whole, or its owner wants to find the file there.
-fn confidence_in_folder(made: &Obligation<'_>) -> Confidence {
+/// `mkstemp(dir=module.tmpdir)`: the folder may go as a whole, or its owner wants to find the file there.
+fn confidence_in_folder(module: &Analysed<'_>, made: &Obligation<'_>) -> Confidence {
+    const WORDS: [&str; 7] = ["tmp", "temp", "stag", "work", "log", "scratch", "cache"];
     let keywords = made.call.as_call_expr().map_or(&[][..], |call| &call.keywords);
-    let is_placed = keywords
-        .iter()
-        .any(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "dir"));
+    let is_placed = keywords.iter().any(|keyword| {
+        let folder = text_at(module.module.text(), keyword.value.range().into()).to_lowercase();
+        let names_folder = keyword.arg.as_ref().is_some_and(|name| name.as_str() == "dir");
+        names_folder && WORDS.iter().any(|word| folder.contains(word))
+    });
     if is_placed && !made.fate.released {
         Confidence::Low
     } else {
@@ -79,7 +82,7 @@ fn kept(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option
         Release::Somewhere => return None,
         _ if is_removed_somewhere(module, attribute) => return None,
         Release::Maybe => Confidence::Low,
-        Release::OnlyFinalizer | Release::Nowhere => confidence_in_folder(made).min(Confidence::Medium),
+        Release::OnlyFinalizer | Release::Nowhere => confidence_in_folder(module, made).min(Confidence::Medium),
     };
     let message = format!(
         "what {} makes on disk is kept as `self.{attribute}`, and no method removes it",

@@ -218,6 +218,7 @@ fn waits_for(
 fn is_kept_unjoined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     match &thread.fate.left_open {
         Some(left) => left.name.is_some() && !thread.fate.released,
+        None if thread.fate.moves.contains(&Move::Container) => !joins(module, thread.body),
         None => thread.kept_in_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
     }
 }
