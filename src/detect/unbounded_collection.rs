@@ -104,9 +104,7 @@ pub(super) fn weigh<'a, 'm>(
 }
 
 /// Words in the names of limits.
-const LIMITS: [&str; 9] = [
-    "max", "maximum", "limit", "capacity", "bound", "maxlen", "maxsize", "keep", "size",
-];
+const LIMITS: [&str; 6] = ["max", "maximum", "limit", "capacity", "maxlen", "maxsize"];
 
 /// The class has a limit that nothing is held against, or keeps the order in which to throw out.
 fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
@@ -118,7 +116,10 @@ fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) ->
         Expr::Attribute(node) => tail(&node.value) == Some(collection.name),
         _ => false,
     });
-    reordered || idle_limit(module, class)
+    // Where there are many collections, who knows which one the limit was for.
+    let all = module.collections().iter();
+    let of_class = all.filter(|other| other.root == collection.root).count();
+    reordered || (of_class <= 2 && idle_limit(module, class))
 }
 
 /// `self.max_items = max_items`, and nobody asks for it.
