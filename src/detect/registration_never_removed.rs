@@ -1,6 +1,7 @@
 //! Something new is registered with what outlives it, and nothing takes it out again.
 
-use super::memory::collection::Root;
+use super::memory::collection::{Root, is_self};
+use super::memory::domain::{self, Domain};
 use super::memory::registry::{self, Receiver};
 use super::memory::{lifetime, tail};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
@@ -89,15 +90,19 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let function = module.names.enclosing_function(at)?;
     let verb = tail(&call.func)?;
     let qualified = module.names.resolve(&call.func).qualified().map(str::to_owned);
-    if verb == "addHandler" {
-        return of_handler(module, call, function);
+    match verb {
+        "addHandler" => return of_handler(module, call, function, &["removeHandler", "hasHandlers", "handlers"]),
+        "addFilter" => return of_handler(module, call, function, &["removeFilter", "filters"]),
+        _ => {}
     }
     let process = PROCESS.iter().find(|(name, _)| Some(*name) == qualified.as_deref());
     if let Some((name, undo)) = process {
-        let confidence = of_object(module, call, function, undo)?;
+        let of_function = || of_function(module, call, function, undo);
+        let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
-    let partners = registry::partners(verb)?;
+    let is_unbound = verb == "attach" && call.args.first().is_some_and(is_self);
+    let partners = registry::partners(verb).filter(|_| !is_unbound)?;
     // What comes back may be what the registration is undone with.
     let is_dropped = registry::is_statement(module, call);
     if !is_dropped || registry::is_mentioned(module, &partners) {
@@ -119,14 +124,13 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
 }
 
 /// Each call makes a new handler for a logger, and loggers live as long as the process.
-fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Finding> {
+fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[&str]) -> Option<Finding> {
     let Expr::Attribute(node) = &*call.func else {
         return None;
     };
     let [handler] = call.args.as_slice() else { return None };
-    let undo = ["removeHandler", "hasHandlers", "handlers"];
     let is_new = registry::is_made_in(module, handler, function);
-    if !is_new || registry::is_mentioned(module, &undo) || happens_once(module, function) {
+    if !is_new || registry::is_mentioned(module, undo) || happens_once(module, function) {
         return None;
     }
     let sure = match registry::receiver(module, &node.value) {
@@ -158,6 +162,19 @@ fn of_object(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[
         return None;
     }
     Some(Confidence::Medium)
+}
+
+/// How sure it is that each call registers once more.
+fn of_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[&str]) -> Option<Confidence> {
+    let class = registry::class_around(module, function);
+    let undone = !undo.is_empty() && registry::is_mentioned(module, undo);
+    // A decorator is called at import.
+    let decorates = call.args.is_empty() || module.names.scope(function).parent != Some(ScopeId::MODULE);
+    if undone || happens_once(module, function) || class.is_some() || decorates {
+        return None;
+    }
+    let doubtful = sets_up(module, function);
+    Some(if doubtful { Confidence::Low } else { Confidence::Medium })
 }
 
 /// `sys.excepthook = self.report`
@@ -206,11 +223,18 @@ fn in_collections(module: &Analysed<'_>) -> Vec<Finding> {
             if !pins || is_one_of_a_kind(module, class) || happens_once(module, growth.function) {
                 continue;
             }
-            let is_keyed = growth
+            let names = &module.names;
+            let is_few = |key: &Expr| domain::of_key(names, key) < Domain::Open;
+            // A set is keyed by what is put in.
+            let key = growth
                 .by
                 .key
-                .is_some_and(|key| growth.by.value.is_none_or(|value| key.start() != value.start()));
-            let confidence = if is_keyed { Confidence::Low } else { Confidence::Medium };
+                .filter(|key| growth.by.value.is_none_or(|value| key.start() != value.start()));
+            let confidence = if key.is_some_and(is_few) {
+                Confidence::Low
+            } else {
+                Confidence::Medium
+            };
             found.push(finding(growth.by.at.range().into(), confidence, collection.name));
         }
     }

@@ -1,6 +1,6 @@
 //! A collection that lives long, that functions fill and nobody empties.
 
-use super::memory::collection::{Collection, Growth, Kind, Root};
+use super::memory::collection::{Collection, Growth, Kind, Root, may_be_of};
 use super::memory::domain::{self, Domain};
 use super::memory::lifetime::{self, Stay};
 use super::memory::{registry, tail};
@@ -33,15 +33,33 @@ pub(super) fn is_cache(module: &Analysed<'_>, collection: &Collection<'_>) -> bo
     if !matches!(collection.kind, Kind::Mapping | Kind::DefaultMapping) {
         return false;
     }
-    let name = collection.name.to_lowercase();
     let text = |key: &Expr| text_at(module.module.text(), key.range().into());
     let is_looked_up = |growth: &Growth<'_>| {
         let Some(key) = growth.by.key else { return false };
         let sets_default = matches!(growth.by.at, Expr::Call(_));
         let mut lookups = collection.lookups.iter();
-        sets_default || lookups.any(|(function, asked)| *function == growth.function && text(asked) == text(key))
+        let asked = lookups.any(|(function, asked)| *function == growth.function && text(asked) == text(key));
+        (sets_default || asked) && growth.by.value.is_some_and(|value| is_computed(value, collection.name))
     };
-    name.contains("cache") || name.contains("memo") || collection.growths.iter().any(is_looked_up)
+    is_word_of(collection.name, &["cache", "cached", "memo", "memos"]) || collection.growths.iter().any(is_looked_up)
+}
+
+/// A cache keeps what was worked out; a mark, a count or a group that begins is none.
+fn is_computed(value: &Expr, collection: &str) -> bool {
+    let counts = || {
+        Node::Expr(value)
+            .descendants()
+            .filter_map(Node::as_expr)
+            .any(|part| tail(part) == Some(collection))
+    };
+    let begins = match value {
+        Expr::List(node) => node.elts.is_empty(),
+        Expr::Dict(node) => node.keys.is_empty(),
+        Expr::Call(call) => call.args.is_empty() && matches!(tail(&call.func), Some("list" | "dict" | "set" | "deque")),
+        Expr::Constant(_) => true,
+        _ => false,
+    };
+    !begins && !counts()
 }
 
 /// The first growths tell enough.
@@ -62,7 +80,11 @@ pub(super) fn weigh<'a, 'm>(
         Root::Instance(class) => lifetime::stay(module, class),
         _ => Stay::Process,
     };
-    if stay == Stay::Unknown && collection.kind != Kind::Deque {
+    if collection.escapes && matches!(collection.root, Root::Instance(_)) {
+        return None;
+    }
+    let is_ring = collection.kind == Kind::Deque;
+    if stay == Stay::Unknown && !is_ring && !is_meant_to_be_bounded(module, collection) {
         return None;
     }
     let weighed = collection
@@ -79,6 +101,55 @@ pub(super) fn weigh<'a, 'm>(
         .any(|function| *function != growth.function);
     let doubtful = collection.escapes || returned_elsewhere;
     Some((growth, if doubtful { Confidence::Low } else { confidence }))
+}
+
+/// Words in the names of limits.
+const LIMITS: [&str; 6] = ["max", "maximum", "limit", "capacity", "maxlen", "maxsize"];
+
+/// The class has a limit that nothing is held against, or keeps the order in which to throw out.
+fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
+    let Root::Instance(class) = collection.root else {
+        return false;
+    };
+    let index = module.index();
+    let reordered = index.attributes("move_to_end").iter().any(|reorder| match reorder {
+        Expr::Attribute(node) => tail(&node.value) == Some(collection.name),
+        _ => false,
+    });
+    // Where there are many collections, who knows which one the limit was for.
+    let all = module.collections().iter();
+    let of_class = all.filter(|other| other.root == collection.root).count();
+    reordered || (of_class <= 2 && idle_limit(module, class))
+}
+
+/// `self.max_items = max_items`, and nobody asks for it.
+fn idle_limit(module: &Analysed<'_>, class: ScopeId) -> bool {
+    let index = module.index();
+    let Some(node) = lifetime::class_of(&module.names, class) else {
+        return false;
+    };
+    let constructors = node
+        .body
+        .iter()
+        .filter_map(Def::of)
+        .filter(|def| def.name == "__init__");
+    let mut stored = constructors
+        .flat_map(|def| def.body)
+        .filter_map(|statement| match statement {
+            Stmt::Assign(assign) => match assign.targets.as_slice() {
+                [Expr::Attribute(target)] => Some(target.attr.as_str()),
+                _ => None,
+            },
+            _ => None,
+        });
+    stored.any(|name| {
+        let is_read = |expr: &&Expr| matches!(expr, Expr::Attribute(node) if node.ctx.is_load());
+        let mut mentions = index
+            .attributes(name)
+            .iter()
+            .filter(|expr| may_be_of(module, class, expr));
+        is_word_of(name, &LIMITS) && !mentions.any(is_read)
+    })
 }
 
 /// Classes of other modules go on with what it begins.
@@ -109,7 +180,7 @@ fn is_of_self(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
 }
 
 /// How the names of functions begin that a program calls while it is being set up.
-const REGISTERING: [&str; 16] = [
+const REGISTERING: [&str; 13] = [
     "register",
     "add_",
     "install",
@@ -123,10 +194,9 @@ const REGISTERING: [&str; 16] = [
     "configure",
     "init",
     "setup",
-    "prepare",
-    "load",
-    "preload",
 ];
+/// The same, if what they fill is keyed.
+const FILLING: [&str; 3] = ["prepare", "load", "preload"];
 /// Words for what is put into registries.
 const REGISTERED: [&str; 16] = [
     "cls",
@@ -171,7 +241,8 @@ fn is_registry(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
             .next()
             .unwrap_or_default();
         let plain = name.trim_start_matches('_');
-        !name.ends_with("__") && REGISTERING.iter().any(|word| plain.starts_with(word))
+        let fills = growth.by.key.is_some() && FILLING.iter().any(|word| plain.starts_with(word));
+        !name.ends_with("__") && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))
     });
     let is_registered = |value: &Expr| {
         let named = tail(value).is_some_and(|name| is_word_of(name, &REGISTERED));

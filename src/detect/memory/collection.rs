@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::mention::{Grow, Reader, Role};
+use super::mention::{Grow, Reader, Role, is_empty};
 use super::{lifetime, tail};
 use crate::detect::Analysed;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
@@ -250,6 +250,15 @@ fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
             role => note(module, collection, mention, role),
         }
     }
+    // `c[k] = []` takes out what was in there, unless it has just been asked whether there is anything.
+    let lookups = std::mem::take(&mut collection.lookups);
+    let begins = |growth: &Growth<'_>| lookups.iter().any(|(function, _)| *function == growth.function);
+    let empties = |growth: &Growth<'_>| {
+        growth.by.at.is_subscript_expr() && growth.by.value.is_some_and(is_empty) && !begins(growth)
+    };
+    is_emptied_inside |= collection.growths.iter().any(empties);
+    collection.growths.retain(|growth| !empties(growth));
+    collection.lookups = lookups;
     if is_emptied_inside {
         collection.growths.retain(|growth| !growth.by.is_inside);
     }

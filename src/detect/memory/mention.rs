@@ -52,6 +52,12 @@ pub(super) const SHRINKS: [&str; 12] = [
 ];
 /// Methods that make a collection grow, beside those of the configuration.
 const GROWS: [&str; 3] = ["appendleft", "extendleft", "__setitem__"];
+/// Words in the names of functions that take from their arguments, or keep them.
+const TAKES: [&str; 30] = [
+    "drain", "flush", "consume", "pop", "clear", "trim", "prune", "evict", "expire", "purge", "clean", "reset",
+    "shrink", "truncate", "remove", "discard", "append", "add", "put", "register", "set", "submit", "start", "partial",
+    "delete", "limit", "bind", "init", "rotate", "take",
+];
 /// What only looks at its arguments.
 const READERS: [&str; 50] = [
     "len",
@@ -224,9 +230,6 @@ impl<'m> Reader<'_, 'm> {
             Some(Node::Stmt(Stmt::AnnAssign(assign))) => assign.value.as_deref(),
             _ => None,
         };
-        if value.is_some_and(is_empty) && node.ctx.is_store() {
-            return Role::ShrinkInside;
-        }
         let grow = Role::Grow(Grow {
             at: outer,
             key: Some(&node.slice),
@@ -260,7 +263,7 @@ impl<'m> Reader<'_, 'm> {
             }),
             "heappop" => Role::Shrink,
             "extend" | "update" | "union" => Role::Read,
-            reader if READERS.contains(&reader) => Role::Read,
+            reader if READERS.contains(&reader) || !may_keep(reader) => Role::Read,
             _ => Role::Escape,
         }
     }
@@ -292,8 +295,13 @@ impl<'m> Reader<'_, 'm> {
     }
 }
 
-/// `c[k] = []` takes out what was in there.
-fn is_empty(value: &Expr) -> bool {
+/// Whether what is called so may keep its argument or take from it. Classes keep; functions mostly read.
+fn may_keep(callable: &str) -> bool {
+    let lower = callable.to_lowercase();
+    callable.is_empty() || callable.starts_with(char::is_uppercase) || TAKES.iter().any(|word| lower.contains(word))
+}
+
+pub(super) fn is_empty(value: &Expr) -> bool {
     match value {
         Expr::List(node) => node.elts.is_empty(),
         Expr::Dict(node) => node.keys.is_empty(),

@@ -107,6 +107,7 @@ pub(in crate::detect) fn partners(verb: &str) -> Option<Vec<String>> {
         "subscribe" => return fixed(&["unsubscribe"]),
         "attach" => return fixed(&["detach"]),
         "observe" => return fixed(&["unobserve"]),
+        "watch" => return fixed(&["unwatch"]),
         "on" => return fixed(&["off", "remove_listener", "removeListener"]),
         "register" => return fixed(&["unregister", "deregister", "remove"]),
         _ => {}
@@ -233,10 +234,10 @@ pub(in crate::detect) fn is_method(module: &Analysed<'_>, class: ScopeId, name: 
     })
 }
 
-/// Whether the function itself makes the value anew.
+/// Whether the function makes the value anew, or its class does for each instance.
 pub(in crate::detect) fn is_made_in(module: &Analysed<'_>, value: &Expr, function: ScopeId) -> bool {
     match value {
-        Expr::Call(call) => tail(&call.func).is_some_and(|name| name.ends_with("Handler")),
+        Expr::Call(call) => makes(call),
         Expr::Name(name) => {
             let scope = module.names.scope_at(value.start().to_u32());
             let local = module.names.home(&name.id, scope) == function;
@@ -245,24 +246,33 @@ pub(in crate::detect) fn is_made_in(module: &Analysed<'_>, value: &Expr, functio
                 && bindings.any(|binding| match &binding.kind {
                     BindingKind::Assign {
                         value: Some(Expr::Call(call)),
-                    } => tail(&call.func).is_some_and(|name| name.ends_with("Handler")),
+                    } => makes(call),
                     _ => false,
                 })
         }
         Expr::Attribute(node) => {
             let index = module.index();
-            let stores = index
+            let class = module.names.enclosing_class(value.start().to_u32());
+            let mut stores = index
                 .attributes(&node.attr)
                 .iter()
                 .filter_map(|store| index.parent(store));
-            stores.into_iter().any(|parent| match parent {
+            stores.any(|parent| match parent {
                 Node::Stmt(Stmt::Assign(assign)) => {
-                    let here = module.names.enclosing_function(assign.start().to_u32()) == Some(function);
-                    here && matches!(&*assign.value, Expr::Call(call) if tail(&call.func).is_some_and(|name| name.ends_with("Handler")))
+                    let here = module.names.enclosing_class(assign.start().to_u32()) == class;
+                    here && class.is_some() && matches!(&*assign.value, Expr::Call(call) if makes(call))
                 }
                 _ => false,
             })
         }
         _ => false,
     }
+}
+
+/// `StreamHandler()`, `make_handler()`
+fn makes(call: &ExprCall) -> bool {
+    tail(&call.func).is_some_and(|name| {
+        let lower = name.to_lowercase();
+        name.starts_with(char::is_uppercase) || lower.contains("handler") || lower.contains("filter")
+    })
 }
