@@ -359,9 +359,7 @@ fn run_of_class<'f>(facts: &'f Facts<'_>, expr: &'f Expr) -> Option<Work<'f>> {
 
 /// The attribute by which a method tells the loop to end, where that is all it does.
 fn told_by(halt: &Stmt) -> Option<&str> {
-    let Some(Def { body, .. }) = Def::of(halt) else {
-        return None;
-    };
+    let Def { body, .. } = Def::of(halt)?;
     let is_text = |statement: &&Stmt| matches!(statement, Stmt::Expr(node) if node.value.is_constant_expr());
     let [only] = &body.iter().filter(|statement| !is_text(statement)).collect::<Vec<_>>()[..] else {
         return None;
