@@ -1,6 +1,6 @@
 """Settings of a running program: layered scopes, watchers, and a journal of what was changed.
 
-    registry = Registry.open("/var/lib/app/settings")
+    registry = SettingRegistry.open("/var/lib/app/settings")
     web = registry.scope("web")
     with web.watch("port", restart):
         web.set("port", 8081)
@@ -43,7 +43,7 @@ class Closed(ConfigError):
 Change = namedtuple("Change", "path old new")
 
 
-class Watch:
+class SettingWatch:
     """A registered callback; it is called until `close`."""
 
     def __init__(self, scope, key, callback):
@@ -64,7 +64,7 @@ class Watch:
         self.close()
 
 
-class Scope:
+class SettingScope:
     """A named layer.  The registry owns the scopes; they know it, and their parent, weakly."""
 
     def __init__(self, registry, name, parent=None):
@@ -98,7 +98,7 @@ class Scope:
     def watch(self, key, callback):
         """Call ``callback(change)`` for changes of `key`, or of everything if it is None."""
         self._owner()
-        watch = Watch(self, key, callback)
+        watch = SettingWatch(self, key, callback)
         with self._lock:
             self._watches.append(watch)
         return watch
@@ -126,7 +126,7 @@ def _replace_json(path, content):
         raise
 
 
-class Registry:
+class SettingRegistry:
     """All scopes, and the files behind them."""
 
     def __init__(self, folder, journal_limit=JOURNAL_LIMIT):
@@ -134,7 +134,7 @@ class Registry:
         self.journal_limit = journal_limit
         self.recent = deque(maxlen=RECENT)
         self._lock = threading.RLock()
-        self._root = Scope(self, "")
+        self._root = SettingScope(self, "")
         self._scopes = {"": self._root}
         self._files = ExitStack()
         self._journal = None
@@ -188,7 +188,7 @@ class Registry:
                 if len(self._scopes) >= MOST_SCOPES:
                     raise ConfigError(f"too many scopes: {name}")
                 parent = self.scope(name.rpartition(".")[0])
-                found = self._scopes[name] = Scope(self, name, parent)
+                found = self._scopes[name] = SettingScope(self, name, parent)
             return found
 
     def _load(self):

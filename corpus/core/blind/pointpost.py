@@ -40,7 +40,7 @@ class Point(NamedTuple):
     at: float
 
 
-class Spool:
+class BatchSpool:
     """Parked batches, one file each; the oldest are given up for new ones."""
 
     def __init__(self, folder: Path, keep: int = 100) -> None:
@@ -95,7 +95,7 @@ class Uploader:
         self.url, self.batch, self.interval = url, batch, interval
         self.retries, self.pause, self._capacity = retries, pause, capacity
         self.dropped = self.sent = 0
-        self._spool = Spool(spool, keep)
+        self._spool = BatchSpool(spool, keep)
         self._pending: deque[Point] = deque()
         self._full = asyncio.Event()
         self._sending = asyncio.Lock()

@@ -4,7 +4,7 @@ from blind import confreg
 
 
 def keeps_settings_over_restarts(box):
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         web = registry.scope("web.public")
         web.set("port", 8081)
         web.set("name", "one")
@@ -13,20 +13,20 @@ def keeps_settings_over_restarts(box):
         web.get("name")
         web.get("nothing")
         repr(list(registry.recent))
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         registry.scope("web.public").get("port")
 
 
 def compacts_its_journal(box):
     for _ in range(2):
-        with box.using(confreg.Registry.open(box.path("conf"), 3)) as registry:
+        with box.using(confreg.SettingRegistry.open(box.path("conf"), 3)) as registry:
             for number in range(5):
                 registry.scope("web").set("port", number)
 
 
 def tells_watchers(box):
     told = []
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         web = registry.scope("web")
         with box.using(web.watch("port", told.append)), box.using(web.watch(None, told.append)):
             web.set("port", 8081)
@@ -36,7 +36,7 @@ def tells_watchers(box):
 
 def has_watchers_in_turn(box):
     told = []
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         web = registry.scope("web")
         for number in box.rounds(60):
             with box.using(web.watch("port", told.append)):
@@ -48,14 +48,14 @@ def has_a_watcher_that_fails(box):
     def fails(change):
         raise ValueError(change.path)
 
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         with box.using(registry.scope("web").watch("port", fails)):
             with box.raises(ValueError):
                 registry.scope("web").set("port", 1)
 
 
 def is_closed_before_its_watchers(box):
-    registry = confreg.Registry.open(box.path("conf"))
+    registry = confreg.SettingRegistry.open(box.path("conf"))
     web = registry.scope("web")
     watch = web.watch("port", print)
     with box.using(registry):
@@ -67,7 +67,7 @@ def is_closed_before_its_watchers(box):
 
 
 def outlives_its_registry(box):
-    registry = confreg.Registry.open(box.path("conf"))
+    registry = confreg.SettingRegistry.open(box.path("conf"))
     web = registry.scope("web")
     with box.using(registry):
         pass
@@ -77,25 +77,25 @@ def outlives_its_registry(box):
 
 
 def is_locked(box):
-    with box.using(confreg.Registry.open(box.path("conf"))):
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))):
         with box.raises(confreg.Locked):
-            confreg.Registry.open(box.path("conf"))
+            confreg.SettingRegistry.open(box.path("conf"))
 
 
 def has_a_damaged_journal(box):
     box.write("conf/journal", '["web", "port", 1]\nrubbish\n')
     with box.raises(confreg.CorruptJournal):
-        confreg.Registry.open(box.path("conf"))
+        confreg.SettingRegistry.open(box.path("conf"))
 
 
 def cannot_be_written(box):
-    with box.using(confreg.Registry.open(box.path("conf"), 1)) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"), 1)) as registry:
         with box.raises(TypeError):
             registry.scope("web").set("port", {1, 2})
 
 
 def has_too_many_scopes(box):
-    with box.using(confreg.Registry.open(box.path("conf"))) as registry:
+    with box.using(confreg.SettingRegistry.open(box.path("conf"))) as registry:
         with box.raises(confreg.ConfigError):
             for number in range(confreg.MOST_SCOPES + 1):
                 registry.scope(f"s{number}")

@@ -1,6 +1,7 @@
 """Calls into blind/pointpost.py."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 from pathlib import Path
@@ -98,10 +99,11 @@ async def is_used_too_early(box):
 async def cannot_use_its_spool(box):
     box.write("spool", "in the way")
     uploader = _uploader(box, (503, b""), interval=0.001)
-    async with box.using(uploader):
-        await uploader.start()
-        uploader.record("load", 1)
-        await asyncio.sleep(0.01)
+    with contextlib.suppress(OSError):  # of the last flush, should it come first
+        async with box.using(uploader):
+            await uploader.start()
+            uploader.record("load", 1)
+            await asyncio.sleep(0.01)
 
 
 async def is_closed_while_it_posts(box):
@@ -118,7 +120,7 @@ async def is_entered(box):
 
 
 def parks_a_few_batches(box):
-    spool = pointpost.Spool(Path(box.path("spool")), keep=3)
+    spool = pointpost.BatchSpool(Path(box.path("spool")), keep=3)
     for number in box.rounds(5):
         spool.park(b"%d" % number)
     for name in spool.names():
