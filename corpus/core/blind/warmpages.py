@@ -94,11 +94,8 @@ class CodeShelf:
             self._thin_out()
 
     def _thin_out(self) -> None:
-        aged = []
         with os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(self._tag):
-                    aged.append((entry.stat().st_mtime_ns, entry.path))
+            aged = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(self._tag)]
         aged.sort(reverse=True)
         for _, path in aged[self.keep:]:
             os.unlink(path)
@@ -185,12 +182,6 @@ class PageDaemon:
             stack.callback(thread.join)
             stack.callback(self._waker.shutdown, socket.SHUT_RDWR)
             self._owned = stack.pop_all()
-
-    def __enter__(self) -> PageDaemon:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._owned.close()
