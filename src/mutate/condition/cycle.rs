@@ -68,15 +68,23 @@ pub(super) fn keeps(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     keeper(scene, made, given).map_or(Truth::Unknown, |_| Truth::Yes)
 }
 
-/// `kept-as($k, $made, $w)`: the attribute in which it does.
+/// `kept-as($k, $made, $w)`: the attribute in which it does, of a class that the module makes nowhere else.
 pub(super) fn kept_as(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let (Some(made), Some(given)) = (scene.expr(arguments, 1), scene.expr(arguments, 2)) else {
         return Truth::Unknown;
     };
-    match keeper(scene, made, given) {
+    match keeper(scene, made, given).filter(|_| is_made_once(scene.facts, made)) {
         Some(attr) => scene.bind(arguments, Value::Text(attr.to_owned())),
         None => Truth::Unknown,
     }
+}
+
+/// Another object of the class may have been given something else, which wants to be read otherwise.
+fn is_made_once(facts: &Facts<'_>, made: &Expr) -> bool {
+    let class_of = |expr: &Expr| expr.as_call_expr().and_then(|call| class_named(facts, &call.func));
+    let Some(class) = class_of(made) else { return false };
+    let all = facts.module.nodes().filter_map(Node::as_expr).filter_map(class_of);
+    all.filter(|other| std::ptr::eq(*other, class)).count() == 1
 }
 
 fn keeper<'m>(scene: &Scene<'_, '_, 'm>, made: &Expr, given: &Expr) -> Option<&'m str> {

@@ -118,7 +118,7 @@ def _drop_coroutines(args):
 def _call(site, function, /, *args, **kwargs):
     run = _current
     kind = run.callees.kind(function, args)
-    if kind is callee.MAY_FAIL or kind is callee.RELEASE:
+    if (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
         failing = run.fails(site, _RELEASING if kind is callee.RELEASE else _FAILING)
         if failing is not None:
             if kind is callee.RELEASE:
@@ -179,10 +179,13 @@ async def _await_call(site, function, /, *args, **kwargs):
 
 
 async def _await(site, value, /):
-    failing = _current.fails(site, _ALL)
+    is_release = getattr(value, "__name__", "") in callee.RELEASES  # `closing = session.close()`, then `await closing`
+    failing = _current.fails(site, _RELEASING if is_release else _ALL)
     if failing == CANCELLED:
         asyncio.current_task().cancel()
     elif failing is not None:
+        if is_release:
+            await value
         _drop_coroutines((value,))
         raise _error(failing)
     result = await value

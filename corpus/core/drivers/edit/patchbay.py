@@ -38,7 +38,7 @@ def runs_for_long(box):
         source.set(number % 6)
         bay.block(8)
         bay.store("preset %d" % number)
-        patchbay.wave_table(20 + number)
+        patchbay.wave_table(90 - number)
 
 
 def shows_changes(box):

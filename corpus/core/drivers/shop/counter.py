@@ -5,7 +5,7 @@ import logging
 
 from shop import counter
 
-LAMP = counter.Article("4006381333931", "Lamp", 1995)
+LAMP = counter.Article("4006381333939", "Lamp", 1995)
 BULB = counter.Article("4006381333932", "Bulb", 249)
 
 
@@ -44,7 +44,7 @@ def scans(box):
     stock.put(LAMP, 3)
     scanner = counter.Scanner(stock)
     cart = counter.Cart()
-    scanner.scan(cart, "4006381333931\n")
+    scanner.scan(cart, "4006381333939\n")
     scanner.scan(cart, "77")
     scanner.message()
 
