@@ -79,6 +79,19 @@ class Binding(object):
             notify(self._key)
 
 
+class Nudge(object):
+    """Calls back when nothing has happened for a while."""
+
+    def __init__(self, text, on_idle):
+        self._text = text
+        self._on_idle = on_idle
+
+    def due(self):
+        on_idle = self._on_idle()
+        if on_idle is not None:
+            on_idle(self._text)
+
+
 class Checker(object):
     """Looks at one field on behalf of it."""
 
@@ -138,7 +151,7 @@ class Form(object):
         self._fields = {}
         self._undo = deque(maxlen=UNDO_STEPS)
         self._hints = []
-        self._reminder = Binding("unsaved", weakref.WeakMethod(self._remind))
+        self._nudge = Nudge("unsaved", weakref.WeakMethod(self._remind))
         for name, kind in rows:
             self._fields[name] = Field(self, name, kind)
 
@@ -156,7 +169,7 @@ class Form(object):
         self.hint("%s for %d steps" % (key, len(self._undo)))
 
     def idle(self):
-        self._reminder.fire()
+        self._nudge.due()
 
     def steps(self):
         return ["%s=%s" % step for step in self._undo]
