@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use super::config::Config;
+use super::memory::collection::{self, Collection};
+use super::memory::index::Index;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
@@ -15,6 +17,9 @@ pub struct Analysed<'m> {
     config: &'m Config,
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
+    lifecycles: OnceLock<Known<'m>>,
+    index: OnceLock<Index<'m>>,
+    collections: OnceLock<Vec<Collection<'m>>>,
 }
 
 impl<'m> Analysed<'m> {
@@ -25,6 +30,9 @@ impl<'m> Analysed<'m> {
             config,
             known: OnceLock::new(),
             patterns: OnceLock::new(),
+            lifecycles: OnceLock::new(),
+            index: OnceLock::new(),
+            collections: OnceLock::new(),
         }
     }
 
@@ -59,9 +67,42 @@ impl<'m> Analysed<'m> {
         self.owned(obligation).map(|owned| owned.release)
     }
 
+    /// The same for what has a life of its own, of one kind: locks held, children, threads, tasks.
+    pub fn lifecycles(&self, kind: &str) -> impl Iterator<Item = &Obligation<'m>> {
+        let all = self.known_lifecycles().obligations.iter();
+        all.filter(move |obligation| obligation.resource.kind == kind)
+    }
+
+    /// Who ends what is kept in the attribute of `self` in which such an obligation ends.
+    pub fn end_of(&self, obligation: &Obligation<'_>) -> Option<Release> {
+        let owned = &self.known_lifecycles().owned;
+        owned
+            .get(&(obligation.span, obligation.on_self()?))
+            .map(|owned| owned.release)
+    }
+
+    pub(super) fn config(&self) -> &'m Config {
+        self.config
+    }
+
+    /// Where names and attributes stand.
+    pub(super) fn index(&self) -> &Index<'m> {
+        self.index.get_or_init(|| Index::of_module(self.module, &self.names))
+    }
+
+    /// Collections that functions make grow.
+    pub(super) fn collections(&self) -> &[Collection<'m>] {
+        self.collections.get_or_init(|| collection::of_module(self))
+    }
+
     fn known(&self) -> &Known<'m> {
         self.known
-            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config))
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.table()))
+    }
+
+    fn known_lifecycles(&self) -> &Known<'m> {
+        self.lifecycles
+            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.lifecycles()))
     }
 
     /// One-based line of an offset.

@@ -23,12 +23,19 @@ pub struct Config {
     pub size_threshold: usize,
     #[serde(skip)]
     table: OnceLock<Table>,
+    #[serde(skip)]
+    lifecycles: OnceLock<Table>,
 }
 
 impl Config {
     /// The built-in resources and those of this configuration; read once.
     pub(super) fn table(&self) -> &Table {
         self.table.get_or_init(|| Table::with(&self.resource))
+    }
+
+    /// The built-in locks, children, threads and the like; read once.
+    pub(super) fn lifecycles(&self) -> &Table {
+        self.lifecycles.get_or_init(Table::of_lifecycles)
     }
 }
 
@@ -43,6 +50,7 @@ impl Default for Config {
                 .to_vec(),
             size_threshold: 1_000_000,
             table: OnceLock::new(),
+            lifecycles: OnceLock::new(),
         }
     }
 }

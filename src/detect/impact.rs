@@ -57,10 +57,13 @@ pub struct DebtItem {
 /// From the resource, how sure the finding is (which tells the fate), and whether the code runs once.
 pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     let resource = match finding.resource.as_deref() {
-        Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client") => 0.9,
-        Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream") => 0.8,
+        Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client" | "server") => 0.9,
+        // Whoever asks next for the lock waits for ever, and a worker is a process of its own.
+        Some("lock" | "worker-pool") => 0.95,
+        Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream" | "thread" | "child") => 0.8,
+        Some("task" | "temporary-path") => 0.6,
         Some(_) => 0.7,
-        None => 0.5,
+        None => of_pattern(finding),
     };
     let certainty = match finding.confidence {
         Confidence::High => 1.0,
@@ -68,7 +71,7 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
         Confidence::Low => 0.3,
     };
     let reach = scope(module, finding);
-    let frequency = if reach == Scope::Module && !in_loop(&module.module.body, finding.span) {
+    let frequency = if reach == Scope::Module && !grows(finding) && !in_loop(&module.module.body, finding.span) {
         ONCE
     } else {
         1.0
@@ -87,6 +90,21 @@ pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     }
 }
 
+/// What grows with each call ends in a full memory; what a collector frees in the end only costs until then.
+fn of_pattern(finding: &Finding) -> f64 {
+    if grows(finding) { 0.7 } else { 0.5 }
+}
+
+/// What is made once grows with each call all the same.
+fn grows(finding: &Finding) -> bool {
+    let growing = [
+        Pattern::UnboundedCache,
+        Pattern::UnboundedCollection,
+        Pattern::RegistrationNeverRemoved,
+    ];
+    finding.patterns.iter().any(|pattern| growing.contains(pattern))
+}
+
 /// The body that acquires, or the class that owns. A class statement in a module runs once like the
 /// module, so that its body is the body around it.
 fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
@@ -94,6 +112,18 @@ fn scope(module: &Analysed<'_>, finding: &Finding) -> Scope {
         return Scope::Class;
     }
     let names = &module.names;
+    let lives = [
+        Pattern::AsyncResourceNotClosed,
+        Pattern::ChildNotReaped,
+        Pattern::DanglingTask,
+        Pattern::PoolNotShutDown,
+        Pattern::TempLeftBehind,
+        Pattern::ThreadNotJoined,
+    ];
+    let in_constructor = names.qualname_at(finding.span.start).ends_with(".__init__");
+    if in_constructor && finding.patterns.iter().any(|pattern| lives.contains(pattern)) {
+        return Scope::Class;
+    }
     let mut around = names.ancestors(names.scope_at(finding.span.start));
     let runs_per_call = around.any(|scope| matches!(names.scope(scope).kind, ScopeKind::Function | ScopeKind::Lambda));
     if runs_per_call { Scope::Function } else { Scope::Module }

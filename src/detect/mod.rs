@@ -27,6 +27,16 @@
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
 //!    own can raise: `fragile-release`.
 //!
+//! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
+//! `non-closing-context` or `owner-without-release`, and of `incomplete-release` if a method closes it and does not await that.
+//!
+//! What has a life rather than a handle is followed by the same analysis with a table of its own, `lifecycles.toml`, and
+//! each kind has one detector: `lock-not-released`, `temp-left-behind` (the path; the descriptor of `mkstemp` is a handle),
+//! `child-not-reaped` (whose report stands for that of the pipes), `thread-not-joined`, `pool-not-shut-down`, `dangling-task`.
+//!
+//! Patterns of memory have no acquisition, and are disjoint by themselves: a mapping whose keys functions look up
+//! before they put them in is an `unbounded-cache`, any other collection that only grows an `unbounded-collection`.
+//!
 //! Specification 73 asked for a Python resource analysis; its names and ours:
 //!
 //! | there | here |
@@ -38,14 +48,19 @@
 //! | `PythonContextManagerDetector` | `never-released`, `inline-acquisition`, `release-skipped-on-exception` |
 //! | its `resource_types`, `safe_patterns` | [`Config::resource`] beside `resources.toml`, [`Config::safe_callables`] |
 //! | `PythonCircularRefDetector` | a detector to come; its `max_depth` is [`Config::cycle_depth`], `known_patterns` its page of cases |
-//! | `PythonUnboundedCollectionDetector` | a detector to come; [`Config::growth_methods`] and [`Config::size_threshold`] |
+//! | `PythonUnboundedCollectionDetector` | `unbounded-collection`, `unbounded-cache`; [`Config::growth_methods`] and [`Config::size_threshold`] |
 //! | file, socket and connection tracking | the obligation analysis, [`Obligation`] |
-//! | async and thread checks | entries of `resources.toml`, detectors to come |
+//! | async and thread checks | `async-resource-not-closed`, `dangling-task`, `thread-not-joined`, `pool-not-shut-down` |
+//! | locks, processes, temporary files | `lock-not-released`, `child-not-reaped`, `temp-left-behind` |
 //! | missing `__del__` or cleanup methods | `owner-without-release`, `incomplete-release`, `finalizer-cleanup`; `__del__` is no release here |
 //! | `analyze_python_file` | [`Suite::findings`] |
 
 mod analysed;
+mod async_resource_not_closed;
+mod child_not_reaped;
 mod config;
+mod course;
+mod dangling_task;
 mod descriptor_not_adopted;
 mod finalizer_cleanup;
 mod fragile_release;
@@ -55,11 +70,14 @@ mod held_globally;
 pub mod impact;
 mod incomplete_release;
 mod inline_acquisition;
+mod lock_not_released;
+mod memory;
 mod never_released;
 mod non_closing_context;
 mod obligation;
 mod owner_without_release;
 mod partial_acquisition;
+mod pool_not_shut_down;
 mod primary;
 mod rebound_while_open;
 mod release_skipped_on_exception;
@@ -67,9 +85,13 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod temp_left_behind;
 #[cfg(test)]
 mod tests;
+mod thread_not_joined;
 mod types;
+mod unbounded_cache;
+mod unbounded_collection;
 
 pub use analysed::Analysed;
 pub use config::Config;
@@ -104,7 +126,7 @@ pub struct Info {
 }
 
 /// The detectors of the suite proper, in the order of reports.
-const DETECTORS: [&dyn PythonResourceDetector; 15] = [
+const DETECTORS: &[&dyn PythonResourceDetector] = &[
     &never_released::NeverReleased,
     &inline_acquisition::InlineAcquisition,
     &release_skipped_on_exception::ReleaseSkippedOnException,
@@ -120,6 +142,15 @@ const DETECTORS: [&dyn PythonResourceDetector; 15] = [
     &fragile_release::FragileRelease,
     &finalizer_cleanup::FinalizerCleanup,
     &held_globally::HeldGlobally,
+    &lock_not_released::LockNotReleased,
+    &temp_left_behind::TempLeftBehind,
+    &child_not_reaped::ChildNotReaped,
+    &thread_not_joined::ThreadNotJoined,
+    &pool_not_shut_down::PoolNotShutDown,
+    &async_resource_not_closed::AsyncResourceNotClosed,
+    &dangling_task::DanglingTask,
+    &unbounded_cache::UnboundedCache,
+    &unbounded_collection::UnboundedCollection,
 ];
 
 /// Detectors that are measured under one name.

@@ -1,7 +1,9 @@
 //! Which one pattern an acquisition is reported under; the order stands in the doc of [`super`].
 
 use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Release, Skipped};
-use super::{Analysed, fragile_release, handle_returned, held_globally, inline_acquisition, rebound_while_open};
+use super::{
+    Analysed, child_not_reaped, fragile_release, handle_returned, held_globally, inline_acquisition, rebound_while_open,
+};
 use crate::leak::{Confidence, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::{Node, Span};
@@ -16,8 +18,25 @@ pub(super) fn all<'a, 'm>(
 }
 
 pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
+    let pattern = of_any(module, obligation)?;
+    let is_unreleased = [
+        Pattern::NeverReleased,
+        Pattern::InlineAcquisition,
+        Pattern::OwnerWithoutRelease,
+        Pattern::NonClosingContext,
+    ];
+    let is_unawaited = || module.owned(obligation).is_some_and(|owned| owned.unawaited);
+    let is_unclosed = is_unreleased.contains(&pattern) || (pattern == Pattern::IncompleteRelease && is_unawaited());
+    Some(if obligation.resource.is_async && is_unclosed {
+        Pattern::AsyncResourceNotClosed
+    } else {
+        pattern
+    })
+}
+
+fn of_any<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
     let fate = &obligation.fate;
-    if let Some(pattern) = descriptor(obligation) {
+    if let Some(pattern) = descriptor(module, obligation) {
         return Some(pattern);
     }
     match &fate.left_open {
@@ -103,7 +122,7 @@ fn on_exception_or_rebound<'m>(
     }
 }
 
-fn descriptor(obligation: &Obligation<'_>) -> Option<Pattern> {
+fn descriptor(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Pattern> {
     let fate = &obligation.fate;
     let skipped = match obligation.resource.kind.as_str() {
         // On `self` an object has adopted it.
@@ -112,6 +131,8 @@ fn descriptor(obligation: &Obligation<'_>) -> Option<Pattern> {
                 && obligation.is_ever_discharged()
                 && obligation.on_self().is_none()
         }
+        // Of a child that is not even waited for, that is the report.
+        "pipe" if child_not_reaped::is_lost(module, obligation.span) => return None,
         "pipe" => false,
         _ => return None,
     };

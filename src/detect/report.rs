@@ -98,7 +98,7 @@ pub(super) fn on_exception(
 /// Text longer than this is not quoted in a message.
 const MAX_QUOTE: usize = 40;
 
-fn raiser(module: &Analysed<'_>, skipped: &Skipped) -> String {
+pub(super) fn raiser(module: &Analysed<'_>, skipped: &Skipped) -> String {
     let line = module.line(skipped.at.start);
     let text = text_at(module.module.text(), skipped.at);
     if text.len() > MAX_QUOTE || text.contains('\n') {

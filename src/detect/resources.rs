@@ -30,6 +30,24 @@ pub struct Resource {
     /// Iterated to its end, it closes itself.
     #[serde(default)]
     pub ends_itself: bool,
+    /// It belongs to an event loop.
+    #[serde(default, rename = "async")]
+    pub is_async: bool,
+    /// Those of its release methods that are coroutines: unless they are awaited they release nothing.
+    #[serde(default)]
+    pub awaited: Vec<String>,
+}
+
+impl Resource {
+    /// Whether what is held is the object whose method acquires: `lock.acquire()`.
+    pub(super) fn is_receiver(&self) -> bool {
+        self.kind == "lock"
+    }
+
+    /// Whether it lies on disk and is known by its path.
+    pub(super) fn is_path(&self) -> bool {
+        self.kind == "temporary-path"
+    }
 }
 
 /// A parameter of a callable: its name and its place.
@@ -91,6 +109,8 @@ pub(super) struct Table {
     any: Resource,
     over_streams: Vec<OverStream>,
     pub(super) arguments: Arguments,
+    /// Whether what a resource does not name as its release is none: `kill` reaps no child.
+    pub(super) only_named_releases: bool,
 }
 
 /// How the standard library's top-level modules are called.
@@ -99,11 +119,28 @@ const STANDARD: &str = include_str!("standard.txt");
 impl Table {
     /// The built-in table with a user's entries, which win over built-in ones.
     pub(super) fn with(extra: &[Resource]) -> Self {
+        let mut table = Self::of(built_in());
+        for resource in extra {
+            table.add(resource.clone());
+        }
+        table
+    }
+
+    /// Locks, children, threads and whatever else has a life rather than a handle.
+    pub(super) fn of_lifecycles() -> Self {
+        let mut table = Self::of(lifecycles());
+        table.only_named_releases = true;
+        let each = table.resources.iter().flat_map(|resource| resource.release.clone());
+        table.any.release = each.collect();
+        table
+    }
+
+    fn of(file: File) -> Self {
         let File {
             resource,
             over_stream,
             arguments,
-        } = built_in();
+        } = file;
         let mut table = Self {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
@@ -112,8 +149,9 @@ impl Table {
             any: any(),
             over_streams: over_stream,
             arguments,
+            only_named_releases: false,
         };
-        for resource in resource.into_iter().chain(extra.iter().cloned()) {
+        for resource in resource {
             table.add(resource);
         }
         table
@@ -146,6 +184,12 @@ impl Table {
     /// Whether any acquiring callable ends in this name.
     pub(super) fn knows_tail(&self, tail: &str) -> bool {
         self.tails.contains(tail)
+    }
+
+    /// Whether the method releases some resource of a table that names them all.
+    pub(super) fn names_release(&self, method: &str) -> bool {
+        let named = |resource: &Resource| resource.release.iter().any(|release| release == method);
+        self.only_named_releases && self.resources.iter().any(named)
     }
 
     pub(super) fn releases_by_function(&self, callable: &str) -> bool {
@@ -189,6 +233,8 @@ fn any() -> Resource {
         quiet: Vec::new(),
         only_if: None,
         ends_itself: false,
+        is_async: false,
+        awaited: Vec::new(),
     }
 }
 
@@ -197,14 +243,19 @@ fn any() -> Resource {
 pub fn acquiring_callables() -> Vec<&'static str> {
     static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
     let names = NAMES.get_or_init(|| {
-        let all = built_in().resource.into_iter().flat_map(|resource| resource.acquire);
-        all.collect()
+        let files = [built_in(), lifecycles()].into_iter();
+        let resources = files.flat_map(|file| file.resource);
+        resources.flat_map(|resource| resource.acquire).collect()
     });
     names.iter().map(String::as_str).collect()
 }
 
 fn built_in() -> File {
     toml::from_str(include_str!("resources.toml")).expect("a test reads the embedded table")
+}
+
+fn lifecycles() -> File {
+    toml::from_str(include_str!("lifecycles.toml")).expect("a test reads the embedded table")
 }
 
 #[cfg(test)]
@@ -219,17 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_table_is_valid_and_names_each_callable_once() {
-        let file = built_in();
-        let all: Vec<_> = file.resource.iter().flat_map(|resource| &resource.acquire).collect();
-        let distinct: BTreeSet<_> = all.iter().collect();
-        assert_eq!(all.len(), distinct.len());
-        for resource in &file.resource {
-            assert!(
-                !resource.release.is_empty() || !resource.functions.is_empty(),
-                "{}",
-                resource.kind
-            );
+    fn the_embedded_tables_are_valid_and_name_each_callable_once() {
+        for file in [built_in(), lifecycles()] {
+            let all: Vec<_> = file.resource.iter().flat_map(|resource| &resource.acquire).collect();
+            let distinct: BTreeSet<_> = all.iter().collect();
+            assert_eq!(all.len(), distinct.len());
+            for resource in &file.resource {
+                assert!(
+                    !resource.release.is_empty() || !resource.functions.is_empty(),
+                    "{}",
+                    resource.kind
+                );
+            }
         }
     }
 }

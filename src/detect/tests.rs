@@ -148,6 +148,18 @@ k = lambda: open('x').read()
     );
 }
 
+#[test]
+fn what_grows_weighs_as_much_at_import_as_anywhere() {
+    let code = "SEEN = []\ndef note(item):\n    SEEN.append(item)\n";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let config = Config::default();
+    let analysed = Analysed::new(&module, &config);
+    let found = suites()[0].findings(&module);
+    let impact = impact::assess(&analysed, &found[0]);
+    assert_eq!(impact.scope, impact::Scope::Module);
+    assert!((impact.score - 0.49).abs() < 1e-9);
+}
+
 /// Generated code: nothing is quadratic, and nothing costs the stack of a worker.
 #[test]
 fn huge_functions_are_analysed_in_time() {
@@ -184,6 +196,13 @@ fn huge_functions_are_analysed_in_time() {
         format!("def f(p, a):\n    x = open(p)\n    y = {}x\n", "lambda: ".repeat(1_400)),
         format!("def f(p, a):\n    x = open(p){}\n", ".a".repeat(1_400)),
         format!("def f(p, a):\n    x = open(p){}\n", ".a()".repeat(1_400)),
+        (0..3_000)
+            .flat_map(|number| [format!("c{number} = {{}}\ndef f{number}(k): c{number}[k] = k\n")])
+            .collect(),
+        format!(
+            "class C:\n  x = []\n  def f(self, k):\n{}",
+            "    self.x.append(k)\n".repeat(5_000)
+        ),
     ];
     for code in codes {
         let run = move || {
@@ -214,4 +233,35 @@ fn users_add_resources_and_safe_callables() {
         .map(|finding| finding.resource.as_deref().unwrap())
         .collect();
     assert_eq!(kinds, ["lease"]);
+}
+
+#[test]
+fn what_a_constructor_starts_leaks_once_per_object() {
+    let code = "\
+import threading, tempfile
+from concurrent.futures import ThreadPoolExecutor
+class Owner:
+    def __init__(self):
+        self._pool = ThreadPoolExecutor()
+def call(use):
+    lock.acquire()
+    use(tempfile.mkdtemp())
+lock = threading.Lock()
+";
+    let module = Module::parse("m.py", Source::from_text(code)).unwrap();
+    let config = Config::default();
+    let analysed = Analysed::new(&module, &config);
+    let found = suites()[0].findings(&module);
+    let lines = found.iter().map(|finding| {
+        let impact = impact::assess(&analysed, finding);
+        format!("{} {:?} {:?}", finding.rule, impact.scope, impact.severity)
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "pool-not-shut-down Class High",
+            "lock-not-released Function Critical",
+            "temp-left-behind Function High",
+        ]
+    );
 }

@@ -24,6 +24,9 @@ const CLEAN_PATIENCE: f64 = 30.0;
 /// Seconds for one run of a scenario, at most. They take milliseconds; what waits for this long hangs.
 const RUN_LIMIT_S: f64 = 5.0;
 
+/// Words of pages whose mutants show in what many rounds leave, more than the clean module does.
+const BY_ROUNDS: [&str; 2] = ["garbage", "growth"];
+
 pub struct VerifyRequest<'a> {
     pub corpus: Corpus,
     pub pages: &'a Pages,
@@ -225,7 +228,12 @@ impl Room<'_> {
         let answer = match (runnable, self.drivers.get(path)) {
             (Some(clean), Some(driver)) => {
                 let place = self.place(path, &text, driver, 1.0);
-                self.crew.ask(&mutant_job(place, mutant, &clean.entered))?
+                let mut job = mutant_job(place, mutant, &clean.entered);
+                job.witness = self.witness(mutant);
+                if BY_ROUNDS.contains(&job.witness) || mutant.label.pattern == Pattern::FragileRelease {
+                    job.original = Some(&planned.text.source.text);
+                }
+                self.crew.ask(&job)?
             }
             _ => None,
         };
@@ -239,6 +247,12 @@ impl Room<'_> {
             answer,
             seconds: began.elapsed().as_secs_f64(),
         })
+    }
+
+    /// The word of its page.
+    fn witness(&self, mutant: &Mutant) -> &str {
+        let page = self.request.pages.get(&mutant.mutator);
+        page.map_or("unreleased", |page| page.witness.as_str())
     }
 
     fn place<'t>(&'t self, module: &'t str, text: &'t str, driver: &'t str, times: f64) -> Place<'t> {
@@ -262,6 +276,8 @@ fn mutant_job<'t>(place: Place<'t>, mutant: &'t Mutant, entered: &'t Entered) ->
         end: mutant.label.span.end,
         pattern: mutant.label.pattern.id(),
         effect: mutant.label.effect.word(),
+        witness: "unreleased",
+        original: None,
         entered,
     }
 }

@@ -7,7 +7,7 @@ use super::digest::{digest_of, plain_digest};
 use super::render::Rendered;
 use super::scope_rules::breaks_scope_rules;
 use super::site::{Site, SitePart};
-use crate::python::ast::Stmt;
+use crate::python::ast::{Expr, Stmt};
 use crate::python::parse::{header_end, parse_suite};
 use crate::python::span::offset;
 use crate::python::{Module, Node, Span};
@@ -80,11 +80,19 @@ impl Checked {
 
 fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {
     let absolute = |at: u32| u32::try_from(i64::from(at) + shift).ok();
-    let statements = body
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants())
-        .filter_map(Node::as_stmt);
-    let holder = statements
+    let statements = || {
+        body.iter()
+            .flat_map(|statement| Node::Stmt(statement).descendants())
+            .filter_map(Node::as_stmt)
+    };
+    let decorators = statements().flat_map(decorators);
+    if let Some(decorator) = decorators
+        .map(|expr| Node::Expr(expr).span())
+        .find(|span| span.holds(at))
+    {
+        return Some(Span::new(absolute(decorator.start)?, absolute(decorator.end)?));
+    }
+    let holder = statements()
         .filter(|statement| Node::Stmt(statement).span().holds(at))
         .min_by_key(|statement| Node::Stmt(statement).span().len())?;
     let span = Node::Stmt(holder).span();
@@ -99,6 +107,16 @@ fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {
         None => absolute(span.end)?,
     };
     Some(Span::new(start, end))
+}
+
+/// A decorator is a region of its own: what it decorates begins at `def`.
+fn decorators(statement: &Stmt) -> &[Expr] {
+    match statement {
+        Stmt::FunctionDef(node) => &node.decorator_list,
+        Stmt::AsyncFunctionDef(node) => &node.decorator_list,
+        Stmt::ClassDef(node) => &node.decorator_list,
+        _ => &[],
+    }
 }
 
 fn unwrap_if(body: Vec<Stmt>) -> Option<Vec<Stmt>> {

@@ -17,6 +17,8 @@ pub struct Page {
     pub pattern: Pattern,
     pub effect: Effect,
     pub strength: Strength,
+    /// How a run shows it: `unreleased`, `growth`, `garbage`, `state` or `none: REASON`.
+    pub witness: String,
     /// The decoy that a leak mutator's score is held against.
     pub primary: Option<String>,
     /// Of a decoy: the leak mutators whose sites it shares; empty for unpaired ones.
@@ -198,6 +200,7 @@ impl Page {
             pattern,
             effect,
             strength,
+            witness: front.witness,
             primary: front.primary,
             twin_of: front.twin_of,
             summary: blocks.summary,
@@ -211,7 +214,7 @@ impl Page {
             cases: blocks.cases,
         };
         page.validate().map_err(|(word, message)| at(&word, message))?;
-        check_witness(&front.witness).map_err(|message| at("witness", message))?;
+        check_witness(&page.witness).map_err(|message| at("witness", message))?;
         Ok(page)
     }
 

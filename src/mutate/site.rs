@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::template::{Hunk, Mark, Rewrite};
+use super::template::{Hunk, Line, Mark, Rewrite, Token};
 use super::unify::{Match, Value};
 use crate::python::ast::{Expr, Stmt};
 use crate::python::{Node, Span};
@@ -63,6 +63,17 @@ impl<'m> SitePart<'m> {
         let places = self.found.places.iter();
         let removed = places.filter(|(line, _)| hunk.lines[**line].mark == Mark::Remove);
         removed.filter_map(|(_, place)| place.span()).collect()
+    }
+
+    /// The same without what a `+` line has again: `-    $$body`, `+$$body`.
+    pub(super) fn gone(&self, hunk: &Hunk) -> Vec<Span> {
+        let again = |line: &Line| {
+            let mut added = hunk.lines.iter().filter(|other| other.mark == Mark::Add);
+            matches!(line.tokens[..], [Token::Many(_)]) && added.any(|other| other.tokens == line.tokens)
+        };
+        let places = self.found.places.iter();
+        let gone = places.filter(|(line, _)| hunk.lines[**line].mark == Mark::Remove && !again(&hunk.lines[**line]));
+        gone.filter_map(|(_, place)| place.span()).collect()
     }
 
     /// The first node of the place.

@@ -16,22 +16,29 @@ pub(super) struct Split {
     pub(super) item: Span,
 }
 
-/// A split for every named call among the items of every `with` that has several.
+/// A split for every item that pages may match, of every `with` that has several.
 pub(super) fn split_withs(module: &Module) -> Vec<Split> {
     let statements = module.nodes().filter_map(Node::as_stmt);
-    // `with open(a) as f, g:` takes `g` over late: the original is not clean.
-    let calls = |items: &[WithItem]| items.iter().all(|item| matches!(item.context_expr, Expr::Call(_)));
     let many = statements.filter_map(|statement| match statement {
-        Stmt::With(node) if node.items.len() > 1 && calls(&node.items) => {
-            Some((statement, &node.items[..], &node.body[..]))
-        }
+        Stmt::With(node) if node.items.len() > 1 => Some((statement, &node.items[..], &node.body[..])),
         _ => None,
     });
     many.flat_map(|(statement, items, body)| {
-        let candidates = (0..items.len()).filter(move |at| items[*at].optional_vars.is_some());
+        let candidates = (0..items.len()).filter(move |at| is_candidate(items, *at));
         candidates.filter_map(move |at| split(module, statement, items, body, at))
     })
     .collect()
+}
+
+/// A named call among calls, or what is entered without a call and a name: a lock.
+fn is_candidate(items: &[WithItem], at: usize) -> bool {
+    // `with open(a) as f, g:` takes `g` over late: the original is not clean.
+    let calls = || items.iter().all(|item| item.context_expr.is_call_expr());
+    match (&items[at].context_expr, &items[at].optional_vars) {
+        (Expr::Name(_) | Expr::Attribute(_), None) => true,
+        (_, Some(_)) => calls(),
+        _ => false,
+    }
 }
 
 fn split(module: &Module, statement: &Stmt, items: &[WithItem], body: &[Stmt], at: usize) -> Option<Split> {

@@ -11,15 +11,20 @@ macro_rules! files {
     ($($name:literal),+) => { [$(($name, include_str!(concat!("harness/", $name)))),+] };
 }
 
-const FILES: [(&str, &str); 11] = files![
+const FILES: [(&str, &str); 16] = files![
     "box.py",
     "callee.py",
+    "census.py",
     "child.py",
     "examine.py",
+    "exits.py",
     "instrument.py",
+    "label.py",
     "mutant.py",
     "probe.py",
+    "recurring.py",
     "registry.py",
+    "rounds.py",
     "runtime.py",
     "surroundings.py",
     "worker.py"

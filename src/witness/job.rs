@@ -45,6 +45,10 @@ pub struct MutantJob<'a> {
     pub end: u32,
     pub pattern: &'a str,
     pub effect: &'a str,
+    /// How a run shows it, in the word of the page.
+    pub witness: &'a str,
+    /// The clean text, where both are run and compared.
+    pub original: Option<&'a str>,
     /// From the answer on the clean module.
     pub entered: &'a Entered,
 }

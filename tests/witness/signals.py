@@ -32,6 +32,8 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 LOCK = threading.Lock()
+CONDITION = threading.Condition()
+SLOTS = threading.BoundedSemaphore(2)
 KEPT = []
 
 
@@ -337,8 +339,109 @@ def clean_lock(path):
         os.stat(path)
 
 
+def leaks_lock():
+    LOCK.acquire()
+
+
+def leaks_lock_of_its_user(lock):
+    lock.acquire()
+
+
+def clean_lock_that_is_taken_already():
+    LOCK.acquire()
+    try:
+        return LOCK.acquire(blocking=False)
+    finally:
+        LOCK.release()
+
+
+def fails_condition(path):
+    CONDITION.acquire()
+    os.stat(path)
+    CONDITION.release()
+
+
+def clean_condition(path):
+    with CONDITION:
+        CONDITION.wait(0.001)
+        os.stat(path)
+
+
+def leaks_semaphore():
+    SLOTS.acquire()
+
+
+def fails_semaphore(path):
+    SLOTS.acquire()
+    os.stat(path)
+    SLOTS.release()
+
+
+def clean_semaphore(path):
+    with SLOTS:
+        os.stat(path)
+
+
+def clean_signal_of_a_semaphore():
+    signal = threading.Semaphore(0)
+    signal.release()
+    signal.acquire()
+
+
+def leaks_kept_temporary_file():
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(b"x")
+
+
+def fails_temporary_file_removed_late(path):
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        name = file.name
+    os.stat(path)
+    os.unlink(name)
+
+
+def clean_temporary_file_that_is_moved(new):
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        name = file.name
+    try:
+        os.replace(name, new)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def clean_temporary_file_of_the_users_own(folder):
+    number, _ = tempfile.mkstemp(dir=folder)
+    os.close(number)
+
+
+def leaks_finalize_of_the_file(path):
+    owner = Owner(path)
+    weakref.finalize(owner, owner.file.close)
+    return owner.file.read()
+
+
+def clean_finalize_as_a_net(path):
+    owner = Owner(path)
+    weakref.finalize(owner, owner.file.close)
+    try:
+        return owner.file.read()
+    finally:
+        owner.close()
+
+
+def leaks_ended_child():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
 def leaks_child():
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"]).pid
+
+
+def clean_child_waited_for_by_number():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitpid(child.pid, 0)
 
 
 def leaks_pipe_of_a_child():
@@ -445,3 +548,63 @@ async def clean_stream(host, port):
         await reader.readline()
     finally:
         writer.close()
+
+async def fails_async_lock():
+    lock = asyncio.Lock()
+    await lock.acquire()
+    await asyncio.to_thread(os.getpid)
+    lock.release()
+
+
+async def clean_async_lock():
+    async with asyncio.Lock():
+        await asyncio.to_thread(os.getpid)
+
+
+async def leaks_coroutine():
+    asyncio.sleep(0)
+
+
+async def _counts(path):
+    with open(path) as file:
+        for line in file:
+            yield line
+
+
+async def leaks_suspended_generator(path):
+    async for _ in _counts(path):
+        break
+
+
+async def clean_closed_generator(path):
+    async with contextlib.aclosing(_counts(path)) as lines:
+        async for _ in lines:
+            break
+
+
+async def clean_exhausted_generator():
+    async for _ in _numbers():
+        pass
+
+
+async def _numbers():
+    yield 1
+    yield 2
+
+
+async def clean_generator_that_holds_nothing():
+    async for _ in _numbers():
+        break
+
+
+async def leaks_async_child():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(9)")
+    child.pid
+
+
+async def clean_async_child():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    try:
+        await asyncio.sleep(0)
+    finally:
+        await child.wait()

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Origin, World, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
-use crate::python::ast::{Constant, Expr, ExprCall, Ranged};
-use crate::python::names::{BindingKind, ScopeKind};
+use crate::python::ast::{Constant, Expr, ExprCall, Ranged, Stmt};
+use crate::python::names::{BindingKind, ScopeKind, chain};
 use crate::python::{Node, Resolved, ScopeId};
 
 /// A call that acquires.
@@ -16,6 +16,8 @@ pub(super) struct Acquisition<'a, 'm> {
     pub(super) resource: &'a Resource,
     pub(super) body: ScopeId,
     pub(super) origin: Origin,
+    /// What is held, where that is the object whose method acquires: `lock` of `lock.acquire()`.
+    pub(super) receiver: Option<&'m str>,
 }
 
 /// The calls that the table knows; with `helpers`, the calls of those functions and classes instead.
@@ -30,14 +32,24 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
                 helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
             }
         };
-        Some(Acquisition {
+        let receiver = receiver_of(world, call).filter(|_| resource.is_receiver());
+        (resource.is_receiver() == receiver.is_some()).then_some(Acquisition {
             call: expr,
             resource,
             body: body_of(world, expr.start().to_u32()),
             origin,
+            receiver,
         })
     });
     found.collect()
+}
+
+/// `self.lock` of `self.lock.acquire()`, if it is a chain of names on one line.
+fn receiver_of<'m>(world: World<'_, 'm>, call: &'m ExprCall) -> Option<&'m str> {
+    let receiver = &call.func.as_attribute_expr()?.value;
+    chain(receiver)?;
+    let text = text_at(world.module.text(), receiver.range().into());
+    (!text.contains(char::is_whitespace)).then_some(text)
 }
 
 /// The innermost scope around `at` that has a body of its own.
@@ -90,12 +102,29 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
     if let Some(name) = brought_by_star(world, func, &candidates) {
         return Some(name.to_owned());
     }
+    if let Some(base) = base_of_class(world, func) {
+        return Some(base);
+    }
     let Expr::Attribute(node) = func else {
         return opener_value(world, func);
     };
     let typed = world.types().of(&node.value);
     let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
+}
+
+/// `threading.Thread` for a class of the module that derives from it: where lives are followed, its instances
+/// are what that makes.
+fn base_of_class(world: World<'_, '_>, func: &Expr) -> Option<String> {
+    let called = summary::called(world, func).filter(|_| world.table.only_named_releases)?;
+    let Stmt::ClassDef(class) = called.statement else {
+        return None;
+    };
+    let mut bases = class.bases.iter().filter_map(|base| match world.names.resolve(base) {
+        Resolved::Qualified(name) => Some(name),
+        _ => None,
+    });
+    bases.find(|base| world.table.acquired_by(base).is_some())
 }
 
 /// `o = open` and `o = functools.partial(open, encoding="utf-8")`, for the only binding of the name.
@@ -145,8 +174,31 @@ fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'sta
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
+        "create_task" if word == "loop" || word.ends_with("_loop") || word == "ioloop" => {
+            Some("asyncio.AbstractEventLoop")
+        }
+        "acquire" if names_a_lock(&word) => Some("threading.Lock"),
         _ => None,
     }
+}
+
+/// `lock`, `_write_lock`, `mutex`, `sem`; not `block` or `clock`.
+fn names_a_lock(word: &str) -> bool {
+    let mut parts = word.split('_');
+    let is_lock = parts.any(|part| {
+        [
+            "lock",
+            "rlock",
+            "wlock",
+            "mutex",
+            "sem",
+            "semaphore",
+            "cond",
+            "condition",
+        ]
+        .contains(&part)
+    });
+    is_lock || word.ends_with("mutex") || word.ends_with("semaphore")
 }
 
 /// `p.open("rb")`, `p.open(encoding="utf-8")`; `archive.open(name, "r")` is something else.

@@ -217,6 +217,15 @@ pub(super) fn names_a_release(name: &str) -> bool {
     RELEASING.iter().any(|word| lower.contains(word))
 }
 
+/// `shutil.rmtree`, `_os_remove`, `file_move_safe`, `module.atomic_move`
+pub(super) fn names_a_removal(name: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "rmtree", "rmdir", "remove", "unlink", "delete", "move", "rename", "cleanup", "replace",
+    ];
+    let lower = name.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// `cls(f)`, `self.__class__(f)`, `type(self)(f)`
 fn is_own_class(func: &Expr) -> bool {
     match func {

@@ -6,8 +6,9 @@ use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, body, summary};
+use super::{Doubt, Loss, Move, World, body, class, summary};
 use crate::detect::resources::Resource;
+use crate::detect::text_at;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
@@ -37,6 +38,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
+    /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
+    pub(super) dropped: &'a HashSet<*const Expr>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
     /// `close`, `__exit__`: what an object holds is followed through a method that ends its life.
@@ -76,7 +79,7 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
         }
         Kind::Enter(item) if is_pipe(setting, &item.context_expr, &state) => Outcome::Released,
         Kind::Enter(item) => match state.holds(&item.context_expr) {
-            Some(hold) if hold.wrapped || setting.resource.with_releases => Outcome::Released,
+            Some(hold) if (hold.wrapped && !state.is_path) || setting.resource.with_releases => Outcome::Released,
             Some(_) if item.optional_vars.is_some() => Outcome::Held(entered(step.span, state)),
             Some(_) => settle(step.span, entered(step.span, state)),
             _ => settle(step.span, state),
@@ -181,14 +184,22 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
         };
     }
     let span = Span::from(expr.range());
+    if state.is_path
+        && state.flies_in(span)
+        && let Some(hold) = state.holds(expr)
+    {
+        state.fly(expr, hold);
+        return Outcome::Held(state);
+    }
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
+        Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
             Some(value) if state.flies_in(span) && state.carries(value) => Outcome::Moved(Move::Yielded),
             Some(value) if state.carries(value) => {
-                state.yielded = !setting.managed;
+                state.yielded = !setting.managed || hands_out_path(value, &state);
                 Outcome::Held(state)
             }
             _ => settle(span, state),
@@ -197,12 +208,12 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     }
 }
 
-fn evaluate_call<'m>(
-    setting: Setting<'_, 'm>,
-    expr: &'m Expr,
-    call: &'m ExprCall,
-    mut state: State<'m>,
-) -> Outcome<'m> {
+/// A context manager that yields a path and never removes it leaves that to its user.
+fn hands_out_path(value: &Expr, state: &State<'_>) -> bool {
+    state.is_path && state.holds(value).is_some_and(|hold| !hold.wrapped)
+}
+
+fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCall, state: State<'m>) -> Outcome<'m> {
     let span = Span::from(expr.range());
     if let Expr::Attribute(method) = &*call.func
         && releases_self(setting, method, &state)
@@ -220,19 +231,39 @@ fn evaluate_call<'m>(
     {
         return Outcome::Released;
     }
-    let arguments = || {
-        call.args
-            .iter()
-            .chain(call.keywords.iter().map(|keyword| &keyword.value))
-    };
+    let values = || call.keywords.iter().map(|keyword| &keyword.value);
+    let arguments = || call.args.iter().chain(values());
     if arguments().any(|one| is_bound_release(setting, one, &state)) {
         return Outcome::Moved(registered(setting, call));
+    }
+    if arguments().any(|one| is_pid(setting, one, &state)) {
+        return pass_pid(super::tail(&call.func), state);
     }
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
-    match treatment(setting.world, call, argument) {
+    hand_to(setting, (expr, call), argument, state)
+}
+
+/// The handle is an argument of the call.
+fn hand_to<'m>(
+    setting: Setting<'_, 'm>,
+    (expr, call): (&'m Expr, &'m ExprCall),
+    argument: &Expr,
+    mut state: State<'m>,
+) -> Outcome<'m> {
+    let span = Span::from(expr.range());
+    let treatment = match treatment(setting.world, call, argument) {
+        _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
+        _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        // Whoever has a task can wait for it.
+        _ if setting.resource.kind == "task" => Treatment::Keeps,
+        other => other,
+    };
+    match treatment {
+        Treatment::Releases if ends_another(setting, call, argument, &state) => Outcome::Held(state),
         Treatment::Releases => Outcome::Released,
+        Treatment::MayWrap if state.is_path => settle_with_doubt(span, Doubt::Passed, state),
         Treatment::Passes => {
             let hold = state.holds(argument).unwrap_or(Hold {
                 wrapped: true,
@@ -262,12 +293,7 @@ fn evaluate_call<'m>(
             settle_with_doubt(span, Doubt::Passed, state)
         }
         Treatment::Keeps => Outcome::Moved(match &*call.func {
-            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => {
-                match container(setting, &method.value) {
-                    Move::Container => Move::Passed,
-                    owner => owner,
-                }
-            }
+            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
         }),
         Treatment::Registers => Outcome::Moved(registered(setting, call)),
@@ -284,8 +310,28 @@ fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
         .map(|method| container(setting, &method.value));
     match stack {
         Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
-        _ => Move::Registered,
+        _ => popped_to(setting, call).map_or(Move::Registered, Move::InSelf),
     }
+}
+
+/// `with ExitStack() as stack: ...; self._exits = stack.pop_all()`
+fn popped_to<'m>(setting: Setting<'_, 'm>, call: &ExprCall) -> Option<&'m str> {
+    let stack = call.func.as_attribute_expr()?.value.as_name_expr()?;
+    let pops = |value: &Expr| {
+        let method = value.as_call_expr().and_then(|call| call.func.as_attribute_expr());
+        method.is_some_and(|method| {
+            let object = method.value.as_name_expr();
+            method.attr.as_str() == "pop_all" && object.is_some_and(|name| name.id == stack.id)
+        })
+    };
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    inner.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if pops(&node.value) => node.targets.iter().find_map(class::on_self),
+        _ => None,
+    })
 }
 
 /// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
@@ -306,6 +352,36 @@ fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
     target.map_or(Move::Container, |target| collected_in(setting, target))
 }
 
+/// `f"file://{path}"` is for a browser, which reads it when it likes.
+fn is_address(setting: Setting<'_, '_>, argument: &Expr) -> bool {
+    text_at(setting.world.module.text(), argument.range().into()).contains("file:")
+}
+
+/// `os.remove(os.path.join(folder, "x"))` leaves the folder there, and `os.remove` is not for folders at all.
+fn ends_another(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr, state: &State<'_>) -> bool {
+    let known = setting.world.names.resolve(&call.func);
+    let is_for_others = known.qualified().is_some_and(|name| {
+        let own = setting.resource.functions.iter().any(|function| function == name);
+        setting.world.table.releases_by_function(name) && !own
+    });
+    state.is_path && (is_for_others || state.holds(argument).is_some_and(|hold| hold.wrapped))
+}
+
+/// `child.pid`
+fn is_pid(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "child" && node.attr.as_str() == "pid" && state.holds(&node.value).is_some()
+}
+
+/// Whoever has the number of a child can wait for it: `os.waitpid(child.pid, 0)`.
+fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
+    match callee {
+        "kill" | "killpg" | "print" | "str" | "debug" | "info" | "getpgid" => Outcome::Held(state),
+        _ if callee.contains("wait") => Outcome::Released,
+        _ => Outcome::Moved(Move::Passed),
+    }
+}
+
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.
 fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State<'_>) -> bool {
     let Some(attribute) = state.on_self() else { return false };
@@ -314,7 +390,12 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
         Expr::Call(call) => call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"),
         _ => false,
     };
-    is_own && (callee::names_a_release(&method.attr) || summary::releases(setting.world, method, attribute))
+    let by_name = if setting.resource.is_receiver() {
+        is_release(setting, &method.attr)
+    } else {
+        callee::names_a_release(&method.attr)
+    };
+    is_own && (by_name || summary::releases(setting.world, method, attribute, &setting.resource.release))
 }
 
 fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
@@ -339,6 +420,12 @@ fn call_method<'m>(
     hold: Hold,
     mut state: State<'m>,
 ) -> Outcome<'m> {
+    if state.is_path && hold.wrapped {
+        return settle(Span::from(expr.range()), state);
+    }
+    if setting.dropped.contains(&std::ptr::from_ref(expr)) && setting.resource.awaited.iter().any(|one| one == method) {
+        return settle(Span::from(expr.range()), state);
+    }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
         return Outcome::Released;
     }
@@ -366,7 +453,8 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                released |= captured(&attribute.value);
+                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
+                released |= of_receiver || captured(&attribute.value);
             }
             Expr::Call(call) => {
                 let argument = call.args.iter().find(|one| captured(one));

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use super::state::State;
 use crate::detect::text_at;
 use crate::python::Span;
-use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCompare, Ranged, Stmt, UnaryOp};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, ExprCompare, Ranged, Stmt, UnaryOp};
 use crate::python::flow::{Graph, Kind, StepId, falls_through, names_bound};
 use crate::python::node::Node;
 
@@ -374,16 +374,33 @@ pub(super) fn about_handle(test: &Expr, state: &State<'_>) -> Option<bool> {
     match test {
         Expr::Attribute(node) if node.attr.as_str() == "closed" => state.holds(&node.value).map(|_| false),
         Expr::Compare(node) => compares_handle(node, state),
+        Expr::Call(node) if state.is_path && asks_for_path(node, state) => Some(true),
+        Expr::Call(node) if asks_whether_done(node, state) => Some(false),
         Expr::Call(node) => {
             let asks = node
                 .func
                 .as_name_expr()
                 .is_some_and(|name| name.id.as_str() == "hasattr");
             let about = asks && node.args.first().is_some_and(|one| state.holds(one).is_some());
-            about.then_some(true)
+            // `if lock.acquire(timeout=1):`
+            (about || state.holds(test).is_some()).then_some(true)
         }
         other => state.holds(other).map(|_| true),
     }
+}
+
+/// `task.done()`
+fn asks_whether_done(call: &ExprCall, state: &State<'_>) -> bool {
+    let method = call.func.as_attribute_expr();
+    method.is_some_and(|method| method.attr.as_str() == "done" && state.holds(&method.value).is_some())
+}
+
+/// `os.path.exists(path)`, `path.is_file()`
+fn asks_for_path(call: &ExprCall, state: &State<'_>) -> bool {
+    const WORDS: [&str; 7] = ["exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "access"];
+    let receiver = call.func.as_attribute_expr().map(|node| &*node.value);
+    let mut about = call.args.iter().chain(receiver);
+    WORDS.contains(&super::tail(&call.func)) && about.any(|one| state.holds(one).is_some())
 }
 
 /// `f is None` is false, `f is not sys.stdout` is true, `fd >= 0` is true.

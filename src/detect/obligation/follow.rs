@@ -52,7 +52,11 @@ fn in_body<'m>(
     let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
     let mut callees: HashSet<*const Expr> = HashSet::new();
     let mut readers: HashSet<*const Expr> = HashSet::new();
+    let mut dropped: HashSet<*const Expr> = HashSet::new();
     for id in graph.ids() {
+        if let Kind::Discard(expr) = graph.step(id).kind {
+            dropped.insert(std::ptr::from_ref(expr));
+        }
         if let Kind::Evaluate(expr) = graph.step(id).kind {
             callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
             readers.extend(read_at_once(expr));
@@ -71,6 +75,7 @@ fn in_body<'m>(
             tests: &tests,
             callees: &callees,
             readers: &readers,
+            dropped: &dropped,
             constructs: body::constructs(node),
             ending: false,
             managed: body::is_managed(node),
@@ -87,11 +92,21 @@ fn in_body<'m>(
             let mut walk = Walk::new(setting, &graph);
             walk.max_states = MAX_STATES.min(MAX_STATES_PER_BODY / acquisitions.len());
             for start in starts {
-                walk.begin(*start, &State::acquired(acquisition.call, part, facts.clone()));
+                walk.begin(*start, &begun(acquisition, part, facts.clone()));
             }
             walk.run();
             found.push(obligation(world, acquisition, walk.fate));
         }
+    }
+}
+
+fn begun<'m>(acquisition: &Acquisition<'_, 'm>, part: Option<usize>, facts: Vec<(u32, bool)>) -> State<'m> {
+    match acquisition.receiver {
+        Some(receiver) => State::held_by_receiver(acquisition.call, receiver, facts),
+        None => State {
+            is_path: acquisition.resource.is_path(),
+            ..State::acquired(acquisition.call, part, facts)
+        },
     }
 }
 
@@ -114,6 +129,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         tests: &tests,
         callees: &HashSet::new(),
         readers: &HashSet::new(),
+        dropped: &HashSet::new(),
         constructs: false,
         ending: false,
         managed: body::is_managed(node),
@@ -156,6 +172,7 @@ pub(super) fn follow_attribute<'m>(
         tests: &tests,
         callees: &callees,
         readers: &HashSet::new(),
+        dropped: &HashSet::new(),
         constructs: false,
         ending: true,
         managed: false,
@@ -402,7 +419,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 state.cause = cause;
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
-                state.yielded |= !self.setting.managed && hands_out(&step.kind, &state);
+                state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
                 trail.raised_by_handle = risk::is_call_on_handle(&step.kind, &state);
             }
         }
@@ -442,7 +459,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         if state.yielded {
             return self.moved(Move::Yielded);
         }
-        if let Some(attribute) = state.on_self() {
+        // An object that keeps a lock does not owe what one of its methods acquires.
+        if let Some(attribute) = state.on_self()
+            && !self.setting.resource.is_receiver()
+        {
             return self.moved(Move::OnSelf(attribute));
         }
         let at = trail.returned_at.unwrap_or_else(|| self.end_of_body());

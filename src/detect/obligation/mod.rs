@@ -204,8 +204,16 @@ pub enum Move<'m> {
     /// A nested function releases it.
     Captured,
     Registered,
-    /// A variable of the module, or a container that one holds.
+    /// A variable of the module.
     Global(&'m str),
+    /// A container that a variable of the module holds.
+    InGlobal(&'m str),
+}
+
+impl Move<'_> {
+    pub fn is_into_container(&self) -> bool {
+        matches!(self, Self::Container | Self::InSelf(_) | Self::InGlobal(_))
+    }
 }
 
 impl<'m> Obligation<'m> {
@@ -230,7 +238,7 @@ impl<'m> Obligation<'m> {
     /// The variable of the module or the attribute of a class that holds it when the body has run.
     pub fn held_globally(&self) -> Option<&'m str> {
         let moved = self.fate.moves.iter().find_map(|moved| match moved {
-            Move::Global(name) | Move::OnClass(name) => Some(*name),
+            Move::Global(name) | Move::InGlobal(name) | Move::OnClass(name) => Some(*name),
             _ => None,
         });
         moved.or_else(|| {
@@ -266,7 +274,9 @@ impl Doubt {
         match self {
             Self::None => confidence,
             // A function that is handed a file mostly reads it; one that is handed a socket mostly keeps it.
-            Self::Passed if ["file", "temporary-file", "archive"].contains(&kind) => confidence.min(Confidence::Medium),
+            Self::Passed if ["file", "temporary-file", "temporary-path", "archive"].contains(&kind) => {
+                confidence.min(Confidence::Medium)
+            }
             Self::Passed | Self::Captured => Confidence::Low,
         }
     }
@@ -289,12 +299,13 @@ fn world<'w, 'm>(
     module: &'m Module,
     names: &'w Names<'m>,
     config: &'w Config,
+    table: &'w Table,
     summaries: &'w Summaries,
 ) -> World<'w, 'm> {
     World {
         module,
         names,
-        table: config.table(),
+        table,
         config,
         summaries,
     }
@@ -302,13 +313,13 @@ fn world<'w, 'm>(
 
 /// All obligations of a module: first those that the table knows, then calls of helpers that return
 /// them and of classes that own them.
-pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config) -> Known<'m> {
+pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config, table: &Table) -> Known<'m> {
     let mut summaries = Summaries::default();
     let mut all = Vec::new();
     let mut fresh = BTreeSet::new();
     let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
-        let world = world(module, names, config, &summaries);
+        let world = world(module, names, config, table, &summaries);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
         if acquisitions.is_empty() {
             break;
@@ -325,7 +336,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         }
     }
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
-    let world = world(module, names, config, &summaries);
+    let world = world(module, names, config, table, &summaries);
     Known {
         owned: owned(world, &all, &owners),
         global: global(world, &all, &owners),

@@ -44,8 +44,10 @@ pub(super) struct Owners<'m> {
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
-    /// Attribute → where it is released.
-    released: BTreeMap<Holder<'m>, BTreeSet<Place>>,
+    /// Attribute → where it is released, and how.
+    released: BTreeMap<Holder<'m>, BTreeSet<Act<'m>>>,
+    /// The callees of calls that stand alone as statements.
+    alone: BTreeSet<u32>,
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
     entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
@@ -54,6 +56,16 @@ pub(super) struct Owners<'m> {
     emptied: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
     registered: BTreeSet<&'m str>,
+}
+
+/// One release of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Act<'m> {
+    place: Place,
+    /// `None` where it is handed to something that releases it.
+    method: Option<&'m str>,
+    /// The call is a statement of its own, so that nothing awaits it.
+    alone: bool,
 }
 
 /// Where something is released.
@@ -108,6 +120,11 @@ impl<'m> Owners<'m> {
             ..Self::default()
         };
         for node in world.module.nodes() {
+            if let Node::Stmt(Stmt::Expr(statement)) = node
+                && let Expr::Call(call) = &*statement.value
+            {
+                owners.alone.insert(call.func.start().to_u32());
+            }
             owners.note(world, node);
         }
         owners
@@ -115,18 +132,19 @@ impl<'m> Owners<'m> {
 
     fn note(&mut self, world: World<'_, 'm>, node: Node<'m>) {
         match node {
-            Node::Expr(Expr::Attribute(node)) if RELEASES.contains(&node.attr.as_str()) => {
-                self.releases(world, &node.value);
+            Node::Expr(Expr::Attribute(node)) if is_release(world, &node.attr) => {
+                let (at, method) = (node.start().to_u32(), Some(node.attr.as_str()));
+                self.releases(world, &node.value, at, method);
                 // `self.session.socket.close()` releases what the session holds, too.
                 let mut object = &*node.value;
                 while let Expr::Attribute(inner) = object {
                     object = &inner.value;
                     if object.is_attribute_expr() {
-                        self.releases(world, object);
+                        self.releases(world, object, at, method);
                     }
                 }
             }
-            Node::WithItem(WithItem { context_expr, .. }) => {
+            Node::WithItem(WithItem { context_expr, .. }) if !asks(context_expr) => {
                 let place = Place::of(world, context_expr);
                 for attribute in self.attributes(world, context_expr) {
                     self.entered.entry(attribute).or_default().insert(place);
@@ -144,6 +162,9 @@ impl<'m> Owners<'m> {
                 for item in node.targets.iter().filter_map(Expr::as_subscript_expr) {
                     self.emptied.extend(self.attributes(world, &item.value));
                 }
+            }
+            Node::Expr(Expr::Await(node)) if world.table.only_named_releases => {
+                self.releases(world, &node.value, node.start().to_u32(), None);
             }
             Node::Stmt(Stmt::Return(node)) => self.expose(world, node.value.as_deref()),
             Node::Expr(Expr::Yield(node)) => self.expose(world, node.value.as_deref()),
@@ -165,10 +186,12 @@ impl<'m> Owners<'m> {
         found
     }
 
-    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr) {
+    fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32, method: Option<&'m str>) {
         let place = Place::of(world, value);
         for attribute in self.attributes(world, value) {
-            self.released.entry(attribute).or_default().insert(place);
+            let alone = method.is_some() && self.alone.contains(&at);
+            let act = Act { place, method, alone };
+            self.released.entry(attribute).or_default().insert(act);
         }
     }
 
@@ -192,24 +215,44 @@ impl<'m> Owners<'m> {
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
                 Treatment::Unknown => self.expose(world, Some(argument)),
-                _ => self.releases(world, argument),
+                _ => self.releases(world, argument, argument.start().to_u32(), None),
             }
         }
     }
 
-    /// The functions in which what instances of the class have there is released, if a `with` does it or does not.
+    /// The functions in which what instances of the class have there is released in a way that is one for the resource.
     pub(super) fn releasing(
         &self,
         world: World<'_, '_>,
         holder: Holder<'m>,
         class: ScopeId,
-        with_releases: bool,
+        resource: &Resource,
     ) -> BTreeSet<ScopeId> {
-        let entered = self.entered.get(&holder).filter(|_| with_releases);
-        let released = self.released.get(&holder);
-        let places = released.into_iter().chain(entered).flatten();
+        let entered = self.entered.get(&holder).filter(|_| resource.with_releases);
+        let is_one_of = |methods: &[String], act: &Act<'_>| {
+            act.method.is_some_and(|method| methods.iter().any(|one| one == method))
+        };
+        let counts = |act: &&Act<'_>| {
+            let named = act.method.is_none() || is_one_of(&resource.release, act);
+            (named || !world.table.only_named_releases) && !(act.alone && is_one_of(&resource.awaited, act))
+        };
+        let released = self.released.get(&holder).into_iter().flatten().filter(counts);
+        let places = released
+            .map(|act| act.place)
+            .chain(entered.into_iter().flatten().copied());
         let relevant = places.filter(|place| place.concerns(world, holder, class));
         relevant.map(|place| place.function).collect()
+    }
+
+    /// Whether a coroutine that would release it is made and not awaited.
+    pub(super) fn is_released_unawaited(&self, holder: Holder<'m>, resource: &Resource) -> bool {
+        let mut acts = self.released.get(&holder).into_iter().flatten();
+        acts.any(|act| {
+            act.alone
+                && act
+                    .method
+                    .is_some_and(|method| resource.awaited.iter().any(|one| one == method))
+        })
     }
 
     /// Whether something releases the attribute in which an obligation ends.
@@ -220,8 +263,8 @@ impl<'m> Owners<'m> {
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
-        let functions = self.releasing(world, holder, class, resource.with_releases);
-        let any = self.releasing(world, Holder::AnyOf(class), class, resource.with_releases);
+        let functions = self.releasing(world, holder, class, resource);
+        let any = self.releasing(world, Holder::AnyOf(class), class, resource);
         match functions.is_empty() {
             _ if !any.is_empty() => Release::Somewhere,
             false
@@ -247,7 +290,7 @@ impl<'m> Owners<'m> {
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
-        if !self.releasing(world, holder, class, resource.with_releases).is_empty() {
+        if !self.releasing(world, holder, class, resource).is_empty() {
             Release::Somewhere
         } else if self.emptied.contains(&holder) {
             Release::Maybe
@@ -283,7 +326,7 @@ impl<'m> Owners<'m> {
         Some((
             class,
             Resource {
-                release,
+                release: release.clone(),
                 with_releases: with_releases || may_inherit_with(world, class),
                 acquire: Vec::new(),
                 functions: Vec::new(),
@@ -291,6 +334,7 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 ends_itself: false,
+                awaited: coroutines(world, class, &release),
                 ..obligation.resource.as_ref().clone()
             },
         ))
@@ -308,7 +352,7 @@ impl<'m> Owners<'m> {
             return Vec::new();
         };
         let holder = Holder::Attribute(attribute);
-        let functions = self.releasing(world, holder, class, obligation.resource.with_releases);
+        let functions = self.releasing(world, holder, class, &obligation.resource);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.contains(&scope))
@@ -333,6 +377,27 @@ impl<'m> Owners<'m> {
             .filter(|name| *name != "__del__" && *name != "__init__");
         public.map(str::to_owned).collect()
     }
+}
+
+/// Those of the methods that are coroutines.
+fn coroutines(world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<String> {
+    let is_coroutine = |name: &&String| {
+        let method = method_of(world, class, name);
+        method
+            .and_then(|method| Def::of(method.statement))
+            .is_some_and(|def| def.is_async)
+    };
+    methods.iter().filter(is_coroutine).cloned().collect()
+}
+
+/// `async with self.session.get(url) as response:`
+fn asks(context: &Expr) -> bool {
+    let Expr::Call(call) = context else { return false };
+    super::tail(&call.func) == "get"
+}
+
+fn is_release(world: World<'_, '_>, method: &str) -> bool {
+    RELEASES.contains(&method) || world.table.names_release(method)
 }
 
 fn calls_one_of(method: &Stmt, names: &BTreeSet<&str>) -> bool {

@@ -211,6 +211,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
@@ -439,7 +440,7 @@ pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHa
         "Error",
         "RequestException",
     ];
-    let is_file = ["file", "temporary-file", "archive"].contains(&resource.kind.as_str());
+    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
     let names = |type_: &Expr| match type_ {
         Expr::Name(name) => CAUGHT.contains(&name.id.as_str()),
         Expr::Attribute(node) => CAUGHT.contains(&node.attr.as_str()),

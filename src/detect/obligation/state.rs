@@ -4,6 +4,34 @@ use super::{Cause, Doubt, Grade};
 use crate::python::Span;
 use crate::python::ast::{BoolOp, Constant, Expr, ExprAttribute, Ranged};
 
+/// Calls whose result is the same place, and those whose result lies inside it.
+const SAME_PATH: [&str; 23] = [
+    "Path",
+    "PurePath",
+    "str",
+    "fspath",
+    "abspath",
+    "realpath",
+    "normpath",
+    "resolve",
+    "absolute",
+    "as_posix",
+    "encode",
+    "dirname",
+    "cast",
+    "fsencode",
+    "fsdecode",
+    "to_bytes",
+    "to_text",
+    "to_native",
+    "to_str",
+    "force_str",
+    "quote",
+    "bytes",
+    "expanduser",
+];
+const PATH_INSIDE: [&str; 6] = ["join", "joinpath", "with_suffix", "format", "mkdtemp", "with_name"];
+
 /// A holder of the handle. `wrapped`: it holds an object that releases the handle when it is closed or
 /// left. `part`: it holds a tuple whose item of this number is the handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,34 +58,37 @@ pub(super) struct State<'m> {
     pub(super) facts: Vec<(u32, bool)>,
     /// The last name that held it.
     pub(super) last_name: Option<&'m str>,
+    /// It is a path, and what is made of it leads there as well: `os.path.join(folder, "x")`.
+    pub(super) is_path: bool,
 }
 
 impl<'m> State<'m> {
     pub(super) fn acquired(call: &'m Expr, part: Option<usize>, facts: Vec<(u32, bool)>) -> Self {
         Self {
-            names: Vec::new(),
             flight: Some((call, Hold { wrapped: false, part })),
-            landed: false,
-            raised: Grade::Nothing,
-            cause: Cause::Operation,
-            doubt: Doubt::None,
-            yielded: false,
-            entered: None,
             facts,
             last_name: None,
+            ..Self::handed_to(Vec::new())
         }
     }
 
-    /// A parameter that holds it from the beginning.
-    pub(super) fn handed(name: &'m str) -> Self {
+    /// `lock.acquire()`: the object that is spelled so is held, and the call's value says that it is.
+    pub(super) fn held_by_receiver(call: &'m Expr, receiver: &'m str, facts: Vec<(u32, bool)>) -> Self {
+        let hold = Hold {
+            wrapped: false,
+            part: None,
+        };
         Self {
-            names: vec![(
-                name,
-                Hold {
-                    wrapped: false,
-                    part: None,
-                },
-            )],
+            flight: Some((call, hold)),
+            facts,
+            last_name: Some(receiver),
+            ..Self::handed_to(vec![(receiver, hold)])
+        }
+    }
+
+    fn handed_to(names: Vec<(&'m str, Hold)>) -> Self {
+        Self {
+            names,
             flight: None,
             landed: false,
             raised: Grade::Nothing,
@@ -66,7 +97,20 @@ impl<'m> State<'m> {
             yielded: false,
             entered: None,
             facts: Vec::new(),
+            last_name: None,
+            is_path: false,
+        }
+    }
+
+    /// A parameter that holds it from the beginning.
+    pub(super) fn handed(name: &'m str) -> Self {
+        let hold = Hold {
+            wrapped: false,
+            part: None,
+        };
+        Self {
             last_name: Some(name),
+            ..Self::handed_to(vec![(name, hold)])
         }
     }
 
@@ -74,6 +118,11 @@ impl<'m> State<'m> {
     pub(super) fn holds(&self, expr: &Expr) -> Option<Hold> {
         if let Some((flight, hold)) = self.flight
             && std::ptr::eq(flight, expr)
+        {
+            return Some(hold);
+        }
+        if self.is_path
+            && let Some(hold) = self.leads_to(expr)
         {
             return Some(hold);
         }
@@ -95,16 +144,42 @@ impl<'m> State<'m> {
         }
     }
 
+    /// How a path that is made of others holds the one that is followed; what lies inside a folder wraps it.
+    fn leads_to(&self, expr: &Expr) -> Option<Hold> {
+        let inside = |hold: Hold| Hold { wrapped: true, ..hold };
+        match expr {
+            Expr::Attribute(node) if ["name", "path"].contains(&node.attr.as_str()) => self.holds(&node.value),
+            Expr::Attribute(node) if node.attr.as_str() == "parent" => self.holds(&node.value),
+            Expr::BinOp(node) => self.holds(&node.left).or_else(|| self.holds(&node.right)).map(inside),
+            Expr::JoinedStr(node) => node.values.iter().find_map(|value| match value {
+                Expr::FormattedValue(field) => self.holds(&field.value).map(inside),
+                _ => None,
+            }),
+            Expr::Call(call) => {
+                let (tail, receiver) = match &*call.func {
+                    Expr::Name(name) => (name.id.as_str(), None),
+                    Expr::Attribute(node) => (node.attr.as_str(), Some(&*node.value)),
+                    _ => return None,
+                };
+                let held = call.args.iter().chain(receiver).find_map(|one| self.holds(one));
+                let is_same = SAME_PATH.contains(&tail);
+                held.filter(|_| is_same || PATH_INSIDE.contains(&tail))
+                    .map(|hold| if is_same { hold } else { inside(hold) })
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn held_by(&self, name: &str) -> Option<Hold> {
         let found = self.names.iter().find(|(holder, _)| *holder == name);
         found.map(|(_, hold)| *hold)
     }
 
-    /// The attribute of `self` that a constructor has put the handle into, as it is spelled.
+    /// The attribute that holds it, as it is spelled: one of `self` that a constructor has put it into, or
+    /// the lock itself.
     pub(super) fn kept_as(&self, node: &ExprAttribute) -> Option<&'m str> {
-        let is_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
-        let mut kept = self.names.iter().filter(|_| is_self).map(|(name, _)| *name);
-        kept.find(|name| name.strip_prefix("self.") == Some(node.attr.as_str()))
+        let mut kept = self.names.iter().map(|(name, _)| *name);
+        kept.find(|name| spells(name, node))
     }
 
     /// The attribute of `self` that holds it.
@@ -184,6 +259,19 @@ pub(super) struct Key<'m> {
     yielded: bool,
     entered: bool,
     facts: Vec<(u32, bool)>,
+}
+
+/// Whether the chain of names is how the attribute is written: `self.group.lock`.
+fn spells(chain: &str, node: &ExprAttribute) -> bool {
+    let Some((object, attribute)) = chain.rsplit_once('.') else {
+        return false;
+    };
+    attribute == node.attr.as_str()
+        && match &*node.value {
+            Expr::Name(name) => name.id.as_str() == object,
+            Expr::Attribute(inner) => spells(object, inner),
+            _ => false,
+        }
 }
 
 fn index(slice: &Expr) -> Option<usize> {

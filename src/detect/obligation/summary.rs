@@ -121,12 +121,18 @@ pub(super) fn is_class_attribute(world: World<'_, '_>, func: &Expr) -> bool {
 
 /// Whether the method of the class is one that releases what `self` keeps under this name, by itself or by
 /// another method that it calls.
-pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str) -> bool {
+pub(super) fn releases(world: World<'_, '_>, method: &ExprAttribute, attribute: &str, release: &[String]) -> bool {
     let class = world.names.enclosing_class(method.start().to_u32());
-    class.is_some_and(|class| method_releases(world, (class, method.attr.as_str()), attribute, MAX_HELPERS))
+    let asked = (attribute, release);
+    class.is_some_and(|class| method_releases(world, (class, method.attr.as_str()), asked, MAX_HELPERS))
 }
 
-fn method_releases(world: World<'_, '_>, method: (ScopeId, &str), attribute: &str, depth: u32) -> bool {
+fn method_releases(
+    world: World<'_, '_>,
+    method: (ScopeId, &str),
+    (attribute, release): (&str, &[String]),
+    depth: u32,
+) -> bool {
     let (Some(rest), Some(local)) = (depth.checked_sub(1), method_of(world, method.0, method.1)) else {
         return false;
     };
@@ -138,18 +144,20 @@ fn method_releases(world: World<'_, '_>, method: (ScopeId, &str), attribute: &st
     };
     let mut inner = Node::Stmt(local.statement).descendants().filter_map(Node::as_expr);
     inner.any(|expr| match expr {
-        Expr::Attribute(node) if super::callee::RELEASE_METHODS.contains(&node.attr.as_str()) => {
-            stands_for(&node.value)
-        }
+        Expr::Attribute(node) if is_release(&node.attr, release) => stands_for(&node.value),
         Expr::Call(call) if call.args.iter().any(stands_for) => releases_argument(world, &call.func),
         Expr::Call(call) => match &*call.func {
             Expr::Attribute(node) if node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self") => {
-                method_releases(world, (method.0, node.attr.as_str()), attribute, rest)
+                method_releases(world, (method.0, node.attr.as_str()), (attribute, release), rest)
             }
             _ => false,
         },
         _ => false,
     })
+}
+
+fn is_release(method: &str, release: &[String]) -> bool {
+    super::callee::RELEASE_METHODS.contains(&method) || release.iter().any(|known| known == method)
 }
 
 /// `os.close(fd)`, `close_quietly(f)`

@@ -9,7 +9,7 @@ use crate::python::names::{Def, ScopeKind};
 use crate::python::{Node, Span};
 
 /// The class whose method holds the site, and that method.
-fn home<'m>(facts: &Facts<'m>, at: Span) -> Option<(&'m StmtClassDef, &'m Stmt)> {
+pub(super) fn home<'m>(facts: &Facts<'m>, at: Span) -> Option<(&'m StmtClassDef, &'m Stmt)> {
     let function = facts.names.enclosing_function(at.start)?;
     let scope = facts.names.scope(function);
     let own = scope.node.and_then(Node::as_stmt)?;

@@ -15,6 +15,15 @@ pub(super) fn fresh(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     scene.bind(arguments, Value::Text(hint))
 }
 
+/// `fresh-for($x, $n)`: `_` and what `$n` is, if that stands nowhere in the module; else with a number.
+pub(super) fn fresh_for(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(name) = scene.word(arguments, 1) else {
+        return Truth::Unknown;
+    };
+    let fresh = scene.facts.names.fresh(&format!("_{}", name.trim_start_matches('_')));
+    scene.bind(arguments, Value::Text(fresh))
+}
+
 /// `close-of($c, $a)`: the method that releases `$a`; false where `with` does more than call it.
 pub(super) fn close_of(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(resource) = scene.expr(arguments, 1).and_then(|expr| resource_of(scene.facts, expr)) else {

@@ -38,7 +38,7 @@ pub(in crate::mutate) fn taken_by_callee(facts: &Facts<'_>, node: Node<'_>, name
 }
 
 /// The definition that a call runs, and whether its first parameter is filled by the way it is called.
-fn callee<'f>(facts: &'f Facts<'_>, call: &ExprCall) -> Option<(&'f Stmt, bool)> {
+pub(super) fn callee<'f>(facts: &'f Facts<'_>, call: &ExprCall) -> Option<(&'f Stmt, bool)> {
     if let Expr::Attribute(node) = &*call.func {
         return is_self(&node.value)
             .then(|| own_method(facts, call, &node.attr))

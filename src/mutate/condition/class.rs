@@ -5,7 +5,7 @@ use super::{Argument, Scene, Truth, texts};
 use crate::mutate::facts::is_self;
 use crate::mutate::resources::{IN_MEMORY, Resource, nested_acquisitions, resource_of};
 use crate::python::Node;
-use crate::python::ast::{Expr, ExprContext, Stmt, StmtClassDef};
+use crate::python::ast::{ExceptHandler, Expr, ExprContext, Stmt, StmtClassDef, StmtIf, StmtWith};
 use crate::python::{Resolved, names::BindingKind};
 
 fn anchor_class<'m>(scene: &Scene<'_, '_, 'm>) -> Option<&'m StmtClassDef> {
@@ -140,12 +140,19 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
             {
                 return true;
             }
+            Stmt::If(node) if leaves_for_another(node, attr) => return false,
+            Stmt::With(node) if suppresses(node) && releases_first_as(&node.body, attr, release, names) => {
+                return true;
+            }
             Stmt::Try(node) => {
-                return [&node.finalbody, &node.body]
+                let found = [&node.finalbody, &node.body]
                     .into_iter()
                     .any(|block| releases_first_as(block, attr, release, names));
+                if found || !lets_nothing_out(statement) {
+                    return found;
+                }
             }
-            other if !is_quiet(Node::Stmt(other)) => return false,
+            other if !lets_nothing_out(other) => return false,
             Stmt::Assign(node) => names.extend(
                 node.targets
                     .iter()
@@ -155,6 +162,68 @@ fn releases_first_as<'a>(block: &'a [Stmt], attr: &str, release: &str, names: &m
         }
     }
     false
+}
+
+/// Whether no exception that a release raises leaves the statement: it is quiet, or what it releases is
+/// in a `suppress` or a `try` whose handlers let nothing out.
+fn lets_nothing_out(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::With(node) => suppresses(node) && node.body.iter().all(only_releases),
+        Stmt::Try(node) => {
+            let quiet = |handler: &ExceptHandler| {
+                let ExceptHandler::ExceptHandler(handler) = handler;
+                handler.body.iter().all(|statement| is_quiet(Node::Stmt(statement)))
+            };
+            let rest = node.orelse.is_empty() && node.finalbody.is_empty() && !node.handlers.is_empty();
+            rest && node.handlers.iter().all(quiet) && node.body.iter().all(only_releases)
+        }
+        Stmt::If(node) => {
+            is_quiet(Node::Expr(&node.test)) && node.body.iter().chain(&node.orelse).all(lets_nothing_out)
+        }
+        other => is_quiet(Node::Stmt(other)),
+    }
+}
+
+/// `if self.other is None: return`
+fn leaves_for_another(node: &StmtIf, attr: &str) -> bool {
+    let leaves = node.body.iter().any(|statement| matches!(statement, Stmt::Return(_)));
+    let asked = match &*node.test {
+        Expr::Compare(test) => &*test.left,
+        Expr::UnaryOp(test) => &*test.operand,
+        _ => return false,
+    };
+    let is_flag = |name: &str| name.contains("closed") || name.contains("stopped") || name.contains("done");
+    let other = matches!(asked, Expr::Attribute(asked) if is_self(&asked.value) && asked.attr.as_str() != attr && !is_flag(&asked.attr));
+    leaves && other
+}
+
+fn suppresses(with: &StmtWith) -> bool {
+    let is_suppress = |expr: &Expr| match expr {
+        Expr::Call(call) => match &*call.func {
+            Expr::Name(name) => name.id.as_str() == "suppress",
+            Expr::Attribute(node) => node.attr.as_str() == "suppress",
+            _ => false,
+        },
+        _ => false,
+    };
+    with.items.iter().all(|item| is_suppress(&item.context_expr))
+}
+
+/// `self.other.close()` and quiet statements.
+fn only_releases(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Expr(node) => match &*node.value {
+            Expr::Call(call) => {
+                let Expr::Attribute(method) = &*call.func else {
+                    return false;
+                };
+                call.args.is_empty() && is_quiet(Node::Expr(&method.value))
+            }
+            other => is_quiet(Node::Expr(other)),
+        },
+        Stmt::If(node) => is_quiet(Node::Expr(&node.test)) && node.body.iter().chain(&node.orelse).all(only_releases),
+        other => is_quiet(Node::Stmt(other)),
+    }
 }
 
 fn is_release(expr: &Expr, attr: &str, release: &str, names: &[&str]) -> bool {

@@ -1,7 +1,8 @@
 //! Conditions on what names mean and where they are used.
 
 use super::{Argument, Scene, Truth, texts};
-use crate::python::ast::Expr;
+use crate::python::ast::{Expr, Keyword};
+use crate::python::names::BindingKind;
 use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// `is($f, "pkg.name", …)`: resolves to one of them; unknown where the meaning is open.
@@ -41,22 +42,36 @@ pub(super) fn calls(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     }
 }
 
-/// `pipes-only($a, keyword)`: of the streams of a child, `subprocess.PIPE` is given for this one alone.
+/// `pipes-only($a, keyword)`: of the streams of a child, `subprocess.PIPE` is given for this one alone; without
+/// a keyword, for none. `$a` is the call or its arguments.
 pub(super) fn pipes_only(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
-    let (Some(Expr::Call(call)), [wanted]) = (scene.expr(arguments, 0), &texts(arguments, 1)[..]) else {
+    let Some(value) = scene.value(arguments, 0) else {
         return Truth::Unknown;
     };
+    let keywords: Vec<&Keyword> = match value.expr() {
+        Some(Expr::Call(call)) => call.keywords.iter().collect(),
+        Some(_) => return Truth::Unknown,
+        None => value.nodes().iter().filter_map(|node| as_keyword(*node)).collect(),
+    };
     let names = &scene.facts.names;
-    let pipes = call
-        .keywords
+    let pipes = keywords
         .iter()
         .filter(|keyword| names.resolve(&keyword.value).qualified() == Some("subprocess.PIPE"));
-    let pipes: Vec<Option<&str>> = pipes.map(|keyword| keyword.arg.as_deref()).collect();
-    (pipes == [Some(*wanted)]).into()
+    let pipes: Vec<&str> = pipes
+        .map(|keyword| keyword.arg.as_deref().unwrap_or_default())
+        .collect();
+    (pipes == texts(arguments, 1)).into()
+}
+
+fn as_keyword(node: Node<'_>) -> Option<&Keyword> {
+    match node {
+        Node::Keyword(keyword) => Some(keyword),
+        _ => None,
+    }
 }
 
 /// `covered($x)`: bound just once, every use lies in another hunk of the site or on a removed line, and
-/// every such hunk holds one: the same word may mean something else there.
+/// every such hunk holds one: the same word may mean something else there. Hunks inside the anchor do not count.
 pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let Some(Argument::Variable(variable)) = arguments.first() else {
         return Truth::Unknown;
@@ -80,6 +95,8 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
         .body
         .iter()
         .any(|statement| exports(Node::Stmt(statement), &name));
+    let anchor = scene.site.parts[0].node().span();
+    let is_class = matches!(definitions[0].kind, BindingKind::Class(_));
     let places: Vec<Span> = scene
         .site
         .parts
@@ -94,6 +111,7 @@ pub(super) fn covered(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
         .all(|load| places.iter().chain(&removed).any(|place| place.contains(load.span)));
     let all_meant = places
         .iter()
+        .filter(|place| !is_class || !anchor.contains(**place))
         .all(|place| loads.iter().any(|load| place.contains(load.span)));
     (!exported && all_changed && all_meant).into()
 }

@@ -28,6 +28,28 @@ pub(super) fn literal(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     value.nodes().iter().all(is_wanted).into()
 }
 
+/// `takes-only($$args, word, …)`: keywords of these names, and no more positional arguments than there are
+/// names; nothing that is unpacked.
+pub(super) fn takes_only(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(value) = scene.value(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let words = texts(arguments, 1);
+    let mut positional = 0;
+    for node in value.nodes() {
+        match node {
+            Node::Keyword(keyword) => match keyword.arg.as_deref() {
+                Some(word) if words.contains(&word) => {}
+                Some(_) => return Truth::No,
+                None => return Truth::Unknown,
+            },
+            Node::Expr(Expr::Starred(_)) => return Truth::Unknown,
+            _ => positional += 1,
+        }
+    }
+    (positional <= words.len()).into()
+}
+
 /// `simple($s, kind…)`: an assignment or an expression that does not suspend; `assignment`, `expression`
 /// and `return` choose.
 pub(super) fn simple(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {

@@ -350,3 +350,48 @@ fn what_an_instance_is_known_by() {
     assert!(holds(wanted, &of("stack = ExitStack()")));
     assert!(!holds(wanted, &of("stack = other")));
 }
+
+#[test]
+fn what_a_reader_expects_to_leave_a_block() {
+    check(
+        "escapes($$b)",
+        &[
+            "return",
+            "other(handle)",
+            "other.fetch()",
+            "int(path)",
+            "raise ValueError(path)",
+            "del other[path]",
+            "import other",
+            "yield",
+            "if path:\n            raise KeyError\n        other = path",
+            "try:\n            other()\n        except OSError:\n            pass",
+            "try:\n            other()\n        finally:\n            other = None",
+            "for name in path:\n            other(name)",
+            "with open(other) as second: pass",
+        ],
+        &[
+            "pass",
+            "other.count += 1",
+            "other[path] = len(path)",
+            "other.items.append(path)",
+            "path = other.get(path, 0) + 1",
+            "while other: other.pop()",
+            "assert other",
+            "other.debug('x')",
+            "for name in path:\n            if name:\n                continue",
+            "try:\n            other()\n        except Exception:\n            pass",
+        ],
+    );
+    let of = |body: &str| format!("{body}\ndef work(path):\n    with open(path) as handle:\n        step(handle)\n");
+    assert!(holds(
+        "escapes($$b)",
+        &of("def step(stream):\n    raise ValueError(stream)")
+    ));
+    assert!(!holds("escapes($$b)", &of("def step(stream):\n    return stream.name")));
+    assert!(!holds("escapes($$b)", &of("class step:\n    count = 0")));
+    assert!(!holds(
+        "escapes($$b)",
+        &of("def step(stream):\n    return step(stream)")
+    ));
+}

@@ -55,7 +55,7 @@ pub(super) fn safe_before(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument])
 }
 
 /// Methods that end a resource's life or give it up.
-const RELEASES: [&str; 12] = [
+pub(super) const RELEASES: [&str; 12] = [
     "close",
     "aclose",
     "server_close",
@@ -122,7 +122,7 @@ pub(in crate::mutate) fn releases(node: Node<'_>, name: &str) -> bool {
 }
 
 /// Functions and classes that close what they are given, or see to it.
-const TAKERS: [&str; 17] = [
+pub(super) const TAKERS: [&str; 17] = [
     "closing",
     "aclosing",
     "enter_context",

@@ -1,5 +1,7 @@
 """Examines a clean module: all scenarios, an error at every call, and which lines were reached."""
 
+import collections
+import gc
 import inspect
 import os
 import re
@@ -8,7 +10,8 @@ import sys
 import child
 import runtime
 
-POINTS_PER_SCENARIO = 400  # beyond these, equal calls (same place, same callers, same things held) fail twice
+# Of equal calls (same place, same callers, same things held) so many fail: in a scenario, and in all.
+EQUAL_CALLS = (2, 3)
 
 
 def read_text(path):
@@ -48,9 +51,11 @@ def load(job):
     except SyntaxError as error:
         return None, f"cannot be compiled: {os.path.basename(error.filename or '')} line {error.lineno}: {error.msg}"
     try:
-        return subject, subject.scenario_names()
+        names = subject.scenario_names()
     except BaseException as error:
         return None, f"cannot be imported: {error!r}"
+    gc.freeze()  # trees of a whole module, which the collector need not look at after each run
+    return subject, names
 
 
 def clean_report(job):
@@ -77,6 +82,7 @@ class _Examination:
         self.all_lines = all_lines
         self.coverage = Coverage(subject)
         self.acquiring = set()
+        self.known = collections.Counter()
 
     def report(self):
         for name in self.names:
@@ -116,16 +122,17 @@ class _Examination:
         self._note(name, "nothing is made to fail", plain)
         if plain.driver_open:
             self.lines.append(f"DRIVER {name}: leaves open what it made itself: {plain.driver_open!r}")
-        for number, error in targets(plain.run.points):
+        for number, error in targets(plain.run.points, self.known):
             outcome = self._run(name, number, error)
             if isinstance(outcome.error, runtime.TimeLimit):
+                self.broken = True
                 self.lines.append(f"HANGS {name}, call {number}: {place(self.subject, outcome.run.injected)} raises {error}")
             self._note(name, f"{place(self.subject, outcome.run.injected)} raises {error}", outcome)
 
     def _note(self, name, cause, outcome):
         for held, what in outcome.open:
-            places = sorted({self.subject.sites[site].line for site in held.sites})
-            self.signals.add("unreleased")
+            places = sorted({self.subject.sites[site].line for site in held.places()})
+            self.signals.add(held.signal())
             self._count(f"LEAK {name}: {cause}: {what}, acquired at line {', '.join(map(str, places))}")
         for kind, text in outcome.signals:
             self.signals.add(kind)
@@ -138,7 +145,7 @@ class _Examination:
 
 def without_folders(text):
     """The folders of a run have names of chance."""
-    return re.sub(r"/\S*/leakbench-\w+/(?:work/)?", "", text)
+    return re.sub(r"/\S*/leakbench-\w+/(?:work[\w-]*/)?", "", text)
 
 
 def place(subject, site):
@@ -148,17 +155,18 @@ def place(subject, site):
     return f"line {site.line} `{site.text[:60]}`"
 
 
-def targets(points):
-    """(number of the call, error) for all runs that are worth it."""
-    seen = {}
+def targets(points, known=None, equal=EQUAL_CALLS):
+    """(number of the call, error) for all runs that are worth it. `known` counts what other scenarios have shown."""
+    in_one, in_all = equal
+    known = collections.Counter() if known is None else known
+    here = collections.Counter()
     for number, point in enumerate(points, 1):
-        if len(points) > POINTS_PER_SCENARIO:
-            key = (point.site, point.chain, point.holding)
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > 2:
-                continue
-        for error in point.kinds:
-            yield number, error
+        key = point.key()
+        if here[key] < in_one and known[key] < in_all:
+            here[key] += 1
+            known[key] += 1
+            for error in point.kinds:
+                yield number, error
 
 
 class Entries:

@@ -4,6 +4,7 @@ Positions are kept: a site is a place in the text, and a label can be found by i
 """
 
 import ast
+import functools
 
 CALL, AWAIT, AWAIT_CALL, ITERATE, ITERATE_ASYNC = "call", "await", "await-call", "iterate", "iterate-async"
 
@@ -20,17 +21,30 @@ DRIVER_CALL, DRIVER_VALUE = "_leakbench_driver_call", "_leakbench_driver_value"
 FRAME_READERS = {"super", "locals", "vars", "globals", "dir", "eval", "exec", "__import__", "breakpoint"}
 
 
+# Nothing is called in them.
+_LEAVES = {ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass}
+
+
 class Site:
     """A place of the module where something is called, awaited or iterated."""
 
-    __slots__ = ("kind", "line", "column", "end_line", "end_column", "text", "function")
+    __slots__ = ("kind", "line", "column", "end_line", "end_column", "lines", "function")
 
-    def __init__(self, kind, node, text, function):
+    def __init__(self, kind, node, lines, function):
         self.kind = kind
         self.line, self.column = node.lineno, node.col_offset
         self.end_line, self.end_column = node.end_lineno, node.end_col_offset
-        self.text = text
+        self.lines = lines
         self.function = function
+
+    @property
+    def text(self):
+        if self.line > len(self.lines):
+            return ""
+        line = self.lines[self.line - 1]
+        if self.line != self.end_line:
+            return line.strip()
+        return line.encode("utf-8")[self.column : self.end_column].decode("utf-8", "replace")
 
     @property
     def span(self):
@@ -42,19 +56,24 @@ def _name_of(node):
 
 
 class _Rewriter(ast.NodeTransformer):
-    def __init__(self, sites, spell):
-        self.sites = sites
-        self.spell = spell
+    def __init__(self, lines):
+        self.sites = []
+        self.definitions = []
+        self.lines = lines
         self.functions = []
 
     def visit(self, node):
-        method = getattr(self, "visit_" + type(node).__name__, None)
+        kind = type(node)
+        if kind in _LEAVES:
+            return node
+        method = getattr(self, "visit_" + kind.__name__, None)
         return method(node) if method else self.generic_visit(node)
 
     def _function(self, node):
         node.decorator_list = [self.visit(item) for item in node.decorator_list]
         node.args = self._arguments(node.args)
         self.functions.append(node.name)
+        self.definitions.append(Definition(".".join(self.functions), node))
         node.body = [self.visit(item) for item in node.body]
         self.functions.pop()
         return node
@@ -66,6 +85,7 @@ class _Rewriter(ast.NodeTransformer):
         node.bases = [self.visit(item) for item in node.bases]
         node.keywords = [self.visit(item) for item in node.keywords]
         self.functions.append(node.name)
+        self.definitions.append(Definition(".".join(self.functions), node))
         node.body = [self.visit(item) for item in node.body]
         self.functions.pop()
         return node
@@ -91,7 +111,7 @@ class _Rewriter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _helper(self, kind, node, first):
-        self.sites.append(Site(kind, node, self.spell(node), ".".join(self.functions)))
+        self.sites.append(Site(kind, node, self.lines, ".".join(self.functions)))
         name = ast.copy_location(ast.Name(HELPERS[kind], ast.Load()), node)
         number = ast.copy_location(ast.Constant(len(self.sites) - 1), node)
         return ast.copy_location(ast.Call(name, [number, *first], []), node)
@@ -148,28 +168,14 @@ class _DriverRewriter(ast.NodeTransformer):
         return ast.copy_location(ast.Call(name, [node], []), node)
 
 
-def _speller(text):
-    lines = text.split("\n")
-
-    def spell(node):
-        if node.lineno != node.end_lineno or node.lineno > len(lines):
-            return lines[node.lineno - 1].strip() if node.lineno <= len(lines) else ""
-        raw = lines[node.lineno - 1].encode("utf-8")
-        return raw[node.col_offset : node.end_col_offset].decode("utf-8", "replace")
-
-    return spell
-
-
 class Compiled:
-    """A module, rewritten: its code, its sites, and its definitions by their first line."""
+    """A module, rewritten: its code, its sites, and its definitions, outer ones first."""
 
     def __init__(self, text, path):
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        self.sites = []
-        rewritten = _Rewriter(self.sites, _speller(text)).visit(ast.parse(text, path))
-        self.code = compile(ast.fix_missing_locations(rewritten), path, "exec", dont_inherit=True)
-        self.definitions = []
-        _collect(ast.parse(text, path), (), self.definitions)
+        rewriter = _Rewriter(text.split("\n"))
+        self.code = compile(rewriter.visit(ast.parse(text, path)), path, "exec", dont_inherit=True)
+        self.sites, self.definitions = rewriter.sites, rewriter.definitions
 
 
 class Definition:
@@ -186,15 +192,12 @@ class Definition:
         return self.first_line <= line < self.node.body[0].lineno or line == self.node.lineno
 
 
-def _collect(node, names, found):
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.append(Definition(".".join((*names, child.name)), child))
-            _collect(child, (*names, child.name), found)
-        else:
-            _collect(child, names, found)
+@functools.lru_cache(maxsize=8)
+def compiled(text, path):
+    return Compiled(text, path)
 
 
+@functools.lru_cache(maxsize=8)
 def compile_driver(text, path):
     tree = _DriverRewriter().visit(ast.parse(text, path))
-    return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+    return compile(tree, path, "exec", dont_inherit=True)

@@ -4,18 +4,31 @@ Only scenarios that entered the label's definition in the clean module run, erro
 label is held (inside its definition, where the label is no call and no header), and the first proof ends it.
 """
 
-import ast
 import collections
-import re
 
+import recurring
 import runtime
-from examine import load, place, targets, without_folders
+from examine import EQUAL_CALLS, load, place, targets, without_folders
+from label import Exits, Label, is_within
 
 # A leak of these shows only if a call fails while the resource is held.
-BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release"}
+BY_EXCEPTION = {"release-skipped-on-exception", "partial-acquisition", "fragile-release", "lock-not-released", "temp-left-behind"}
 # A leak of these shows only on some of the ways out.
 BY_PATH = {"release-skipped-on-path"}
+# Whoever waits for what is left waits for ever.
+BY_HANGING = {"child-not-reaped", "dangling-task", "descriptor-not-adopted", "pool-not-shut-down", "thread-not-joined"}
+# A second `acquire()` waits for ever: no need to wait with it.
+DEADLOCK = "lock-not-released"
+DEADLOCK_SECONDS = 1.0
 
+# What these leave is no single thing that is acquired: it shows in what many rounds leave.
+BY_ROUNDS = {"reference-cycle", "registration-never-removed", "unbounded-cache", "unbounded-collection"}
+
+# What is released is released once more: by whoever has seen the first release fail, or by a `with` and a caller.
+RELEASED_AGAIN = "fragile-release"
+
+# See `targets`: a decoy shares all but its change with a module that has been looked at.
+EQUAL_CALLS_OF_DECOYS = (1, 1)
 # Of equal calls (same place, same callers) outside of the label's definition so many fail, where no leak is to be shown.
 EQUAL_CALLS_OUTSIDE = 2
 
@@ -50,8 +63,11 @@ class _Trial:
         # What looks like an acquisition there, and is none, ran where its definition was entered.
         self.in_body = not self.label.sites and self.label.in_body and any(self._enters(entered.get(name, ())) for name in self.names)
         self.acquired = self.injected = self.ended = self.hung = False
+        self.equal = EQUAL_CALLS if job["effect"] == "leak" else EQUAL_CALLS_OF_DECOYS
+        self.again = False
         self.elsewhere = ""
         self.outside = collections.Counter()
+        self.limit = min(job["limit"], DEADLOCK_SECONDS) if job["pattern"] == DEADLOCK and job["effect"] == "leak" else job["limit"]
         self.exits = Exits(subject, self.label) if job["pattern"] in BY_PATH else None
 
     def _relevant(self, names, entered):
@@ -62,7 +78,7 @@ class _Trial:
 
     def _enters(self, paths):
         within = self.label.definition
-        return bool(within) and any(_is_within(path, within) for path in paths)
+        return bool(within) and any(is_within(path, within) for path in paths)
 
     def report(self):
         plain = []
@@ -75,13 +91,54 @@ class _Trial:
             if failed:
                 return failed
             plain.append((name, outcome.run.points))
+        return self._where_calls_fail(plain) or self._released_again(plain) or self._in_rounds(plain) or self._clean()
+
+    def _where_calls_fail(self, plain):
+        if self.job["pattern"] in BY_ROUNDS:
+            return None
+        known = collections.Counter()
         for name, points in plain:
-            for number, error in targets(points):
+            for number, error in targets(points, known, self.equal):
                 if self._matters(points[number - 1], error):
                     proof = self._proof(name, self._run(name, number, error), error)
                     if proof:
                         return proof
-        return self._clean()
+        return None
+
+    def _released_again(self, plain):
+        """What harms in the clean module too, is its own affair."""
+        if self.job["pattern"] != RELEASED_AGAIN or not self.job.get("original"):
+            return None
+        self.again = True
+        known = collections.Counter()
+        original = runtime.Subject(self.job["root"], self.job["module"], self.job["original"], self.job["driver"])
+        for name, points in plain:
+            for number, error in [(0, None), *targets(points, known, self.equal)]:
+                if number and not self._matters(points[number - 1], error):
+                    continue
+                proof = self._proof(name, self._run(name, number, error or runtime.PLAIN), error)
+                if proof and not self._harmed_again(original, name):
+                    return {**proof, "place": f"{proof['place']} (released twice)"}
+        return None
+
+    def _harmed_again(self, original, name):
+        def harmed(number=0, error=runtime.PLAIN):
+            return runtime.run_scenario(original, name, number, error, limit=self.limit, again=True)
+
+        plain = harmed()
+        return plain.leaks or any(harmed(*each).leaks for each in targets(plain.run.points))
+
+    def _in_rounds(self, plain):
+        if self.job.get("witness") not in recurring.WORDS or not plain:
+            return None
+        rounds = recurring.Recurring(self.subject, self.label, self.job, plain)
+        shown, text = rounds.shown()
+        if shown:
+            return answer("leaks", [shown], text)
+        if self.job["pattern"] not in BY_ROUNDS:
+            return None
+        missing = rounds.not_exercised()
+        return answer("not-exercised", reason=missing) if missing else answer("clean")
 
     def _matters(self, point, error):
         """Whether a failure of this call can show anything of the label that has not been looked at."""
@@ -98,9 +155,11 @@ class _Trial:
     def _run(self, name, number=0, error=runtime.PLAIN):
         tracer = self.exits.tracer(lambda: runtime.current().holding()) if self.exits else None
         outcome = runtime.run_scenario(
-            self.subject, name, number, error, self.label.watched, limit=self.job["limit"], tracer=tracer
+            self.subject, name, number, error, self.label.watched, self.limit, tracer, strict=self.job["pattern"] == "temp-left-behind", again=self.again
         )
-        held = outcome.run.registry.held
+        if self.job["pattern"] == "dangling-task":
+            outcome.open += outcome.lost
+        held = outcome.run.registry.made()
         if self.label.sites:
             acquired = any(each.came_from(self.label.sites) for each in held)
         else:
@@ -117,15 +176,23 @@ class _Trial:
         if error:
             cause = f"{place(self.subject, outcome.run.injected)} raises {error}"
         for held, what in outcome.open:
-            lines = sorted({self.subject.sites[site].line for site in held.sites})
+            lines = sorted({self.subject.sites[site].line for site in held.places()})
             where = f"{name}: {cause}: {what}, acquired at line {', '.join(map(str, lines))}"
-            if not self.label.sites or held.came_from(self.label.sites):
-                return answer("leaks", ["unreleased", *(kind for kind, _ in outcome.signals)], where)
+            if not self.label.sites or held.answers_for(self.label.sites):
+                return answer("leaks", [held.signal(), *(kind for kind, _ in outcome.signals)], where)
             self.elsewhere = self.elsewhere or where
-        if outcome.signals and self.acquired:
+        ran = self.acquired or bool(self.label.sites & outcome.run.called)
+        if outcome.signals and ran:
             kind, text = outcome.signals[0]
             return answer("leaks", [kind for kind, _ in outcome.signals], f"{name}: {cause}: {kind} left: {text}")
+        if ran and self._hangs(outcome):
+            return answer("leaks", ["hang"], f"{name}: {cause}: it does not come to an end within {self.limit:g} s")
         return None
+
+    def _hangs(self, outcome):
+        """The module as it is does not, else it would be broken."""
+        by_hanging = self.job["pattern"] in BY_HANGING and self.job["effect"] == "leak"
+        return by_hanging and isinstance(outcome.error, runtime.TimeLimit)
 
     def _failure(self, name, outcome):
         if outcome.error is None:
@@ -156,88 +223,3 @@ class _Trial:
         if self.exits and self.exits.left():
             return "exits not taken while it was held: lines " + ", ".join(map(str, self.exits.left()))
         return "" if self.ended or self.injected else "no scenario came to its end after the acquisition"
-
-
-def _is_within(path, definition):
-    return path == definition or path.startswith(definition + ".")
-
-
-class Label:
-    """Which sites of the module a span in bytes names: those of a call, or none for a header or an expression without one.
-
-    `watched` are the sites whose acquisitions make a failure worth while; none means all.
-    """
-
-    def __init__(self, subject, text, start, end):
-        begin, finish = _position(text, start), _position(text, end)
-        self.line = begin[0]
-        self.sites = frozenset(_sites_at(subject.sites, begin, finish))
-        self.definition, self.in_body = self._definition(subject)
-        self.inside = frozenset(
-            number for number, site in enumerate(subject.sites) if self.definition and _is_within(site.function, self.definition)
-        )
-        self.watched = self.inside if self.in_body and not self.sites else self.sites
-
-    def _definition(self, subject):
-        """Its path, and whether the label lies in its body."""
-        if self.sites:
-            return subject.sites[min(self.sites)].function, True
-        headers = [each for each in subject.compiled.definitions if each.header_holds(self.line)]
-        if headers:
-            return headers[-1].path, False
-        around = [each for each in subject.compiled.definitions if each.node.lineno <= self.line <= each.node.end_lineno]
-        return (around[-1].path, True) if around else ("", False)
-
-
-def _sites_at(sites, begin, finish):
-    """The call that the span is; else the outermost calls inside it."""
-    for number, site in enumerate(sites):
-        if site.kind.startswith(("call", "await")) and site.span == (begin, finish):
-            yield number
-            return
-    inside = [number for number, site in enumerate(sites) if begin <= site.span[0] and site.span[1] <= finish]
-    for number in inside:
-        span = sites[number].span
-        if not any(_contains(sites[other].span, span) for other in inside if other != number):
-            yield number
-
-
-def _contains(outer, inner):
-    return outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]
-
-
-def _position(text, offset):
-    """(line, column in bytes) of an offset in bytes, as `ast` counts."""
-    before = text.encode("utf-8")[:offset]
-    lines = re.split(rb"\r\n|\r|\n", before)
-    return len(lines), len(lines[-1])
-
-
-class Exits:
-    """Ways out of the label's definition that follow the label: each must be taken while the resource is held."""
-
-    def __init__(self, subject, label):
-        self.file = subject.file
-        self.lines = set()
-        self.taken = set()
-        for each in subject.compiled.definitions:
-            if each.path == label.definition:
-                self.lines = {
-                    node.lineno
-                    for node in ast.walk(each.node)
-                    if isinstance(node, (ast.Return, ast.Raise, ast.Break, ast.Continue)) and node.lineno > label.line
-                }
-
-    def tracer(self, holding):
-        def trace(frame, event, argument):
-            return line if frame.f_code.co_filename == self.file else None
-
-        def line(frame, event, argument):
-            if event == "line" and frame.f_lineno in self.lines and frame.f_lineno not in self.taken and holding():
-                self.taken.add(frame.f_lineno)
-            return line
-
-        return trace
-
-    def left(self):
-        return sorted(self.lines - self.taken)

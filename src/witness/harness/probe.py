@@ -11,6 +11,7 @@ import threading
 import weakref
 
 RELEASED = ""
+_AT_FIRST = "_leakbench_at_first"
 
 
 def _flag(kind, is_open):
@@ -99,12 +100,18 @@ def _sqlite(value):
     return "sqlite3 connection"
 
 
+def _is_child(process):
+    """Whether there is someone to wait for, ended or not."""
+    try:
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _popen(value):
-    if value.returncode is None:
-        try:
-            value.poll()
-        except Exception:
-            return "child process"
+    """Does not ask whether it has ended: who asks has waited for it."""
+    if value.returncode is None and _is_child(value.pid):
         return "child process, never waited for"
     pipes = [name for name in ("stdin", "stdout", "stderr") if getattr(value, name) is not None and not getattr(value, name).closed]
     return _flag("pipe of a child: " + ", ".join(pipes), bool(pipes))
@@ -120,6 +127,18 @@ def _lock(value):
     if hasattr(value, "locked"):
         return _flag("lock, held", value.locked())
     return _flag("lock, held", value._is_owned())
+
+
+def _semaphore(value):
+    return _flag("lock, held", value._value < value.__dict__.get(_AT_FIRST, 0))
+
+
+def _shared_lock(value):
+    return _flag("lock, held", value._semlock._count() > 0)
+
+
+def is_lock(value):
+    return value is not None and probe_for(value) in (_lock, _semaphore, _shared_lock)
 
 
 def _selector(value):
@@ -186,12 +205,19 @@ def _process(value):
     return _flag("process", started and value._popen.returncode is None)
 
 
+def _async_child(value):
+    return _flag("child process, never waited for", value.returncode is None)
+
+
 def _task(value):
     return _flag("task", not value.done())
 
 
 def prepare(value):
-    """Before it is used: a peer that hangs up closes a stream too, and that releases nobody from closing it."""
+    """Before it is used: a semaphore must go back to what it was; a peer that hangs up closes a stream too, and that
+    releases nobody from closing it."""
+    if probe_for(value) is _semaphore:
+        value.__dict__.setdefault(_AT_FIRST, value._value)
     if probe_for(value) is not _stream_writer or "close" in vars(value):
         return
 
@@ -277,6 +303,11 @@ PROBES = {
     "threading.Thread": _thread,
     "_thread.lock": _lock,
     "_thread.RLock": _lock,
+    "threading._RLock": _lock,
+    "threading.Semaphore": _semaphore,
+    "asyncio.locks.Lock": _lock,
+    "asyncio.locks.Semaphore": _semaphore,
+    "multiprocessing.synchronize.SemLock": _shared_lock,
     "selectors.BaseSelector": _selector,
     "select.epoll": _file,
     "mmap.mmap": _file,
@@ -303,6 +334,7 @@ PROBES = {
     "multiprocessing.pool.Pool": _pool,
     "multiprocessing.process.BaseProcess": _process,
     "multiprocessing.connection._ConnectionBase": _file,
+    "asyncio.subprocess.Process": _async_child,
     "_asyncio.Task": _task,
     "asyncio.tasks.Task": _task,
     "asyncio.streams.StreamWriter": _stream_writer,
@@ -346,6 +378,19 @@ def open_as(value):
         return f"{type(value).__name__} (cannot be probed: {error!r})"
 
 
+def closes_for_good(value):
+    """Whether what is released once will never hold anything again."""
+    return probe_for(value) in (_file, _compressed, _socket, _sqlite, _zip, _tar)
+
+
+def is_held(value):
+    """Whether it holds something, asked in a way that nothing comes of: others will go on using it."""
+    probe = probe_for(value)
+    if probe is _by_descriptor:
+        return True
+    return value.is_alive() if probe is _thread else bool(open_as(value))
+
+
 def force_closed(value):
     """So that one run does not disturb the next."""
     for name in ("kill", "close", "server_close", "shutdown", "cleanup", "cancel"):
@@ -355,3 +400,5 @@ def force_closed(value):
                 method()
             except BaseException:
                 pass
+    if probe_for(value) is _popen:
+        value.wait()

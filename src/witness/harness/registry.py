@@ -3,11 +3,14 @@
 A strong reference to each keeps deallocation from releasing anything: only the program itself can.
 """
 
+import inspect
 import os
+import tempfile
 import types
+import weakref
 
 from callee import TOTAL
-from probe import bottom, descriptor_of, is_stub, open_as, prepare, probe_for
+from probe import bottom, closes_for_good, descriptor_of, is_held, is_lock, is_stub, open_as, prepare, probe_for
 
 # They return numbers that are descriptors.
 DESCRIPTOR_MAKERS = {
@@ -25,13 +28,15 @@ DESCRIPTOR_MAKERS = {
     "_socket.dup",
     "_io.FileIO.detach",
 }
+# They return paths of what they have made.
+PATH_MAKERS = {"tempfile.mkdtemp", "tempfile.mkstemp"}
 _MANY = 8
 
 
 class Held:
     """One acquisition: the object, and the sites that it came from."""
 
-    __slots__ = ("value", "sites", "chain", "number", "identity")
+    __slots__ = ("value", "sites", "chain", "number", "identity", "path", "acquired")
 
     def __init__(self, value, sites, chain):
         self.value = value
@@ -39,35 +44,87 @@ class Held:
         self.chain = chain
         self.number = None
         self.identity = None
+        self.path = None
+        self.acquired = []  # of a lock: the sites of `acquire()` that no `release()` has answered
 
     def came_from(self, sites):
         return bool(self.sites & sites) or any(site in sites for site in self.chain)
 
+    def answers_for(self, sites):
+        """Whether it was there that what is held now was acquired."""
+        return any(site in sites for site in self.acquired) if self.acquired else self.came_from(sites)
+
+    def signal(self):
+        """The word for it, if it stays."""
+        if self.path is not None:
+            return "temp-file"
+        if inspect.iscoroutine(self.value):
+            return "coroutine"
+        if inspect.isasyncgen(self.value):
+            return "async-generator"
+        return "lock" if is_lock(self.value) else "unreleased"
+
+    def closes_for_good(self):
+        return self.number is not None or self.path is not None or closes_for_good(self.value)
+
+    def places(self):
+        return sorted(set(self.acquired) or self.sites)
+
 
 class Registry:
-    def __init__(self):
+    """`strict`: whatever path `tempfile` has made must be gone, not only in the folder for temporary files."""
+
+    def __init__(self, strict=False):
+        self.strict = strict
         self.held = []
         self.by_id = {}
         self.drivers = {}
         self.kept = []
+        self.watched = []  # of what is held: all that may be open now or later
+        self.seen = 0
+        self.coroutines = []
+        self.streams = []
 
     def take_drivers(self, value):
         """A value that the driver has made, or passes in."""
         for each in _elements(value):
             if id(each) not in self.by_id and (probe_for(each) is not None or is_stub(each)):
                 self.drivers[id(each)] = each
+                if is_lock(each):
+                    prepare(each)
 
     def take(self, value, site, chain, function, kind, given=()):
         """A value that a call of the module has returned; `given` are the call's arguments."""
         if value is None or value is True or value is False:
-            self._acquired_again(function, site)
+            if value:
+                self._acquired_again(function, site, chain)
             return
+        if function is weakref.finalize:
+            self.kept += given[:1]  # what a finalizer releases is not released by the program
         maker = _qualified(function)
+        if maker in PATH_MAKERS:
+            self._take_path(value if maker.endswith("mkdtemp") else value[1], site, chain)
         if maker in DESCRIPTOR_MAKERS:
             self._take_numbers(value, site, chain)
             return
+        if type(value).__name__ == "_TemporaryFileWrapper" and not value._closer.delete:
+            self._take_path(value.name, site, chain)
         for each in _elements(value):
             self._take_one(each, site, chain, kind, given)
+
+    def take_suspended(self, value, site, chain):
+        """A coroutine or an async generator of the module: someone must run the one and close the other."""
+        if inspect.iscoroutine(value):
+            self.coroutines.append(Held(value, (site,), chain))
+        elif inspect.isasyncgen(value):
+            self.streams.append(Held(value, (site,), chain))
+
+    def _take_path(self, path, site, chain):
+        path = os.path.abspath(os.fsdecode(path))
+        if self.strict or path.startswith(os.path.join(tempfile.gettempdir(), "")):
+            held = Held(path, (site,), chain)
+            held.path = path
+            self.held.append(held)
 
     def _take_one(self, value, site, chain, kind, given):
         known = self.by_id.get(id(value))
@@ -101,20 +158,44 @@ class Registry:
                 held.identity = _identity(number)
                 self.held.append(held)
 
-    def _acquired_again(self, function, site):
-        """`lock.acquire()`: the object was made elsewhere, the obligation arises here."""
-        if getattr(function, "__name__", "") == "acquire":
-            held = self.by_id.get(id(getattr(function, "__self__", None)))
-            if held is not None:
-                held.sites.add(site)
+    def _acquired_again(self, function, site, chain):
+        """`lock.acquire()`: the object was made elsewhere, by whomever, and the obligation arises here."""
+        lock = getattr(function, "__self__", None)
+        if getattr(function, "__name__", "") != "acquire" or not is_lock(lock):
+            return
+        if id(lock) not in self.by_id:
+            self._add(Held(lock, (), chain))
+        held = self.by_id[id(lock)]
+        held.sites.add(site)
+        held.acquired.append(site)
 
-    def is_open(self, held):
+    def released(self, function):
+        """`lock.release()` answers the last `acquire()`."""
+        if getattr(function, "__name__", "") == "release":
+            held = self.by_id.get(id(getattr(function, "__self__", None)))
+            if held is not None and held.acquired:
+                held.acquired.pop()
+
+    def is_open(self, held, ask=open_as):
         """What it still holds, or nothing."""
         if held.number is not None:
             return self._number_open(held)
-        if self._is_drivers(held.value):
-            return None
-        return open_as(held.value)
+        if held.path is not None:
+            return f"{os.path.basename(held.path)} left behind" if os.path.lexists(held.path) else None
+        what = ask(held.value)
+        return None if what and self._is_drivers(held.value) else what
+
+    def is_held(self, held):
+        """In the middle of a run."""
+        return bool(self.is_open(held, is_held))
+
+    def state(self):
+        """Where all that is held now was acquired."""
+        self.watched += self.held[self.seen :]
+        self.seen = len(self.held)
+        now = [held for held in self.watched if self.is_held(held)]
+        self.watched = [held for held in self.watched if held in now or not held.closes_for_good()]
+        return frozenset(site for held in now for site in held.places())
 
     def _is_drivers(self, value):
         low = bottom(value)
@@ -141,11 +222,35 @@ class Registry:
                 found.append((held, what))
         return found
 
+    def never_awaited(self):
+        return [(held, f"{held.value.__qualname__}() never awaited") for held in self.coroutines if _is_new(held.value)]
+
+    def suspended(self):
+        return [(held, f"{held.value.__qualname__}() not closed") for held in self.streams if _is_suspended(held.value)]
+
+    def lost_errors(self, all_errors):
+        """Tasks that have failed, with any error or with the injected one, and nobody has asked how they ended."""
+        tasks = [held for held in self.held if getattr(held.value, "_log_traceback", False)]
+        return [(held, "task, its error lost") for held in tasks if all_errors or hasattr(held.value._exception, "made_to_fail")]
+
+    def made(self):
+        return [*self.held, *self.coroutines, *self.streams]
+
     def explained(self):
         """Descriptors of what is known, the driver's own included."""
         numbers = {held.number if held.number is not None else descriptor_of(held.value) for held in self.held}
         numbers |= {descriptor_of(each) for each in self.drivers.values()}
         return numbers - {None}
+
+
+def _is_new(coroutine):
+    return inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+
+
+def _is_suspended(stream):
+    """Stands at a `yield`: `inspect` knows no states of async generators before Python 3.12."""
+    frame = stream.ag_frame
+    return frame is not None and frame.f_lineno > stream.ag_code.co_firstlineno
 
 
 def _elements(value):

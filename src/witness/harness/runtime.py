@@ -11,10 +11,12 @@ import signal
 import sys
 import threading
 import types
+import typing
 
 import callee
+import exits
 import instrument
-from box import Box
+from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
 from surroundings import Surroundings
@@ -34,25 +36,31 @@ class TimeLimit(BaseException):
 class Point:
     """A call that may fail, as the plain run has met it."""
 
-    __slots__ = ("site", "kinds", "holding", "chain")
+    __slots__ = ("site", "kinds", "holding", "chain", "state")
 
-    def __init__(self, site, kinds, holding, chain):
+    def __init__(self, site, kinds, holding, chain, state):
         self.site = site
         self.kinds = kinds
         self.holding = holding
         self.chain = chain
+        self.state = state
+
+    def key(self):
+        """Equal for calls whose failures are alike."""
+        return self.site, self.chain, self.state
 
 
 class Run:
     """What is counted while a scenario runs. `target` is the number of the call that fails, 0 for none."""
 
-    def __init__(self, callees, sites, target=0, error=PLAIN, watched=()):
+    def __init__(self, callees, sites, target=0, error=PLAIN, watched=(), strict=False):
         self.callees = callees
         self.sites = sites
         self.target = target
         self.error = error
         self.watched = frozenset(watched)
-        self.registry = Registry()
+        self.registry = Registry(strict)
+        self.called = set()
         self.points = []
         self.count = 0
         self.live = False
@@ -61,12 +69,14 @@ class Run:
         self.held_at_injection = False
         self.pending = []
         self.open_in_loop = []
+        self.suspended = []
+        self.again = None
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
         if not self.watched:
             return bool(self.registry.held)
-        return any(held.came_from(self.watched) and self.registry.is_open(held) for held in self.registry.held)
+        return any(held.answers_for(self.watched) and self.registry.is_held(held) for held in self.registry.held)
 
     def fails(self, site, kinds):
         """The kind of error to raise at this call, if it is the one."""
@@ -74,7 +84,9 @@ class Run:
             return None
         self.count += 1
         if self.target == 0:
-            self.points.append(Point(site, kinds, self.holding(), _chain.get()))
+            holding = self.holding()
+            state = self.registry.state() if holding else frozenset()
+            self.points.append(Point(site, kinds, holding, _chain.get(), state))
         if self.count != self.target or self.error not in kinds:
             return None
         self.injected = site
@@ -84,13 +96,14 @@ class Run:
 
 _FAILING = (OS_ERROR, RUNTIME_ERROR)
 _ALL = (OS_ERROR, RUNTIME_ERROR, CANCELLED)
-_ONLY_CANCELLED = (CANCELLED,)
+# Nobody can release what a cancelled release leaves.
+_AWAITED = {callee.TOTAL: (CANCELLED,), callee.MAY_BE_CANCELLED: (CANCELLED,), callee.RELEASE: _FAILING}
 
 
 def _error(kind):
-    if kind == OS_ERROR:
-        return OSError(errno.EIO, "input/output error")
-    return RuntimeError("this call fails")
+    error = OSError(errno.EIO, "input/output error") if kind == OS_ERROR else RuntimeError("this call fails")
+    error.made_to_fail = True
+    return error
 
 
 def _drop_coroutines(args):
@@ -106,7 +119,7 @@ def _call(site, function, /, *args, **kwargs):
         failing = run.fails(site, _FAILING)
         if failing is not None:
             if kind is callee.RELEASE:
-                _released(function, args, kwargs)
+                _released(run, function, args, kwargs)
             else:
                 _drop_coroutines(args)
             raise _error(failing)
@@ -116,14 +129,18 @@ def _call(site, function, /, *args, **kwargs):
         value = function(*args, **kwargs)
     finally:
         _chain.set(before)
-    if kind is callee.INSIDE and inspect.iscoroutine(value):
+    run.called.add(site)
+    run.registry.released(function)
+    if inspect.iscoroutine(value) or inspect.isasyncgen(value):
+        run.registry.take_suspended(value, site, before)
         return value
     run.registry.take(value, site, before, function, kind, (*args, *kwargs.values()))
     return value
 
 
-def _released(function, args, kwargs):
+def _released(run, function, args, kwargs):
     value = function(*args, **kwargs)
+    run.registry.released(function)
     if inspect.iscoroutine(value):
         value.close()
 
@@ -133,8 +150,7 @@ async def _await_call(site, function, /, *args, **kwargs):
     kind = run.callees.kind(function, args)
     failing = None
     if kind is not callee.INSIDE:
-        waits_only = kind in (callee.TOTAL, callee.MAY_BE_CANCELLED)
-        failing = run.fails(site, _ONLY_CANCELLED if waits_only else _ALL)
+        failing = run.fails(site, _AWAITED.get(kind, _ALL))
     if failing == CANCELLED:
         asyncio.current_task().cancel()  # arrives at the next step that waits, as in real life
     elif failing is not None and kind is not callee.RELEASE:
@@ -151,6 +167,8 @@ async def _await_call(site, function, /, *args, **kwargs):
             value = await value
     finally:
         _chain.set(before)
+    run.called.add(site)
+    run.registry.released(function)
     if failing in _FAILING:
         raise _error(failing)
     run.registry.take(value, site, before, function, kind)
@@ -226,6 +244,7 @@ def _driver_value(value, /):
 
 
 def install():
+    exits.install()
     builtins._leakbench_call = _call
     builtins._leakbench_await = _await
     builtins._leakbench_await_call = _await_call
@@ -235,6 +254,21 @@ def install():
     builtins._leakbench_driver_value = _driver_value
 
 
+def _places(root, path):
+    return os.path.join(root, path), os.path.join(root, "drivers", path)
+
+
+def compile_ahead(job):
+    """What all jobs on a module need, before they are forked off."""
+    place, driver_place = _places(job["root"], job["module"])
+    try:
+        instrument.compile_driver(job["driver"], driver_place)
+        if job.get("original"):
+            instrument.compiled(job["original"], place)
+    except (SyntaxError, ValueError, RecursionError):
+        pass  # the job will say so
+
+
 class Subject:
     """A module and its driver, compiled. Each run executes both anew."""
 
@@ -242,16 +276,17 @@ class Subject:
         self.root = root
         self.path = path
         self.name = path[:-3].replace("/", ".")
-        self.file = os.path.join(root, path)
-        self.compiled = instrument.Compiled(text, self.file)
+        self.file, self.driver_file = _places(root, path)
+        self.compiled = instrument.compiled(text, self.file)
         self.code, self.sites = self.compiled.code, self.compiled.sites
-        self.driver_file = os.path.join(root, "drivers", path)
         self.driver = instrument.compile_driver(driver, self.driver_file)
         self.callees = callee.Callees(self.name, self.file)
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
         self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
+        for clear in typing._cleanups:  # and so do these
+            clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
         del module
@@ -299,6 +334,7 @@ class Outcome:
         self.error = error
         self.phase = phase
         self.open = []  # (Held, what)
+        self.lost = []  # (Held, what) of tasks that failed unheard
         self.signals = []  # (kind, text) of what no acquisition of the module explains
         self.driver_open = []
 
@@ -325,11 +361,23 @@ def _run_async(run, coroutine):
             for each in run.pending:
                 each.cancel()
             loop.run_until_complete(asyncio.gather(*run.pending, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            _shut_streams(run, loop)
             loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _shut_streams(run, loop):
+    """What an async generator lets go only now, nobody else has released. One that holds nothing harms nobody."""
+    run.suspended = run.registry.suspended()
+    before = run.registry.all_open()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    still = {held for held, _ in run.registry.all_open()}
+    let_go = [(held, what) for held, what in before if held not in still]
+    if let_go:
+        noted = {held for held, _ in run.open_in_loop}
+        run.open_in_loop += run.suspended + [each for each in let_go if each[0] not in noted]
 
 
 def _open_among(run, kinds):
@@ -343,24 +391,25 @@ def _strays(run):
     return [each for each in run.pending if id(each) not in known]
 
 
-def _alarm(*_):
+def alarm(*_):
     raise TimeLimit()
 
 
-def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None):
+def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False, again=False):
     """Runs one scenario on a fresh module; its `Outcome`."""
-    global _current
-    run = _current = Run(subject.callees, subject.sites, target, error, watched)
+    run = Run(subject.callees, subject.sites, target, error, watched, strict)
+    begin(run)
+    run.again = Again() if again else None
     around = Surroundings()
     process = os.getpid()
     failed, phase = None, "import"
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         around.enter()
         scenarios = subject.load()
         phase = "scenario"
-        failed = _drive(run, scenarios[name], Box(around.work), tracer)
+        failed = drive(run, scenarios[name], Box(around.work, again=run.again), tracer)
     except BaseException as raised:
         failed = raised
     finally:
@@ -371,9 +420,15 @@ def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tr
     return _look(run, failed, phase, around)
 
 
-def _drive(run, scenario, box, tracer):
+def begin(run):
+    global _current
+    _current = run
+
+
+def drive(run, scenario, box, tracer=None, live=True):
+    """The error that the scenario ends with."""
     _chain.set(())
-    run.live = True
+    run.live = live
     if tracer is not None:
         sys.settrace(tracer)
         threading.settrace(tracer)
@@ -393,13 +448,17 @@ def _drive(run, scenario, box, tracer):
 def _look(run, failed, phase, around):
     """Asks all signals, then lets everything go."""
     global _dirty
-    shown = _forgotten(failed)
+    shown = forgotten(failed)
     outcome = Outcome(run, shown, phase)
     try:
         signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS)
         noted = {held for held, _ in run.open_in_loop}
         outcome.open = run.open_in_loop + [each for each in run.registry.all_open() if each[0] not in noted]
+        if run.target == 0:  # where a call fails, what was to be awaited after it is not
+            outcome.open += run.registry.never_awaited()
+        outcome.lost = run.registry.lost_errors(run.target == 0)
         outcome.signals = [("task", each.get_coro().__qualname__) for each in _strays(run)]
+        outcome.signals += [("reused-descriptor", text) for text in (run.again.harmed if run.again else ())]
         outcome.signals += list(around.left(run, outcome.open))
         outcome.driver_open = [each for each in run.registry.drivers.values() if open_as(each)]
     except TimeLimit:
@@ -416,7 +475,7 @@ def _look(run, failed, phase, around):
     return outcome
 
 
-def _forgotten(error):
+def forgotten(error):
     """The error without the frames that it keeps alive."""
     seen = set()
     while error is not None and id(error) not in seen:
@@ -434,7 +493,7 @@ def _let_go(run, outcome, around):
                 os.close(held.number)
             except OSError:
                 pass
-        else:
+        elif held.path is None:
             force_closed(held.value)
     gc.collect()
     for number in descriptors() - around.descriptors - run.registry.explained():

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import warnings
 
+import exits
 from probe import descriptor_of, descriptors
 
 
@@ -27,7 +28,7 @@ class Surroundings:
         self.home = os.getcwd()
         self.path = list(sys.path)
         os.environ.pop("TMPDIR", None)
-        self.environment = dict(os.environ)
+        self.environment = dict(os.environ._data)  # encoded: it is copied for each run
         self.warned = []
 
     def enter(self):
@@ -39,20 +40,30 @@ class Surroundings:
         tempfile.tempdir = self.temp
         os.environ["TMPDIR"] = self.temp
 
+    def fresh(self):
+        """Another empty folder, for the next round; the one before goes."""
+        os.chdir(self.base)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work = tempfile.mkdtemp(prefix="work-", dir=self.base)
+        os.chdir(self.work)
+        return self.work
+
     def _warn(self, message):
         if issubclass(message.category, ResourceWarning):
             self.warned.append((id(message.source), _ADDRESS.sub("", str(message.message))))
 
     def leave(self):
+        exits.registered.clear()
         warnings.filters[:] = self.filters
         getattr(warnings, "_filters_mutated", lambda: None)()
         warnings._showwarnmsg_impl = self.shown
         os.chdir(self.home)
         tempfile.tempdir = None
         os.environ.pop("TMPDIR", None)
-        if dict(os.environ) != self.environment:
+        if os.environ._data != self.environment:
             os.environ.clear()
-            os.environ.update(self.environment)
+            for name, value in self.environment.items():
+                os.environb[name] = value
         sys.path[:] = self.path
 
     def left(self, run, opened):
@@ -69,9 +80,9 @@ class Surroundings:
             yield "child", f"process {child}"
         for name in sorted(os.listdir(self.temp)):
             path = os.path.join(self.temp, name)
-            if not any(getattr(held.value, "name", None) == path for held, _ in opened):
+            if not any(path in (held.path, getattr(held.value, "name", None)) for held, _ in opened):
                 yield "temp-file", name
-        hidden = any(held.number is None and descriptor_of(held.value) is None for held, _ in opened)
+        hidden = any(held.number is None and held.path is None and descriptor_of(held.value) is None for held, _ in opened)
         if not hidden:  # else the descriptor is most likely that of what is known to be open
             yield from self._descriptors(run)
 

@@ -9,6 +9,7 @@ import sys
 import child
 import examine
 import mutant
+import runtime
 
 # Most modules of a corpus want some of these.
 COMMON = """
@@ -51,6 +52,7 @@ def _answer(job, warmed):
         warmed.add(job["module"])
         warm(_imported(job["text"]))
         warm(_imported(job["driver"]))
+    runtime.compile_ahead(job)
     if job["kind"] == "clean":
         return child.in_child(lambda: examine.clean_report(job), examine.broken, job["patience"], _beat)
     return child.in_child(lambda: mutant.mutant_report(job), _mutant_broken, job["patience"], _beat)

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import threading
 
 import signals
 
@@ -21,6 +22,8 @@ def _ready(box, names, stack):
         box.write("folder/a", "")
         box.write("folder/b", "")
         given["folder"] = box.path("folder")
+    if "lock" in names:
+        given["lock"] = threading.Lock()
     if "host" in names:
         given["host"], given["port"] = stack.enter_context(box.serve(_answer))
     return given

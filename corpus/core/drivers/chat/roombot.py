@@ -1,0 +1,62 @@
+"""Calls into chat/roombot.py."""
+
+import io
+
+from chat import roombot
+
+
+def talks(box):
+    bot = roombot.Bot("robby")
+    for text in ("hello", "!karma ann", "robby: !karma Ann_", "!quote so it goes", "!quote", "!search hello"):
+        bot.hear("#garden", "ann", text)
+    bot.hear("#garden", "bob|away", "!topic")
+    bot.hear("#garden", "bob", "!flood")
+    for number in range(12):
+        bot.hear("#garden", "bob", "line %d" % number)
+    bot.print_karma(io.StringIO())
+
+
+def does_not_understand(box):
+    bot = roombot.Bot("robby")
+    bot.hear("#garden", "ann", "!fly")
+    bot.hear("#garden", "ann", "!search")
+
+
+def talks_for_long(box):
+    bot = roombot.Bot("robby")
+    for number in box.rounds(60):
+        bot.hear("#garden", "ann", "line %d" % number)
+        bot.hear("#garden", "ann", "!quote number %d" % number)
+
+
+def knows_many(box):
+    for number in box.rounds(55):
+        roombot.words_of("line %d" % number)
+        roombot.fold_nick("Nick%d_" % number)
+
+
+def loads_quotes(box):
+    bot = roombot.Bot("robby")
+    path = box.write("quotes", "# mine\nso it goes\n\nit was a dark night\n")
+    for _ in box.rounds(12):
+        bot.load_quotes(path)
+
+
+def cannot_load_quotes(box):
+    bot = roombot.Bot("robby")
+    bot.try_load(box.path("none"))
+    bot.load_error()
+
+
+def writes_transcripts(box):
+    out = io.StringIO()
+    bot = roombot.Bot("robby")
+    for _ in box.rounds(3):
+        with box.using(roombot.Session(out.write)):
+            bot.hear("#garden", "ann", "hello")
+
+
+def writes_complaints(box):
+    for _ in box.rounds(3):
+        with box.using(roombot.Blame(io.StringIO())):
+            pass

@@ -1,0 +1,367 @@
+//! Collections that outlive the calls that fill them, and what the module does with each.
+
+use std::collections::BTreeSet;
+
+use super::mention::{Grow, Reader, Role};
+use super::{lifetime, tail};
+use crate::detect::Analysed;
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
+use crate::python::{Names, Node, ScopeId, Span};
+
+/// Who keeps a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::detect) enum Root {
+    Module,
+    /// An attribute of the class itself.
+    Class(ScopeId),
+    /// An attribute of every instance.
+    Instance(ScopeId),
+    /// The default of a parameter, which is made once.
+    Default(ScopeId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::detect) enum Kind {
+    List,
+    Deque,
+    Set,
+    Mapping,
+    /// A mapping that puts in what it is asked for.
+    DefaultMapping,
+}
+
+#[derive(Debug)]
+pub(in crate::detect) struct Collection<'m> {
+    pub(in crate::detect) root: Root,
+    pub(in crate::detect) name: &'m str,
+    pub(in crate::detect) kind: Kind,
+    /// The expression that makes it.
+    pub(in crate::detect) made: &'m Expr,
+    pub(in crate::detect) growths: Vec<Growth<'m>>,
+    /// Keys that are asked for, with the function that asks.
+    pub(in crate::detect) lookups: Vec<(ScopeId, &'m Expr)>,
+    /// Something takes from it, replaces it or holds its size against a limit.
+    pub(in crate::detect) is_bounded: bool,
+    /// The functions that return it.
+    pub(in crate::detect) returned_by: BTreeSet<ScopeId>,
+    /// Someone else may take from it.
+    pub(in crate::detect) escapes: bool,
+}
+
+/// A place that makes a collection grow each time a function runs.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::detect) struct Growth<'m> {
+    pub(in crate::detect) function: ScopeId,
+    pub(in crate::detect) by: Grow<'m>,
+}
+
+/// More names for one collection than this are not followed.
+const MAX_MENTIONS: usize = 400;
+/// Methods that run once for each instance, or once for each class.
+const CONSTRUCTORS: [&str; 6] = [
+    "__init__",
+    "__new__",
+    "__post_init__",
+    "__attrs_post_init__",
+    "__set_name__",
+    "__init_subclass__",
+];
+
+/// What an expression makes anew; `None` too for what has a bound.
+fn kind_of(names: &Names<'_>, made: &Expr) -> Option<Kind> {
+    match made {
+        Expr::List(_) | Expr::ListComp(_) => Some(Kind::List),
+        Expr::Dict(_) | Expr::DictComp(_) => Some(Kind::Mapping),
+        Expr::Set(_) | Expr::SetComp(_) => Some(Kind::Set),
+        Expr::Call(call) => match names.resolve(&call.func).qualified()? {
+            "dataclasses.field" | "attr.field" | "attrs.field" | "attr.ib" => kind_of_factory(names, call),
+            "collections.deque" if has_bound(call) => None,
+            name => kind_of_class(name),
+        },
+        _ => None,
+    }
+}
+
+fn kind_of_class(name: &str) -> Option<Kind> {
+    match name {
+        "builtins.list" => Some(Kind::List),
+        "builtins.set" => Some(Kind::Set),
+        "builtins.dict" | "collections.OrderedDict" => Some(Kind::Mapping),
+        "collections.defaultdict" | "collections.Counter" => Some(Kind::DefaultMapping),
+        "collections.deque" => Some(Kind::Deque),
+        _ => None,
+    }
+}
+
+/// `field(default_factory=list)`
+fn kind_of_factory(names: &Names<'_>, call: &ExprCall) -> Option<Kind> {
+    let is_factory = |name: &str| ["default_factory", "factory"].contains(&name);
+    let mut keywords = call.keywords.iter();
+    let factory = keywords.find(|keyword| keyword.arg.as_deref().is_some_and(is_factory))?;
+    match &factory.value {
+        Expr::Lambda(lambda) => kind_of(names, &lambda.body),
+        other => kind_of_class(names.resolve(other).qualified()?),
+    }
+}
+
+/// `deque(items, 100)`, `deque(maxlen=100)`
+fn has_bound(call: &ExprCall) -> bool {
+    let mut keywords = call.keywords.iter();
+    let named = keywords.find(|keyword| keyword.arg.as_deref().is_none_or(|name| name == "maxlen"));
+    let bound = named.map(|keyword| &keyword.value).or(call.args.get(1));
+    bound.is_some_and(|bound| !matches!(bound, Expr::Constant(constant) if constant.value.is_none()))
+}
+
+/// Every collection of the module, in the order of the text.
+pub(in crate::detect) fn of_module<'m>(module: &Analysed<'m>) -> Vec<Collection<'m>> {
+    let mut found = candidates(module);
+    for collection in &mut found {
+        follow(module, collection);
+    }
+    found.retain(|collection| !collection.growths.is_empty());
+    found.sort_by_key(|collection| collection.made.start());
+    found
+}
+
+fn candidates<'m>(module: &Analysed<'m>) -> Vec<Collection<'m>> {
+    let names = &module.names;
+    let mut found = Vec::new();
+    for (scope, _) in names.scopes() {
+        match names.scope(scope).kind {
+            ScopeKind::Module => of_body(module, scope, Root::Module, &module.module.body, &mut found),
+            ScopeKind::Class => {
+                if let Some(class) = lifetime::class_of(names, scope) {
+                    of_class(module, scope, &class.body, &mut found);
+                }
+            }
+            ScopeKind::Function => of_defaults(module, scope, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn collection<'m>(module: &Analysed<'m>, root: Root, name: &'m str, made: &'m Expr) -> Option<Collection<'m>> {
+    let kind = kind_of(&module.names, made)?;
+    Some(Collection {
+        root,
+        name,
+        kind,
+        made,
+        growths: Vec::new(),
+        lookups: Vec::new(),
+        is_bounded: false,
+        returned_by: BTreeSet::new(),
+        escapes: false,
+    })
+}
+
+/// Names that the statements themselves give a collection, once each.
+fn of_body<'m>(module: &Analysed<'m>, scope: ScopeId, root: Root, body: &'m [Stmt], found: &mut Vec<Collection<'m>>) {
+    let mut seen = BTreeSet::new();
+    for statement in body {
+        let Some((Expr::Name(name), made)) = assigned(statement) else {
+            continue;
+        };
+        let is_field =
+            matches!(made, Expr::Call(call) if tail(&call.func) == Some("field") || tail(&call.func) == Some("ib"));
+        let root = if is_field { Root::Instance(scope) } else { root };
+        if seen.insert(name.id.as_str()) {
+            found.extend(collection(module, root, &name.id, made));
+        }
+    }
+}
+
+fn of_class<'m>(module: &Analysed<'m>, scope: ScopeId, body: &'m [Stmt], found: &mut Vec<Collection<'m>>) {
+    let mut own = Vec::new();
+    of_body(module, scope, Root::Class(scope), body, &mut own);
+    let methods = body.iter().filter_map(Def::of);
+    let constructors = methods.filter(|def| CONSTRUCTORS[..4].contains(&def.name));
+    let mut seen = BTreeSet::new();
+    for statement in constructors.flat_map(|def| def.body) {
+        let Some((Expr::Attribute(target), made)) = assigned(statement) else {
+            continue;
+        };
+        if !is_self(&target.value) || !seen.insert(target.attr.as_str()) {
+            continue;
+        }
+        own.retain(|other| other.name != target.attr.as_str());
+        own.extend(collection(module, Root::Instance(scope), &target.attr, made));
+    }
+    found.extend(own);
+}
+
+fn of_defaults<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collection<'m>>) {
+    let Some(Node::Stmt(statement)) = module.names.scope(scope).node else {
+        return;
+    };
+    let Some(def) = Def::of(statement) else { return };
+    for (parameter, default) in parameters(def.arguments) {
+        let rebound = module.names.bindings(&parameter.arg, scope).len() > 1;
+        if let Some(made) = default.filter(|_| !rebound) {
+            found.extend(collection(module, Root::Default(scope), &parameter.arg, made));
+        }
+    }
+}
+
+/// The one target and the value of an assignment.
+fn assigned(statement: &Stmt) -> Option<(&Expr, &Expr)> {
+    match statement {
+        Stmt::Assign(node) => match node.targets.as_slice() {
+            [target] => Some((target, &node.value)),
+            _ => None,
+        },
+        Stmt::AnnAssign(node) => Some((&node.target, node.value.as_deref()?)),
+        _ => None,
+    }
+}
+
+pub(in crate::detect) fn is_self(expr: &Expr) -> bool {
+    expr.as_name_expr().is_some_and(|name| name.id.as_str() == "self")
+}
+
+/// Every place that names the collection, and what that does.
+fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
+    let index = module.index();
+    let reader = Reader {
+        index,
+        config: module.config(),
+        fills_itself: collection.kind == Kind::DefaultMapping,
+        is_keyed: matches!(collection.kind, Kind::Set | Kind::Mapping | Kind::DefaultMapping),
+    };
+    let mut open = mentions(module, collection);
+    let (mut seen, mut is_emptied_inside) = (BTreeSet::new(), false);
+    while let Some(mention) = open.pop() {
+        if seen.len() > MAX_MENTIONS {
+            collection.escapes = true;
+            return;
+        }
+        if !seen.insert(mention.start()) {
+            continue;
+        }
+        let role = reader.role(mention);
+        is_emptied_inside |= matches!(role, Role::ShrinkInside);
+        match role {
+            Role::Alias(name) => match aliases(module, name) {
+                Some(more) => open.extend(more.iter().filter(|other| !std::ptr::eq(**other, name))),
+                None => collection.escapes = true,
+            },
+            role => note(module, collection, mention, role),
+        }
+    }
+    if is_emptied_inside {
+        collection.growths.retain(|growth| !growth.by.is_inside);
+    }
+    collection.growths.sort_by_key(|growth| growth.by.at.start());
+}
+
+fn aliases<'a, 'm>(module: &'a Analysed<'m>, name: &'m Expr) -> Option<&'a [&'m Expr]> {
+    let node = name.as_name_expr()?;
+    let scope = module.names.scope_at(node.start().to_u32());
+    let home = module.names.home(&node.id, scope);
+    let is_local = module.names.scope(home).kind == ScopeKind::Function;
+    let bindings = module.names.bindings(&node.id, scope).iter();
+    let stores = bindings.filter(|binding| !matches!(binding.kind, BindingKind::AugAssign));
+    let once = stores.count() == 1;
+    (is_local && once).then(|| module.index().names(home, &node.id))
+}
+
+fn note<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>, mention: &'m Expr, role: Role<'m>) {
+    let at = mention.start().to_u32();
+    let function = module.names.enclosing_function(at);
+    match role {
+        Role::Read | Role::ShrinkInside | Role::Alias(_) => {}
+        Role::Lookup(key) => collection.lookups.extend(function.map(|function| (function, key))),
+        Role::Shrink if is_making(module, collection, mention) => {}
+        Role::Shrink | Role::Limit => collection.is_bounded = true,
+        Role::Return => collection.returned_by.extend(function),
+        Role::Escape => collection.escapes = true,
+        Role::Grow(by) => {
+            let own = function.filter(|function| !sets_up(module, collection, *function));
+            collection.growths.extend(own.map(|function| Growth { function, by }));
+        }
+    }
+}
+
+/// Whether it is the assignment that makes the collection, or one like it at import or in a constructor.
+fn is_making(module: &Analysed<'_>, collection: &Collection<'_>, mention: &Expr) -> bool {
+    let stores = match mention {
+        Expr::Name(node) => node.ctx.is_store(),
+        Expr::Attribute(node) => node.ctx.is_store(),
+        _ => false,
+    };
+    let at = mention.start().to_u32();
+    let function = module.names.enclosing_function(at);
+    stores
+        && function.is_none_or(|function| {
+            matches!(collection.root, Root::Instance(_)) && sets_up(module, collection, function)
+        })
+}
+
+/// Whether the function runs once for the collection: the constructor of its instance.
+fn sets_up(module: &Analysed<'_>, collection: &Collection<'_>, function: ScopeId) -> bool {
+    let scope = module.names.scope(function);
+    let name = scope.qualname.rsplit('.').next().unwrap_or_default();
+    match collection.root {
+        Root::Instance(class) => scope.parent == Some(class) && CONSTRUCTORS.contains(&name),
+        _ => ["__set_name__", "__init_subclass__"].contains(&name),
+    }
+}
+
+fn mentions<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Vec<&'m Expr> {
+    let (index, name) = (module.index(), collection.name);
+    match collection.root {
+        Root::Module => index.names(ScopeId::MODULE, name).to_vec(),
+        Root::Default(function) => index.names(function, name).to_vec(),
+        Root::Class(class) | Root::Instance(class) => {
+            let all = index.attributes(name).iter();
+            all.filter(|expr| may_be_of(module, class, expr)).copied().collect()
+        }
+    }
+}
+
+/// Whether the attribute's object may be an instance of the class, or the class.
+fn may_be_of(module: &Analysed<'_>, class: ScopeId, expr: &Expr) -> bool {
+    let Expr::Attribute(ExprAttribute { value, .. }) = expr else {
+        return false;
+    };
+    let is_own = |name: &str| ["self", "cls"].contains(&name);
+    if !value.as_name_expr().is_some_and(|name| is_own(&name.id)) {
+        return true;
+    }
+    let Some(here) = module.names.enclosing_class(expr.start().to_u32()) else {
+        return true;
+    };
+    here == class || derives(module, here, class) || derives(module, class, here)
+}
+
+/// Whether a class names the other among its bases, or the bases of those.
+fn derives(module: &Analysed<'_>, class: ScopeId, base: ScopeId) -> bool {
+    let wanted = lifetime::class_of(&module.names, base).map(|class| class.name.as_str());
+    let (mut open, mut steps) = (vec![class], 0);
+    while let Some(class) = open.pop() {
+        steps += 1;
+        let Some(node) = lifetime::class_of(&module.names, class).filter(|_| steps < 20) else {
+            continue;
+        };
+        for base in node.bases.iter().filter_map(tail) {
+            if Some(base) == wanted {
+                return true;
+            }
+            let bindings = module.names.bindings(base, ScopeId::MODULE).iter();
+            open.extend(bindings.filter_map(|binding| match binding.kind {
+                BindingKind::Class(statement) => module.names.scope_of(statement),
+                _ => None,
+            }));
+        }
+    }
+    false
+}
+
+impl Collection<'_> {
+    /// The assignment, parameter or call to report.
+    pub(in crate::detect) fn span(&self) -> Span {
+        self.made.range().into()
+    }
+}

@@ -1,0 +1,277 @@
+//! How many values a key may take: as many as users and the network send, or as few as the program has
+//! classes, modes and functions.
+
+use crate::python::Names;
+use crate::python::ast::{Arg, Constant, Expr, Operator, Ranged};
+use crate::python::names::{BindingKind, Def, parameters};
+
+use super::tail;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::detect) enum Domain {
+    /// The program text bounds it.
+    Closed,
+    Unknown,
+    Open,
+}
+
+const MAX_STEPS: u32 = 6;
+/// Types of values that come from outside.
+const OPEN_TYPES: [&str; 17] = [
+    "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "Path", "PurePath", "PathLike", "StrPath",
+    "datetime", "date", "Decimal", "UUID", "Hashable",
+];
+const CLOSED_TYPES: [&str; 12] = [
+    "bool",
+    "type",
+    "Type",
+    "Literal",
+    "Callable",
+    "None",
+    "ModuleType",
+    "FunctionType",
+    "dtype",
+    "Enum",
+    "Locale",
+    "device",
+];
+/// How the names of types end that have a few fixed values.
+const CLOSED_ENDINGS: [&str; 7] = ["Enum", "Type", "Kind", "Mode", "Flag", "Level", "Class"];
+/// Types that are as open as what stands in their brackets.
+const TRANSPARENT: [&str; 13] = [
+    "Optional",
+    "Union",
+    "Annotated",
+    "tuple",
+    "Tuple",
+    "frozenset",
+    "FrozenSet",
+    "Sequence",
+    "Iterable",
+    "list",
+    "List",
+    "Final",
+    "Collection",
+];
+/// Parameters so called are classes, functions or one of a few settings.
+const CLOSED_WORDS: [&str; 44] = [
+    "cls",
+    "klass",
+    "class",
+    "type",
+    "typ",
+    "tp",
+    "func",
+    "fn",
+    "function",
+    "method",
+    "module",
+    "mod",
+    "dtype",
+    "mode",
+    "kind",
+    "flag",
+    "flags",
+    "level",
+    "enabled",
+    "strict",
+    "verbose",
+    "debug",
+    "encoding",
+    "platform",
+    "arch",
+    "model",
+    "backend",
+    "driver",
+    "engine",
+    "alias",
+    "lang",
+    "language",
+    "locale",
+    "factory",
+    "decorator",
+    "callable",
+    "package",
+    "plugin",
+    "enum",
+    "default",
+    "dialect",
+    "version",
+    "width",
+    "size",
+];
+/// Parameters so called hold what users and peers send.
+const OPEN_WORDS: [&str; 34] = [
+    "url", "uri", "path", "filename", "file", "key", "text", "query", "sql", "id", "uid", "user", "username", "email",
+    "host", "hostname", "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line",
+    "message", "request", "body", "word", "payload", "customer", "session",
+];
+
+/// Texts and numbers so called are often a few.
+const VAGUE_WORDS: [&str; 16] = [
+    "name",
+    "names",
+    "label",
+    "labels",
+    "oid",
+    "in",
+    "delimiter",
+    "region",
+    "service",
+    "prefix",
+    "suffix",
+    "format",
+    "sign",
+    "unit",
+    "currency",
+    "country",
+];
+
+/// The widest of a function's parameters, the first `skip` left aside.
+pub(in crate::detect) fn of_parameters(names: &Names<'_>, def: &Def<'_>, skip: usize) -> Domain {
+    let all = parameters(def.arguments).into_iter().skip(skip);
+    all.map(|(parameter, default)| of_parameter(names, parameter, default))
+        .max()
+        .unwrap_or(Domain::Closed)
+}
+
+fn of_parameter(names: &Names<'_>, parameter: &Arg, default: Option<&Expr>) -> Domain {
+    let word = of_word(&parameter.arg);
+    if let Some(annotation) = parameter.annotation.as_deref() {
+        let typed = of_annotation(names, annotation);
+        // A `str` may be one of a few names all the same.
+        let is_vague = typed == Domain::Open && (word == Domain::Closed || is_vague(&parameter.arg));
+        return if is_vague { Domain::Unknown } else { typed };
+    }
+    match default.and_then(Expr::as_constant_expr).map(|constant| &constant.value) {
+        Some(Constant::Bool(_)) => Domain::Closed,
+        _ => word,
+    }
+}
+
+fn words(name: &str) -> impl DoubleEndedIterator<Item = String> {
+    let words: Vec<_> = name
+        .split('_')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words.into_iter()
+}
+
+fn of_word(name: &str) -> Domain {
+    let last = words(name).next_back().unwrap_or_default();
+    if CLOSED_WORDS.contains(&&*last) {
+        Domain::Closed
+    } else if words(name).any(|word| OPEN_WORDS.contains(&&*word)) {
+        Domain::Open
+    } else {
+        Domain::Unknown
+    }
+}
+
+fn is_vague(name: &str) -> bool {
+    of_word(name) == Domain::Unknown
+        && words(name)
+            .next_back()
+            .is_some_and(|last| VAGUE_WORDS.contains(&&*last))
+}
+
+fn of_annotation(names: &Names<'_>, annotation: &Expr) -> Domain {
+    match annotation {
+        Expr::BinOp(node) if node.op == Operator::BitOr => {
+            of_annotation(names, &node.left).max(of_annotation(names, &node.right))
+        }
+        Expr::Subscript(node) => match tail(&node.value) {
+            Some(outer) if TRANSPARENT.contains(&outer) => match &*node.slice {
+                Expr::Tuple(items) => items
+                    .elts
+                    .iter()
+                    .map(|item| of_annotation(names, item))
+                    .max()
+                    .unwrap_or(Domain::Closed),
+                one => of_annotation(names, one),
+            },
+            Some(outer) => of_type(outer),
+            None => Domain::Unknown,
+        },
+        Expr::Constant(constant) => match &constant.value {
+            Constant::None | Constant::Ellipsis => Domain::Closed,
+            Constant::Str(text) => of_type(text.trim_end_matches("| None").trim()),
+            _ => Domain::Unknown,
+        },
+        other if is_enum_of_module(names, other) => Domain::Closed,
+        other => tail(other).map_or(Domain::Unknown, of_type),
+    }
+}
+
+fn of_type(name: &str) -> Domain {
+    if CLOSED_TYPES.contains(&name) || CLOSED_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+        Domain::Closed
+    } else if OPEN_TYPES.contains(&name) {
+        Domain::Open
+    } else {
+        Domain::Unknown
+    }
+}
+
+fn is_enum_of_module(names: &Names<'_>, annotation: &Expr) -> bool {
+    let crate::python::Resolved::Local {
+        bindings: [binding],
+        path,
+        ..
+    } = names.resolve(annotation)
+    else {
+        return false;
+    };
+    let BindingKind::Class(class) = binding.kind else {
+        return false;
+    };
+    path.is_empty() && super::lifetime::is_enum(names, class)
+}
+
+/// What a mapping is keyed by.
+pub(in crate::detect) fn of_key(names: &Names<'_>, key: &Expr) -> Domain {
+    key_within(names, key, MAX_STEPS)
+}
+
+fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
+    let Some(rest) = steps.checked_sub(1) else {
+        return Domain::Unknown;
+    };
+    let widest = |parts: &[Expr]| {
+        let each = parts.iter().map(|part| key_within(names, part, rest));
+        each.max().unwrap_or(Domain::Closed)
+    };
+    match key {
+        Expr::Constant(_) => Domain::Closed,
+        Expr::Name(node) => of_name(names, key, &node.id, rest),
+        Expr::Tuple(node) => widest(&node.elts),
+        Expr::Attribute(node)
+            if ["__class__", "__name__", "__qualname__", "__module__", "__func__"].contains(&node.attr.as_str()) =>
+        {
+            Domain::Closed
+        }
+        Expr::Attribute(node) => of_word(&node.attr),
+        Expr::Call(call) => match tail(&call.func) {
+            Some("type" | "getpid" | "get_ident" | "current_thread" | "getLogger" | "len" | "bool") => Domain::Closed,
+            Some("id") => Domain::Open,
+            _ => widest(&call.args).max(Domain::Unknown),
+        },
+        Expr::JoinedStr(_) => Domain::Open,
+        Expr::BinOp(node) => key_within(names, &node.left, rest).max(key_within(names, &node.right, rest)),
+        _ => Domain::Unknown,
+    }
+}
+
+fn of_name(names: &Names<'_>, key: &Expr, name: &str, rest: u32) -> Domain {
+    let scope = names.scope_at(key.start().to_u32());
+    let [binding] = names.bindings(name, scope) else {
+        return of_word(name);
+    };
+    match &binding.kind {
+        BindingKind::Parameter(parameter) => of_parameter(names, parameter, None),
+        BindingKind::Assign { value: Some(value) } => key_within(names, value, rest).max(of_word(name)),
+        BindingKind::Def(_) | BindingKind::Class(_) => Domain::Closed,
+        _ => of_word(name),
+    }
+}

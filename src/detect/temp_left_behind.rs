@@ -1,0 +1,133 @@
+//! A temporary file or folder that the program has to remove itself, and that some path leaves on disk.
+
+use super::obligation::{Grade, Obligation, Origin, Release};
+use super::report::{acquisition, confidence_in, ending, finding, raiser, related};
+use super::{Analysed, Info, PythonResourceDetector};
+use crate::leak::{Confidence, Finding, Pattern};
+use crate::python::Node;
+use crate::python::ast::Expr;
+use crate::python::names::Def;
+
+pub(super) struct TempLeftBehind;
+
+impl PythonResourceDetector for TempLeftBehind {
+    fn info(&self) -> Info {
+        Info {
+            pattern: Pattern::TempLeftBehind,
+            page: include_str!("pages/temp-left-behind.md"),
+        }
+    }
+
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
+        let made = module.lifecycles("temporary-path");
+        let known = made.filter(|made| made.origin == Origin::Table && !made.fate.unknown);
+        known.filter_map(|made| report(module, made)).collect()
+    }
+}
+
+fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
+    if let Some(attribute) = made.on_self() {
+        return kept(module, made, attribute);
+    }
+    let what = acquisition(made);
+    let (at, note, confidence, why) = match (&made.fate.left_open, &made.fate.skipped) {
+        (Some(left), _) => {
+            let sure = confidence_in(module, made, left.name).min(confidence_in_folder(made));
+            let confidence = left.doubt.lowers(sure, &made.resource.kind);
+            (
+                left.at,
+                "still on disk here",
+                confidence,
+                ending(module, left.how, left.at),
+            )
+        }
+        (None, Some(skipped)) if skipped.grade == Grade::Likely && made.fate.released => {
+            let why = format!("if {}", raiser(module, skipped));
+            let note = "an exception from here leaves it on disk";
+            (
+                skipped.at,
+                note,
+                skipped.doubt.lowers(Confidence::Medium, &made.resource.kind),
+                why,
+            )
+        }
+        _ => return None,
+    };
+    let message = format!("what {what} makes on disk is not removed {why}");
+    let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
+    suggest(made, &mut finding);
+    finding.related.push(related(at, note));
+    Some(finding)
+}
+
+/// `mkstemp(dir=self.folder)`: the folder may go as a whole, or its owner wants to find the file there.
+fn confidence_in_folder(made: &Obligation<'_>) -> Confidence {
+    let keywords = made.call.as_call_expr().map_or(&[][..], |call| &call.keywords);
+    let is_placed = keywords
+        .iter()
+        .any(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "dir"));
+    if is_placed && !made.fate.released {
+        Confidence::Low
+    } else {
+        Confidence::High
+    }
+}
+
+/// Kept on `self`, and nothing in the module removes it.
+fn kept(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option<Finding> {
+    let confidence = match module.end_of(made)? {
+        Release::Somewhere => return None,
+        _ if is_removed_somewhere(module, attribute) => return None,
+        Release::Maybe => Confidence::Low,
+        Release::OnlyFinalizer | Release::Nowhere => confidence_in_folder(made).min(Confidence::Medium),
+    };
+    let message = format!(
+        "what {} makes on disk is kept as `self.{attribute}`, and no method removes it",
+        acquisition(made)
+    );
+    let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
+    suggest(made, &mut finding);
+    Some(finding)
+}
+
+fn suggest(made: &Obligation<'_>, finding: &mut Finding) {
+    finding.suggestion = if made.callee.ends_with("mkdtemp") {
+        "use `with tempfile.TemporaryDirectory() as …:`, or remove it in a `finally`".to_owned()
+    } else {
+        "remove it in a `finally`, or let `tempfile.NamedTemporaryFile` do it".to_owned()
+    };
+}
+
+/// Words in the names of what removes files and folders, or moves them away.
+const REMOVERS: [&str; 8] = [
+    "rmtree", "rmdir", "unlink", "remove", "rename", "replace", "move", "clean",
+];
+
+/// Whether a function that has to do with the attribute also removes something: by a list, by a name that is
+/// computed, the attribute may stand for what goes.
+fn is_removed_somewhere(module: &Analysed<'_>, attribute: &str) -> bool {
+    let functions = module
+        .module
+        .nodes()
+        .filter_map(|node| Def::of(node.as_stmt()?).map(|_| node));
+    let about = |node: Node<'_>| {
+        let mut inner = node.descendants().filter_map(Node::as_expr);
+        inner.any(|expr| {
+            expr.as_attribute_expr()
+                .is_some_and(|node| node.attr.as_str() == attribute)
+        })
+    };
+    functions.filter(|node| about(*node)).any(removes)
+}
+
+fn removes(function: Node<'_>) -> bool {
+    let mut inner = function.descendants().filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let word = match expr {
+            Expr::Attribute(node) => node.attr.as_str(),
+            Expr::Name(name) => name.id.as_str(),
+            _ => return false,
+        };
+        REMOVERS.iter().any(|remover| word.contains(remover))
+    })
+}

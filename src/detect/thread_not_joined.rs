@@ -1,0 +1,593 @@
+//! A thread that runs on after its owner is done with it: its loop has no way out, or waits for a signal that
+//! nobody gives.
+//!
+//! A thread whose function ends by itself leaves nothing behind on `CPython`, joined or not. So this looks at what
+//! the thread runs, at what ends that, and at whether anybody does.
+
+use super::course::{definition, has_way_out, is_true, method, own_nodes};
+use super::obligation::{Loss, Move, Obligation, Origin, Release};
+use super::report::{acquisition, finding, related};
+use super::{Analysed, Info, PythonResourceDetector, text_at};
+use crate::leak::{Confidence, Finding, Pattern};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
+use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
+use crate::python::{Node, ScopeId, Span};
+
+pub(super) struct ThreadNotJoined;
+
+impl PythonResourceDetector for ThreadNotJoined {
+    fn info(&self) -> Info {
+        Info {
+            pattern: Pattern::ThreadNotJoined,
+            page: include_str!("pages/thread-not-joined.md"),
+        }
+    }
+
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
+        let threads = module.lifecycles("thread");
+        // One that the module starts, or keeps as a global, serves the process to its end.
+        let made_often = threads.filter(|thread| {
+            let is_global = thread.body_kind != ScopeKind::Function
+                || thread.fate.moves.iter().any(|moved| matches!(moved, Move::Global(_)));
+            thread.origin == Origin::Table && !thread.fate.unknown && !is_global
+        });
+        made_often.filter_map(|thread| report(module, thread)).collect()
+    }
+}
+
+fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding> {
+    if is_in_main(module, thread) || is_handed_on(thread) {
+        return None;
+    }
+    let work = work_of(module, thread)?;
+    let (confidence, why, at) = trouble(module, thread, &work)?;
+    let message = format!(
+        "the thread of `{}` never ends: {why}",
+        acquisition(thread).trim_matches('`')
+    );
+    let mut finding = finding(Pattern::ThreadNotJoined, thread, confidence, message);
+    "give its loop an event to ask, and set that and `join` the thread where its owner is closed"
+        .clone_into(&mut finding.suggestion);
+    finding.related.push(related(at, "the loop that goes on"));
+    Some(finding)
+}
+
+/// The main program, or what it runs to its end, may wait for its threads for ever.
+fn is_in_main(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
+    let qualname = &module.names.scope(thread.body).qualname;
+    ["main", "_main", "serve_forever", "run_forever"].contains(&qualname.rsplit('.').next().unwrap_or(""))
+}
+
+/// Returned, or handed to somebody who may join it.
+fn is_handed_on(thread: &Obligation<'_>) -> bool {
+    let moves = &thread.fate.moves;
+    moves
+        .iter()
+        .any(|moved| !matches!(moved, Move::OnSelf(_)) && !moved.is_into_container())
+}
+
+/// What a thread runs.
+struct Work<'m> {
+    def: Def<'m>,
+    /// What the arguments are called where the thread is made, by the parameters that take them.
+    arguments: Vec<(&'m str, &'m str)>,
+}
+
+fn work_of<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Work<'m>> {
+    let call = thread.call.as_call_expr()?;
+    let keyword = |name: &str| {
+        let mut keywords = call.keywords.iter();
+        keywords
+            .find(|keyword| keyword.arg.as_ref().is_some_and(|word| word.as_str() == name))
+            .map(|keyword| &keyword.value)
+    };
+    let second = call
+        .args
+        .get(1)
+        .filter(|_| !call.args.iter().any(Expr::is_starred_expr));
+    match keyword("target").or(second) {
+        Some(target) => {
+            let def = definition(module, target)?;
+            let passed = match keyword("args") {
+                Some(Expr::Tuple(items)) => items.elts.as_slice(),
+                Some(Expr::List(items)) => items.elts.as_slice(),
+                _ => &[],
+            };
+            let bound = usize::from(target.is_attribute_expr());
+            let taken = parameters(def.arguments).into_iter().skip(bound).zip(passed);
+            let arguments =
+                taken.filter_map(|((parameter, _), value)| Some((parameter.arg.as_str(), last_word(value)?)));
+            Some(Work {
+                def,
+                arguments: arguments.collect(),
+            })
+        }
+        None => run_of_class(module, call),
+    }
+}
+
+/// `Worker()` of `class Worker(threading.Thread)` with a `run` of its own.
+fn run_of_class<'m>(module: &Analysed<'m>, call: &ExprCall) -> Option<Work<'m>> {
+    let name = call.func.as_name_expr()?;
+    let bindings = module
+        .names
+        .bindings(&name.id, module.names.scope_at(name.start().to_u32()));
+    let class = bindings.iter().find_map(|binding| match binding.kind {
+        BindingKind::Class(statement) => module.names.scope_of(statement),
+        _ => None,
+    })?;
+    let def = method(module, class, "run")?;
+    Some(Work {
+        def,
+        arguments: Vec::new(),
+    })
+}
+
+/// Why it never ends, how sure that is, and the loop.
+fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+    let in_try = tries(work.def.body);
+    let loops = own_nodes(work.def.body).filter_map(|node| match node {
+        Node::Stmt(Stmt::While(node)) => Some(node),
+        _ => None,
+    });
+    for node in loops {
+        let at = Span::from(node.test.range());
+        // An exception that a handler around the loop catches is a way out.
+        if in_try.iter().any(|span| span.contains(at)) {
+            return None;
+        }
+        let is_endless = is_true(&node.test) && !has_way_out(&node.body);
+        let why = if is_endless {
+            ignores(module, thread, work, node)
+        } else {
+            waits_for(module, work, node)
+        };
+        if let Some((confidence, why)) = why {
+            return Some((confidence, why, at));
+        }
+    }
+    None
+}
+
+/// The bodies of `try` statements that a handler or a `finally` ends.
+fn tries(body: &[Stmt]) -> Vec<Span> {
+    let bodies = own_nodes(body).filter_map(|node| match node {
+        Node::Stmt(Stmt::Try(node)) if !node.handlers.is_empty() => {
+            let (first, last) = (node.body.first()?, node.body.last()?);
+            Some(Span::new(first.start().to_u32(), last.end().to_u32()))
+        }
+        _ => None,
+    });
+    bodies.collect()
+}
+
+/// An endless loop: whether somebody gives a signal that it does not heed, or nobody joins it.
+fn ignores(
+    module: &Analysed<'_>,
+    thread: &Obligation<'_>,
+    work: &Work<'_>,
+    node: &StmtWhile,
+) -> Option<(Confidence, String)> {
+    if is_fed_by_what_closes(module, work, node) {
+        return None;
+    }
+    if let Some(signal) = unheeded_signal(module, thread, work) {
+        return Some((
+            Confidence::High,
+            format!("its loop does not ask `{signal}`, which is there to stop it"),
+        ));
+    }
+    if is_joined(module, thread) {
+        return None;
+    }
+    let confidence = if is_daemon(module, thread) {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    };
+    Some((confidence, "its loop has no way out, and nobody joins it".to_owned()))
+}
+
+/// A loop that asks for a signal: whether anybody gives it.
+fn waits_for(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> Option<(Confidence, String)> {
+    let signals = signals_of(work, node)?;
+    if signals.is_empty() || signals.iter().any(|signal| is_given(module, work, signal)) {
+        return None;
+    }
+    let spelled: Vec<_> = signals.iter().map(|signal| format!("`{}`", signal.name)).collect();
+    let is_private = signals
+        .iter()
+        .all(|signal| signal.name.starts_with('_') || !signal.on_self);
+    let confidence = if is_private {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    };
+    Some((
+        confidence,
+        format!("its loop waits for {}, which nobody sets", spelled.join(" and ")),
+    ))
+}
+
+/// What a loop asks before it goes on.
+struct Signal<'m> {
+    /// The last word of what is asked, as it is called where the thread is made.
+    name: &'m str,
+    on_self: bool,
+    way: Way<'m>,
+}
+
+/// How a signal is given.
+#[derive(Clone, Copy)]
+enum Way<'m> {
+    /// An event, by `set`.
+    Event,
+    /// A flag, by storing what ends the loop.
+    Flag { ends_when: bool },
+    /// A queue, by an item that is spelled so.
+    Item(&'m str),
+}
+
+/// The signals that end the loop; `None` if something else may end it.
+fn signals_of<'m>(work: &Work<'m>, node: &'m StmtWhile) -> Option<Vec<Signal<'m>>> {
+    let mut signals = Vec::new();
+    if !is_true(&node.test) {
+        collect(work, &node.test, false, &mut signals)?;
+    }
+    for inner in own_nodes(&node.body) {
+        match inner {
+            Node::Stmt(Stmt::If(choice)) if leaves(&choice.body) => collect(work, &choice.test, true, &mut signals)?,
+            Node::Stmt(Stmt::Raise(_)) => return None,
+            _ => {}
+        }
+    }
+    let exits = own_nodes(&node.body).filter(|node| matches!(node, Node::Stmt(Stmt::Break(_) | Stmt::Return(_))));
+    // Ways out under other tests than those that were read.
+    (exits.count() <= signals.len()).then_some(signals)
+}
+
+fn leaves(body: &[Stmt]) -> bool {
+    body.iter()
+        .any(|statement| matches!(statement, Stmt::Break(_) | Stmt::Return(_)))
+}
+
+/// Reads a test; `ends` says that the loop ends when it holds. `None` if it asks for anything but signals.
+fn collect<'m>(work: &Work<'m>, test: &'m Expr, ends: bool, found: &mut Vec<Signal<'m>>) -> Option<()> {
+    match test {
+        Expr::UnaryOp(node) if node.op == UnaryOp::Not => collect(work, &node.operand, !ends, found),
+        Expr::BoolOp(node) if (node.op == BoolOp::And) != ends => node
+            .values
+            .iter()
+            .try_for_each(|value| collect(work, value, ends, found)),
+        Expr::Call(call) => {
+            let method = call.func.as_attribute_expr()?;
+            let asks = ["is_set", "isSet", "wait"].contains(&method.attr.as_str());
+            push(work, &method.value, asks.then_some(Way::Event)?, found)
+        }
+        Expr::Name(_) | Expr::Attribute(_) => push(work, test, Way::Flag { ends_when: ends }, found),
+        Expr::Compare(node) => {
+            let ([op], [item]) = (node.ops.as_slice(), node.comparators.as_slice()) else {
+                return None;
+            };
+            let is_same = matches!(op, CmpOp::Is | CmpOp::Eq);
+            let asks = is_same || matches!(op, CmpOp::IsNot | CmpOp::NotEq);
+            let item = spelled(item).filter(|_| asks && is_same == ends)?;
+            push(work, taken_from(work, &node.left)?, Way::Item(item), found)
+        }
+        _ => None,
+    }
+}
+
+/// `None`, or the last word of a name.
+fn spelled(item: &Expr) -> Option<&str> {
+    match item {
+        Expr::Constant(constant) if constant.value == Constant::None => Some("None"),
+        other => last_word(other),
+    }
+}
+
+/// The queue that the name was taken from: `item = jobs.get()`.
+fn taken_from<'m>(work: &Work<'m>, name: &Expr) -> Option<&'m Expr> {
+    let name = match name {
+        Expr::NamedExpr(made) => made.target.as_name_expr()?,
+        other => other.as_name_expr()?,
+    };
+    own_nodes(work.def.body).find_map(|node| {
+        let (target, value) = match node {
+            Node::Stmt(Stmt::Assign(made)) => (made.targets.first()?, &made.value),
+            Node::Expr(Expr::NamedExpr(made)) => (&*made.target, &made.value),
+            _ => return None,
+        };
+        let method = value.as_call_expr()?.func.as_attribute_expr()?;
+        let is_it = target.as_name_expr().is_some_and(|word| word.id == name.id);
+        (is_it && method.attr.as_str() == "get").then_some(&*method.value)
+    })
+}
+
+fn push<'m>(work: &Work<'m>, asked: &'m Expr, way: Way<'m>, found: &mut Vec<Signal<'m>>) -> Option<()> {
+    let on_self = match asked {
+        Expr::Attribute(node) => node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self"),
+        _ => false,
+    };
+    let spelled = last_word(asked)?;
+    let argument = work.arguments.iter().find(|(parameter, _)| *parameter == spelled);
+    let is_parameter = asked.is_name_expr()
+        && parameters(work.def.arguments)
+            .iter()
+            .any(|(parameter, _)| parameter.arg.as_str() == spelled);
+    // What comes from elsewhere is set elsewhere.
+    if (is_parameter && argument.is_none()) || (asked.is_attribute_expr() && !on_self) {
+        return None;
+    }
+    // A variable of the function itself is no signal.
+    if asked.is_name_expr() && !is_parameter && binds(work.def, spelled) {
+        return None;
+    }
+    found.push(Signal {
+        name: argument.map_or(spelled, |(_, argument)| argument),
+        on_self,
+        way,
+    });
+    Some(())
+}
+
+/// Whether the function itself stores into the name.
+fn binds(def: Def<'_>, name: &str) -> bool {
+    own_nodes(def.body).any(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) => node.targets.iter().any(|target| {
+            let bound = crate::python::flow::names_bound(target);
+            bound.contains(&name)
+        }),
+        Node::Stmt(Stmt::For(node)) => crate::python::flow::names_bound(&node.target).contains(&name),
+        Node::Expr(Expr::NamedExpr(node)) => node.target.as_name_expr().is_some_and(|word| word.id.as_str() == name),
+        _ => false,
+    })
+}
+
+/// Whether anything in the module gives the signal, outside of the thread's own function and of constructors.
+fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool {
+    let own = work.def.body.first().map_or(Span::at(0), |first| {
+        let last = work.def.body.last().map_or(first.end(), Ranged::end);
+        Span::new(first.start().to_u32(), last.to_u32())
+    });
+    let is_it = |expr: &Expr| last_word(expr) == Some(signal.name);
+    let mut outside = module.module.nodes().filter(|node| !own.contains(node.span()));
+    outside.any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => {
+            matches!(signal.way, Way::Event) && node.attr.as_str() == "set" && is_it(&node.value)
+        }
+        Node::Stmt(Stmt::Assign(made)) => {
+            let stored = made.targets.iter().any(is_it);
+            stored && !in_constructor(module, node.span().start) && ends(&made.value, signal)
+        }
+        Node::Expr(Expr::Call(call)) => puts(call, signal) || hands_on(call, signal.name),
+        Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),
+        _ => false,
+    })
+}
+
+/// `jobs.put(None)`
+fn puts(call: &ExprCall, signal: &Signal<'_>) -> bool {
+    let (Way::Item(item), Some(method)) = (signal.way, call.func.as_attribute_expr()) else {
+        return false;
+    };
+    let puts = ["put", "put_nowait", "append", "send"].contains(&method.attr.as_str());
+    puts && last_word(&method.value) == Some(signal.name) && call.args.first().and_then(spelled) == Some(item)
+}
+
+/// Whether the call hands it to anybody but the thread.
+fn hands_on(call: &ExprCall, name: &str) -> bool {
+    let values = call
+        .keywords
+        .iter()
+        .filter(|keyword| keyword.arg.as_ref().is_none_or(|word| word.as_str() != "args"));
+    let mut all = call.args.iter().chain(values.map(|keyword| &keyword.value));
+    all.any(|one| last_word(one) == Some(name))
+}
+
+/// Whether storing the value ends the loop that asks the flag; of events and queues, a new one does not.
+fn ends(value: &Expr, signal: &Signal<'_>) -> bool {
+    let Way::Flag { ends_when } = signal.way else {
+        return false;
+    };
+    let truth = match value {
+        Expr::Constant(constant) => match constant.value {
+            Constant::Bool(truth) => Some(truth),
+            Constant::None => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    truth.is_none_or(|truth| truth == ends_when)
+}
+
+fn in_constructor(module: &Analysed<'_>, at: u32) -> bool {
+    module.names.qualname_at(at).ends_with(".__init__")
+}
+
+/// Words in the names of what is there to stop a thread.
+const STOPS: [&str; 13] = [
+    "stop",
+    "quit",
+    "exit",
+    "shutdown",
+    "shut_down",
+    "running",
+    "closed",
+    "closing",
+    "cancel",
+    "finish",
+    "terminat",
+    "done",
+    "alive",
+];
+
+/// A signal that is set somewhere beside the thread and that its function does not know.
+fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<&'m str> {
+    let around = surroundings(module, thread, work)?;
+    let known: Vec<_> = own_nodes(work.def.body)
+        .filter_map(|node| last_word(node.as_expr()?))
+        .collect();
+    let known = |name: &str| {
+        let passed = work.arguments.iter().filter(|(_, argument)| *argument == name);
+        known.contains(&name) || passed.into_iter().any(|(parameter, _)| known.contains(parameter))
+    };
+    let mut set = around.descendants().filter_map(|node| match node {
+        Node::Expr(Expr::Call(call)) => {
+            let method = call
+                .func
+                .as_attribute_expr()
+                .filter(|method| method.attr.as_str() == "set")?;
+            last_word(&method.value).filter(|_| call.args.is_empty())
+        }
+        Node::Stmt(Stmt::Assign(made)) if is_flag(&made.value) && !in_constructor(module, node.span().start) => {
+            made.targets.iter().find_map(last_word)
+        }
+        _ => None,
+    });
+    set.find(|name| {
+        let lower = name.to_lowercase();
+        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, name)
+    })
+}
+
+/// Whether another function than the one that sets the signal asks for it: then it is meant for that.
+fn is_asked_by_others(around: Node<'_>, name: &str) -> bool {
+    let functions = around.descendants().filter_map(|node| Def::of(node.as_stmt()?));
+    functions.into_iter().any(|def| {
+        let methods: Vec<_> = own_nodes(def.body)
+            .filter_map(|node| {
+                let method = node.as_expr()?.as_attribute_expr()?;
+                (last_word(&method.value) == Some(name)).then_some(method.attr.as_str())
+            })
+            .collect();
+        let asks = methods
+            .iter()
+            .any(|method| ["is_set", "isSet", "wait"].contains(method));
+        asks && !methods.contains(&"set")
+    })
+}
+
+fn is_flag(value: &Expr) -> bool {
+    matches!(value, Expr::Constant(constant) if matches!(constant.value, Constant::Bool(_)))
+}
+
+/// The class whose method or `run` the thread runs, else the function that makes the thread.
+fn surroundings<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<Node<'m>> {
+    let at = work.def.body.first()?.start().to_u32();
+    let scope = module
+        .names
+        .enclosing_function(at)
+        .and_then(|function| module.names.scope(function).parent);
+    let class = scope.filter(|scope| module.names.scope(*scope).kind == ScopeKind::Class);
+    module.names.scope(class.unwrap_or(thread.body)).node
+}
+
+/// A loop that reads from something ends with an exception when somebody closes that.
+fn is_fed_by_what_closes(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> bool {
+    const READS: [&str; 10] = [
+        "accept",
+        "recv",
+        "recvfrom",
+        "recv_into",
+        "readline",
+        "read",
+        "select",
+        "poll",
+        "get",
+        "receive",
+    ];
+    let sources = own_nodes(&node.body).filter_map(|inner| {
+        let method = inner.as_expr()?.as_call_expr()?.func.as_attribute_expr()?;
+        READS
+            .contains(&method.attr.as_str())
+            .then(|| last_word(&method.value))
+            .flatten()
+    });
+    let sources: Vec<_> = sources
+        .flat_map(|source| {
+            let passed = work.arguments.iter().filter(move |(parameter, _)| *parameter == source);
+            std::iter::once(source).chain(passed.map(|(_, argument)| *argument))
+        })
+        .collect();
+    let closes = ["close", "shutdown", "terminate", "kill"];
+    let mut attributes = module
+        .module
+        .nodes()
+        .filter_map(|node| node.as_expr()?.as_attribute_expr());
+    attributes.any(|node| {
+        closes.contains(&node.attr.as_str()) && last_word(&node.value).is_some_and(|word| sources.contains(&word))
+    })
+}
+
+/// Whether anybody joins the thread, or one of the list that it is put into.
+fn is_joined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
+    if thread.fate.released {
+        return true;
+    }
+    if thread.on_self().is_some() {
+        return module.end_of(thread) != Some(Release::Nowhere);
+    }
+    let dropped = thread
+        .fate
+        .left_open
+        .as_ref()
+        .is_some_and(|left| left.how == Loss::Dropped);
+    let in_container = thread.fate.moves.iter().any(Move::is_into_container);
+    in_container && !dropped && joins(module, thread.body)
+}
+
+/// Whether the function, or the class around it, calls `join` as threads have it.
+fn joins(module: &Analysed<'_>, body: ScopeId) -> bool {
+    let around = module
+        .names
+        .scope(body)
+        .parent
+        .filter(|scope| module.names.scope(*scope).kind == ScopeKind::Class);
+    let Some(node) = module.names.scope(around.unwrap_or(body)).node else {
+        return false;
+    };
+    node.descendants().any(|node| match node {
+        Node::Expr(Expr::Call(call)) => {
+            let method = call.func.as_attribute_expr();
+            method.is_some_and(|method| method.attr.as_str() == "join" && !method.value.is_constant_expr())
+                && call
+                    .args
+                    .iter()
+                    .all(|argument| !argument.is_generator_exp_expr() && !argument.is_list_comp_expr())
+        }
+        _ => false,
+    })
+}
+
+/// `daemon=True`, `thread.daemon = True`, and a class that says so of itself.
+fn is_daemon(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
+    let is_true = |expr: &Expr| text_at(module.module.text(), expr.range().into()) == "True";
+    let keywords = thread.call.as_call_expr().map_or(&[][..], |call| &call.keywords);
+    let by_keyword = keywords
+        .iter()
+        .any(|keyword| keyword.arg.as_ref().is_some_and(|word| word.as_str() == "daemon") && is_true(&keyword.value));
+    let by_name = || {
+        let around = module
+            .names
+            .scope(thread.body)
+            .node
+            .into_iter()
+            .flat_map(Node::descendants);
+        let mut stores = around.filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(made)) if is_true(&made.value) => made.targets.first(),
+            _ => None,
+        });
+        stores.any(|target| last_word(target) == Some("daemon"))
+    };
+    by_keyword || by_name()
+}
+
+/// `stop` of `self.worker.stop`
+fn last_word(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Name(name) => Some(&name.id),
+        Expr::Attribute(node) => Some(&node.attr),
+        _ => None,
+    }
+}

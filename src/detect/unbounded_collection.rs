@@ -1,0 +1,245 @@
+//! A collection that lives long, that functions fill and nobody empties.
+
+use super::memory::collection::{Collection, Growth, Kind, Root, is_self};
+use super::memory::domain::{self, Domain};
+use super::memory::lifetime::{self, Stay};
+use super::memory::tail;
+use super::report::related;
+use super::{Analysed, Info, PythonResourceDetector, text_at};
+use crate::leak::{Confidence, Finding, Pattern};
+use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::names::Def;
+use crate::python::{Node, ScopeId};
+
+pub(super) struct UnboundedCollection;
+
+impl PythonResourceDetector for UnboundedCollection {
+    fn info(&self) -> Info {
+        Info {
+            pattern: Pattern::UnboundedCollection,
+            page: include_str!("pages/unbounded-collection.md"),
+        }
+    }
+
+    fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
+        let all = module.collections().iter();
+        let plain = all.filter(|collection| !is_cache(module, collection));
+        plain.filter_map(|collection| report(module, collection)).collect()
+    }
+}
+
+/// Whether functions look a key up before they put it in.
+pub(super) fn is_cache(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
+    if !matches!(collection.kind, Kind::Mapping | Kind::DefaultMapping) {
+        return false;
+    }
+    let name = collection.name.to_lowercase();
+    let text = |key: &Expr| text_at(module.module.text(), key.range().into());
+    let is_looked_up = |growth: &Growth<'_>| {
+        let Some(key) = growth.by.key else { return false };
+        let sets_default = matches!(growth.by.at, Expr::Call(_));
+        let mut lookups = collection.lookups.iter();
+        sets_default || lookups.any(|(function, asked)| *function == growth.function && text(asked) == text(key))
+    };
+    name.contains("cache") || name.contains("memo") || collection.growths.iter().any(is_looked_up)
+}
+
+/// The first growths tell enough.
+const MAX_GROWTHS: usize = 50;
+
+/// How sure it is that the collection grows as long as the program runs, and by which growth.
+pub(super) fn weigh<'a, 'm>(
+    module: &Analysed<'m>,
+    collection: &'a Collection<'m>,
+) -> Option<(&'a Growth<'m>, Confidence)> {
+    if collection.is_bounded {
+        return None;
+    }
+    if is_word_of(collection.name, &TABLES) || is_made_to_inherit(module, collection) {
+        return None;
+    }
+    let stay = match collection.root {
+        Root::Instance(class) => lifetime::stay(module, class),
+        _ => Stay::Process,
+    };
+    if stay == Stay::Unknown && collection.kind != Kind::Deque {
+        return None;
+    }
+    let weighed = collection
+        .growths
+        .iter()
+        .take(MAX_GROWTHS)
+        .filter_map(|growth| Some((growth, weigh_growth(module, growth)?)));
+    let first_of_the_surest =
+        weighed.max_by_key(|(growth, confidence)| (*confidence, std::cmp::Reverse(growth.by.at.start())));
+    let (growth, confidence) = first_of_the_surest?;
+    let returned_elsewhere = collection
+        .returned_by
+        .iter()
+        .any(|function| *function != growth.function);
+    let doubtful = collection.escapes || returned_elsewhere;
+    Some((growth, if doubtful { Confidence::Low } else { confidence }))
+}
+
+/// Classes of other modules go on with what it begins.
+fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
+    let Root::Instance(class) = collection.root else {
+        return false;
+    };
+    let name = &module.names.scope(class).qualname;
+    ["Base", "Abstract", "Mixin"].iter().any(|word| name.contains(word))
+}
+
+fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence> {
+    if is_registry(module, growth) || runs_once(module, growth.function) || is_of_self(growth) {
+        return None;
+    }
+    match growth.by.key.map(|key| domain::of_key(&module.names, key)) {
+        None | Some(Domain::Open) => Some(Confidence::Medium),
+        Some(Domain::Unknown) => Some(Confidence::Low),
+        Some(Domain::Closed) => None,
+    }
+}
+
+/// What instances put of themselves into a registry is another pattern.
+fn is_of_self(growth: &Growth<'_>) -> bool {
+    growth.by.value.is_some_and(is_self)
+}
+
+/// How the names of functions begin that a program calls while it is being set up.
+const REGISTERING: [&str; 16] = [
+    "register",
+    "add_",
+    "install",
+    "define",
+    "declare",
+    "provide",
+    "subscribe",
+    "set_",
+    "enable",
+    "use_",
+    "configure",
+    "init",
+    "setup",
+    "prepare",
+    "load",
+    "preload",
+];
+/// Words for what is put into registries.
+const REGISTERED: [&str; 16] = [
+    "cls",
+    "klass",
+    "class",
+    "func",
+    "fn",
+    "function",
+    "handler",
+    "callback",
+    "plugin",
+    "factory",
+    "hook",
+    "listener",
+    "observer",
+    "decorator",
+    "wrapper",
+    "command",
+];
+
+/// Words in the names of collections that hold the program's own, or say each thing once.
+const TABLES: [&str; 8] = [
+    "registry",
+    "registered",
+    "warned",
+    "warnings",
+    "functions",
+    "commands",
+    "handlers",
+    "plugins",
+];
+
+/// Whether it fills a table of the program's own classes and functions.
+fn is_registry(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let mut around = module.names.ancestors(growth.function);
+    let registers = around.any(|scope| {
+        let name = module
+            .names
+            .scope(scope)
+            .qualname
+            .rsplit('.')
+            .next()
+            .unwrap_or_default();
+        let plain = name.trim_start_matches('_');
+        !name.ends_with("__") && REGISTERING.iter().any(|word| plain.starts_with(word))
+    });
+    let is_registered = |value: &Expr| {
+        let named = tail(value).is_some_and(|name| is_word_of(name, &REGISTERED));
+        named || is_returned(module, growth.function, value)
+    };
+    registers || growth.by.value.is_some_and(is_registered)
+}
+
+fn is_word_of(name: &str, words: &[&str]) -> bool {
+    let lower = name.to_lowercase();
+    words.iter().any(|word| lower.split('_').any(|part| part == *word))
+}
+
+/// A decorator returns what it is given.
+fn is_returned(module: &Analysed<'_>, function: ScopeId, value: &Expr) -> bool {
+    let Some(name) = value.as_name_expr() else { return false };
+    let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
+        return false;
+    };
+    let is_parameter = module
+        .names
+        .bindings(&name.id, function)
+        .iter()
+        .any(|binding| matches!(binding.kind, crate::python::names::BindingKind::Parameter(_)));
+    is_parameter
+        && Node::Stmt(statement).descendants().any(|node| match node {
+            Node::Stmt(Stmt::Return(node)) => node
+                .value
+                .as_deref()
+                .and_then(Expr::as_name_expr)
+                .is_some_and(|other| other.id == name.id),
+            _ => false,
+        })
+}
+
+/// Whether the function is the program's `main`, or all that calls it in sight runs at import.
+fn runs_once(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
+        return false;
+    };
+    let Some(def) = Def::of(statement) else { return false };
+    let home = module.names.scope(function).parent.unwrap_or(ScopeId::MODULE);
+    if home != ScopeId::MODULE {
+        return false;
+    }
+    let uses = module.names.loads(def.name, ScopeId::MODULE);
+    let at_import = |at: u32| lifetime::runs_at_import(&module.names, at);
+    def.name == "main" || (!uses.is_empty() && uses.iter().all(|each| at_import(each.span.start)))
+}
+
+fn report<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Finding> {
+    let (growth, confidence) = weigh(module, collection)?;
+    let keeper = match collection.root {
+        Root::Module => "the module".to_owned(),
+        Root::Class(class) => format!("the class `{}`", module.names.scope(class).qualname),
+        Root::Instance(class) => format!("`{}`", module.names.scope(class).qualname),
+        Root::Default(function) => format!("`{}`, whose default it is,", module.names.scope(function).qualname),
+    };
+    let line = module.line(growth.by.at.start().to_u32());
+    Some(Finding {
+        span: collection.span(),
+        rule: Pattern::UnboundedCollection.id().to_owned(),
+        patterns: vec![Pattern::UnboundedCollection],
+        resource: None,
+        confidence,
+        message: format!(
+            "{keeper} keeps `{}`, which line {line} makes grow and nothing makes shrink",
+            collection.name
+        ),
+        suggestion: "give it a bound, `deque(maxlen=…)` for example, or take out what is done with".to_owned(),
+        related: vec![related(growth.by.at.range().into(), "grows here")],
+    })
+}

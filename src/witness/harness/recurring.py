@@ -1,0 +1,111 @@
+"""Whether every round of a mutant leaves something that the clean module does not leave: garbage, or growth."""
+
+import collections
+
+import rounds
+import runtime
+from examine import place
+from label import sites_within
+
+# All rounds of a scenario together may take as long as this many single runs.
+_PATIENCE = 3
+
+
+# Of pages.
+WORDS = {rounds.GARBAGE, rounds.GROWTH}
+
+
+class Recurring:
+    """`plain`: the scenarios that count, with the calls that each has made."""
+
+    def __init__(self, subject, label, job, plain):
+        self.subject = subject
+        self.label = label
+        self.wanted = job["witness"]
+        self.leak = job["effect"] == "leak"
+        self.limit = job["limit"] * _PATIENCE
+        self.plain = plain
+        self.original = runtime.Subject(job["root"], job["module"], job["original"], job["driver"])
+        self.usual = {}
+        self.called = set()
+        self.ran = self.bound_passed = False
+        self.error = ""
+
+    def shown(self):
+        """The signal and its proof, or two empty texts."""
+        for way, many in (("", rounds.repeated), ("box.rounds, ", rounds.within)):
+            for name, _ in self.plain:
+                signal, text = self._compared(name, many)
+                if signal:
+                    return signal, f"{name}: {way}{text}"
+        if self.wanted == rounds.GARBAGE:
+            return self._where_calls_fail()
+        return "", ""
+
+    def _compared(self, name, many):
+        mutant = self._noted(name, many(self.subject, name, self.limit))
+        if mutant is None or not mutant.series:
+            return "", ""
+        clean = many(self.original, name, self.limit)
+        if clean.error is not None:
+            return "", ""
+        self.ran = True
+        if many is rounds.within:
+            self.bound_passed |= not rounds.grows(clean)
+        return self._more(mutant, clean)
+
+    def _more(self, mutant, clean):
+        text = rounds.more_garbage(mutant, clean.garbage()) if self.wanted == rounds.GARBAGE else ""
+        if text:
+            return rounds.GARBAGE, text
+        text = rounds.more_growth(mutant, clean)
+        return (rounds.GROWTH, text) if text else ("", "")
+
+    def _noted(self, name, found):
+        self.called |= found.called
+        if found.error is None:
+            return found
+        self.error = self.error or f"{name} cannot be repeated: {found.error!r}"
+        return None
+
+    def _where_calls_fail(self):
+        """An exception that is kept holds frames; the scenario may not meet one by itself."""
+        for name, points in self.plain:
+            for number, error in self._targets(self.subject, points):
+                mutant = rounds.repeated(self.subject, name, self.limit, number, error)
+                if mutant.error is None and self._is_more(name, mutant):
+                    cause = f"{place(self.subject, points[number - 1].site)} raises {error}"
+                    return rounds.GARBAGE, f"{name}: {cause}: {rounds.more_garbage(mutant, self._usual(name))}"
+        return "", ""
+
+    def _targets(self, subject, points):
+        inside = sites_within(subject, self.label.definition)
+        for number, point in enumerate(points, 1):
+            if any(site in inside for site in (point.site, *point.chain)):
+                for error in point.kinds:
+                    yield number, error
+
+    def _is_more(self, name, mutant):
+        nothing = [collections.Counter()]
+        return bool(rounds.more_garbage(mutant, nothing) and rounds.more_garbage(mutant, self._usual(name)))
+
+    def _usual(self, name):
+        """What the clean module leaves at the most, whichever of its calls fails."""
+        if name not in self.usual:
+            most = collections.Counter()
+            points = runtime.run_scenario(self.original, name).run.points
+            for number, error in self._targets(self.original, points):
+                for each in rounds.repeated(self.original, name, self.limit, number, error).garbage():
+                    most |= each
+            self.usual[name] = [most]
+        return self.usual[name]
+
+    def not_exercised(self):
+        """Why nothing is said, if nothing is."""
+        if self.label.sites and not self.label.sites & self.called:
+            return "the acquisition did not run"
+        if not self.ran:
+            return self.error or "no scenario enters the definition"
+        if self.leak and self.wanted == rounds.GROWTH and not self.bound_passed:
+            return "nothing grows, and no driver passes the bound by box.rounds"
+        return ""
