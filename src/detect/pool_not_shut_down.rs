@@ -78,7 +78,8 @@ fn of_local(pool: &Obligation<'_>, left: &LeftOpen<'_>) -> Option<Confidence> {
 /// The name of the module, or of a class body, that keeps it.
 fn global_name<'m>(module: &Analysed<'m>, pool: &Obligation<'m>) -> Option<&'m str> {
     let is_outside = matches!(pool.body_kind, ScopeKind::Module | ScopeKind::Class);
-    if !is_outside && !pool.fate.moves.iter().any(|moved| matches!(moved, Move::Global(_))) {
+    let is_global = pool.fate.moves.iter().any(|moved| matches!(moved, Move::Global(_)));
+    if !is_outside && !is_global {
         return None;
     }
     let mut assignments = module.module.nodes().filter_map(|node| match node {

@@ -60,7 +60,7 @@ fn is_handed_on(thread: &Obligation<'_>) -> bool {
     let moves = &thread.fate.moves;
     moves
         .iter()
-        .any(|moved| !matches!(moved, Move::OnSelf(_) | Move::InSelf(_) | Move::Container))
+        .any(|moved| !matches!(moved, Move::OnSelf(_)) && !moved.is_into_container())
 }
 
 /// What a thread runs.
@@ -547,7 +547,7 @@ fn is_joined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
         .left_open
         .as_ref()
         .is_some_and(|left| left.how == Loss::Dropped);
-    let in_container = thread.fate.moves.contains(&Move::Container);
+    let in_container = thread.fate.moves.iter().any(Move::is_into_container);
     in_container && !dropped && joins(module, thread.body)
 }
 

@@ -210,8 +210,7 @@ pub(super) fn container<'m>(setting: Setting<'_, 'm>, container: &'m Expr) -> Mo
     let names = setting.world.names;
     match container {
         Expr::Attribute(node) if class::is_self(&node.value) && makes(setting, &node.attr) => Move::InSelf(&node.attr),
-        Expr::Attribute(node) if names_a_class(setting, &node.value) => Move::OnClass(&node.attr),
-        Expr::Name(name) if names.home(&name.id, setting.body) == ScopeId::MODULE => Move::Global(&name.id),
+        Expr::Name(name) if names.home(&name.id, setting.body) == ScopeId::MODULE => Move::InGlobal(&name.id),
         _ => Move::Container,
     }
 }

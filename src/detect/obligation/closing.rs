@@ -125,15 +125,28 @@ fn fragile(
     let ending = methods.filter(|method| ends(method.def.name) && releases(method.def.name));
     let found = ending.filter_map(|method| {
         let twice = closes_number_again(world, class, method, attribute);
-        twice.or_else(|| may_skip(world, method, attribute, obligation))
+        twice.or_else(|| may_skip(world, (class, method), attribute, obligation, releasing))
     });
     found.max_by_key(|fragile| fragile.is_likely)
 }
 
-fn may_skip(world: World<'_, '_>, method: Method<'_>, attribute: &str, obligation: &Obligation<'_>) -> Option<Fragile> {
+fn may_skip(
+    world: World<'_, '_>,
+    (class, method): (ScopeId, Method<'_>),
+    attribute: &str,
+    obligation: &Obligation<'_>,
+    releasing: &BTreeSet<ScopeId>,
+) -> Option<Fragile> {
     let fate = follow::follow_attribute(world, method.scope, attribute, &obligation.resource)?;
     let skipped = fate.skipped.filter(|_| fate.released)?;
-    if is_guarded(method, skipped.at, &fate.released_at) {
+    let releases = |body: &[Stmt]| {
+        let runs = |expr: &Expr| {
+            class::on_self(expr).is_some_and(|name| !class::reach(world, class, name).bodies.is_disjoint(releasing))
+        };
+        let mut inner = body.iter().flat_map(|one| Node::Stmt(one).descendants());
+        fate.released_at.iter().any(|at| holds(body, *at)) || inner.any(|node| node.as_expr().is_some_and(runs))
+    };
+    if is_guarded(method, skipped.at, &releases) {
         return None;
     }
     let is_likely = skipped.grade == Grade::Likely;
@@ -145,10 +158,13 @@ fn may_skip(world: World<'_, '_>, method: Method<'_>, attribute: &str, obligatio
     })
 }
 
+fn holds(body: &[Stmt], at: Span) -> bool {
+    body.iter().any(|one| Span::from(one.range()).contains(at))
+}
+
 /// Whether a `finally` or a handler around the step has the release, so that it is meant not to happen where it does
 /// not; or a `suppress` is around the step.
-fn is_guarded(method: Method<'_>, at: Span, released_at: &BTreeSet<Span>) -> bool {
-    let holds = |body: &[Stmt], at: Span| body.iter().any(|one| Span::from(one.range()).contains(at));
+fn is_guarded(method: Method<'_>, at: Span, releases: &dyn Fn(&[Stmt]) -> bool) -> bool {
     let suppresses = |expr: &Expr| {
         let call = expr.as_call_expr();
         call.is_some_and(|call| super::tail(&call.func) == "suppress")
@@ -161,7 +177,7 @@ fn is_guarded(method: Method<'_>, at: Span, released_at: &BTreeSet<Span>) -> boo
             let handlers = node.handlers.iter();
             let handlers = handlers.map(|ExceptHandler::ExceptHandler(handler)| handler.body.as_slice());
             let mut guards = handlers.chain([node.finalbody.as_slice()]);
-            holds(&node.body, at) && guards.any(|guard| released_at.iter().any(|release| holds(guard, *release)))
+            holds(&node.body, at) && guards.any(releases)
         }
         _ => false,
     })

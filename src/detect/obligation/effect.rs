@@ -6,7 +6,7 @@ use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, body, summary};
+use super::{Doubt, Loss, Move, World, body, class, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
@@ -293,18 +293,63 @@ fn hand_to<'m>(
             settle_with_doubt(span, Doubt::Passed, state)
         }
         Treatment::Keeps => Outcome::Moved(match &*call.func {
-            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => {
-                match container(setting, &method.value) {
-                    Move::Container => Move::Passed,
-                    owner => owner,
-                }
-            }
+            Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
         }),
         Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
+}
+
+/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
+fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
+    let stack = call
+        .func
+        .as_attribute_expr()
+        .map(|method| container(setting, &method.value));
+    match stack {
+        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
+        _ => popped_to(setting, call).map_or(Move::Registered, Move::InSelf),
+    }
+}
+
+/// `with ExitStack() as stack: ...; self._exits = stack.pop_all()`
+fn popped_to<'m>(setting: Setting<'_, 'm>, call: &ExprCall) -> Option<&'m str> {
+    let stack = call.func.as_attribute_expr()?.value.as_name_expr()?;
+    let pops = |value: &Expr| {
+        let method = value.as_call_expr().and_then(|call| call.func.as_attribute_expr());
+        method.is_some_and(|method| {
+            let object = method.value.as_name_expr();
+            method.attr.as_str() == "pop_all" && object.is_some_and(|name| name.id == stack.id)
+        })
+    };
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    inner.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if pops(&node.value) => node.targets.iter().find_map(class::on_self),
+        _ => None,
+    })
+}
+
+/// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
+fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let inner = |value: &Expr| match value {
+        Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
+        other => std::ptr::eq(other, whole),
+    };
+    let mut targets = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let target = targets.find_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
+        Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
+        _ => None,
+    });
+    target.map_or(Move::Container, |target| collected_in(setting, target))
 }
 
 /// `f"file://{path}"` is for a browser, which reads it when it likes.
@@ -335,36 +380,6 @@ fn pass_pid<'m>(callee: &str, state: State<'m>) -> Outcome<'m> {
         _ if callee.contains("wait") => Outcome::Released,
         _ => Outcome::Moved(Move::Passed),
     }
-}
-
-/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
-fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
-    let stack = call
-        .func
-        .as_attribute_expr()
-        .map(|method| container(setting, &method.value));
-    match stack {
-        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
-        _ => Move::Registered,
-    }
-}
-
-/// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
-fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
-    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
-    let inner = |value: &Expr| match value {
-        Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
-        other => std::ptr::eq(other, whole),
-    };
-    let mut targets = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants());
-    let target = targets.find_map(|node| match node {
-        Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
-        Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
-        _ => None,
-    });
-    target.map_or(Move::Container, |target| collected_in(setting, target))
 }
 
 /// `self.close()` in a constructor, or another method of the class that releases what `self` holds.

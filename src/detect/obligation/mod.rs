@@ -204,8 +204,16 @@ pub enum Move<'m> {
     /// A nested function releases it.
     Captured,
     Registered,
-    /// A variable of the module, or a container that one holds.
+    /// A variable of the module.
     Global(&'m str),
+    /// A container that a variable of the module holds.
+    InGlobal(&'m str),
+}
+
+impl Move<'_> {
+    pub fn is_into_container(&self) -> bool {
+        matches!(self, Self::Container | Self::InSelf(_) | Self::InGlobal(_))
+    }
 }
 
 impl<'m> Obligation<'m> {
@@ -230,7 +238,7 @@ impl<'m> Obligation<'m> {
     /// The variable of the module or the attribute of a class that holds it when the body has run.
     pub fn held_globally(&self) -> Option<&'m str> {
         let moved = self.fate.moves.iter().find_map(|moved| match moved {
-            Move::Global(name) | Move::OnClass(name) => Some(*name),
+            Move::Global(name) | Move::InGlobal(name) | Move::OnClass(name) => Some(*name),
             _ => None,
         });
         moved.or_else(|| {

@@ -68,7 +68,7 @@ pub(super) fn keeps(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
     keeper(scene, made, given).map_or(Truth::Unknown, |_| Truth::Yes)
 }
 
-/// `kept-as($k, $made, $w)`: the attribute in which it does, of a class that the module makes nowhere else.
+/// `kept-as($k, $made, $w)`: the attribute in which it does, of a class to which the module gives only this weak reference.
 pub(super) fn kept_as(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let (Some(made), Some(given)) = (scene.expr(arguments, 1), scene.expr(arguments, 2)) else {
         return Truth::Unknown;
@@ -79,12 +79,23 @@ pub(super) fn kept_as(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> 
     }
 }
 
-/// Another object of the class may have been given something else, which wants to be read otherwise.
+/// Another object of the class may have been given a weak reference, too, which wants to be called.
 fn is_made_once(facts: &Facts<'_>, made: &Expr) -> bool {
-    let class_of = |expr: &Expr| expr.as_call_expr().and_then(|call| class_named(facts, &call.func));
+    let class_of = |expr: &Expr| class_named(facts, &expr.as_call_expr()?.func);
     let Some(class) = class_of(made) else { return false };
-    let all = facts.module.nodes().filter_map(Node::as_expr).filter_map(class_of);
-    all.filter(|other| std::ptr::eq(*other, class)).count() == 1
+    let is_weak = |expr: &Expr| {
+        let known = expr.as_call_expr().map(|call| facts.names.resolve(&call.func));
+        known.is_some_and(|known| known.qualified().is_some_and(|name| name.starts_with("weakref.")))
+    };
+    let takes_weak =
+        |call: &ExprCall| call.args.iter().any(is_weak) || call.keywords.iter().any(|each| is_weak(&each.value));
+    let calls = facts
+        .module
+        .nodes()
+        .filter_map(Node::as_expr)
+        .filter_map(Expr::as_call_expr);
+    let others = calls.filter(|call| class_named(facts, &call.func).is_some_and(|other| std::ptr::eq(other, class)));
+    others.filter(|call| takes_weak(call)).count() == 1
 }
 
 fn keeper<'m>(scene: &Scene<'_, '_, 'm>, made: &Expr, given: &Expr) -> Option<&'m str> {
