@@ -34,7 +34,7 @@ class CrawlError(Exception):
 
 
 @dataclass(frozen=True)
-class Release:
+class FoundRelease:
     project: str
     version: str
     url: str
@@ -45,7 +45,7 @@ class Release:
         return self.url.rpartition("/")[2]
 
 
-class _Anchors(HTMLParser):
+class _ReleaseAnchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
@@ -99,10 +99,10 @@ class KnownReleases:
         if len(self._known) > self._room:
             self._known.popitem(last=False)
 
-    def __contains__(self, release: Release) -> bool:
+    def __contains__(self, release: FoundRelease) -> bool:
         return release.url in self._known
 
-    def add(self, release: Release) -> None:
+    def add(self, release: FoundRelease) -> None:
         self._file.write(release.url + "\n")
         self._file.flush()
         self._note(release.url)
@@ -154,7 +154,7 @@ class ReleaseWatch:
 
     async def _links(self, url: str) -> list[str]:
         """Where a page leads; nowhere, if there is something wrong with it."""
-        parser = _Anchors()
+        parser = _ReleaseAnchors()
         size = 0
         try:
             async with self._ask(url) as response:
@@ -169,7 +169,7 @@ class ReleaseWatch:
             return []
         return [urljoin(url, link) for link in parser.found]
 
-    async def releases(self, start: str) -> AsyncIterator[Release]:
+    async def releases(self, start: str) -> AsyncIterator[FoundRelease]:
         """Releases as their pages come in, each once."""
         frontier, seen = deque([start]), {start}
         pending: set[asyncio.Task] = set()
@@ -185,14 +185,14 @@ class ReleaseWatch:
                         continue
                     seen.add(address)
                     if match := ARCHIVE.search(address):
-                        yield Release(match["project"], match["version"], address, fragment.partition("sha256=")[2] or None)
+                        yield FoundRelease(*match.groups(), address, fragment.partition("sha256=")[2] or None)
                     elif address.startswith(start):
                         frontier.append(address)
         finally:
             done.clear()
-            await cancel_all(pending)
+            await cancel_visits(pending)
 
-    async def fetch(self, release: Release, folder: Path) -> Path:
+    async def fetch(self, release: FoundRelease, folder: Path) -> Path:
         """Save an archive under its name, once it is complete and has the digest it should have."""
         digest = hashlib.sha256()
         target = folder / release.filename
@@ -213,7 +213,7 @@ class ReleaseWatch:
         return target
 
 
-async def cancel_all(tasks: set[asyncio.Task]) -> None:
+async def cancel_visits(tasks: set[asyncio.Task]) -> None:
     try:
         for task in tasks:
             task.cancel()

@@ -26,7 +26,7 @@ def _site(**pages):
 
 
 def _release(name, digest=None):
-    return releasewatch.Release("spam", "1.0", START + name, digest)
+    return releasewatch.FoundRelease("spam", "1.0", START + name, digest)
 
 
 async def mirrors_twice(box):
