@@ -144,7 +144,6 @@ class LobbyServer:
 			with self._lock:
 				self._threads = [each for each in self._threads if each.is_alive()]
 				if self.stopping or len(self._players) >= self.limit:
-					log.warning("no room for guest%d", number)
 					return
 				thread.start()
 				self._threads.append(thread)
@@ -200,9 +199,8 @@ class LobbyServer:
 				self._stand_up(player)
 			player.tell("OK")
 		elif verb == "SAY" and (table := player.table) is not None:
-			line = f"SAID {player.name} {rest}"
-			table.chat.append(line)
-			self._tell_all(table, line)
+			table.chat.append(f"SAID {player.name} {rest}")
+			self._tell_all(table, f"SAID {player.name} {rest}")
 		elif verb == "LIST":
 			player.tell("TABLES " + " ".join(list(self._tables)))
 		else:
@@ -222,14 +220,11 @@ class LobbyServer:
 			self._matches.submit(self._play, table)
 
 	def _tell_all(self, table, line):
-		with self._lock:
-			players = list(table.players)
-		for player in players:
+		for player in list(table.players):
 			player.tell(line)
 
 	def _play(self, table):
-		with self._lock:
-			names = [player.name for player in table.players]
+		names = [player.name for player in list(table.players)]
 		with subprocess.Popen([*self.referee, *names], stdout=subprocess.PIPE, text=True) as process:
 			try:
 				with self._lock:

@@ -90,7 +90,7 @@ class PhraseStore(object):
     def project(self, name):
         """The one project of that name; the store keeps it until either is closed."""
         if name not in self._projects:
-            self._projects[name] = Project(self, name)
+            self._projects[name] = PhraseProject(self, name)
         return self._projects[name]
 
     @contextmanager
@@ -178,7 +178,7 @@ class PhraseStore(object):
             self._db.backup(copy)
 
 
-class Project(object):
+class PhraseProject(object):
     """A project's part of the store."""
 
     def __init__(self, store, name, recent=20):

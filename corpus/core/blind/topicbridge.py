@@ -20,7 +20,7 @@ import aiohttp
 
 logger = logging.getLogger(__name__)
 
-HELLO, WELCOME, SUBSCRIBE, UNSUBSCRIBE, ACK, PUBLISH, PING = range(1, 8)
+GONE, HELLO, WELCOME, SUBSCRIBE, UNSUBSCRIBE, ACK, PUBLISH, PING = range(8)
 HEAD = struct.Struct("!BHI")
 BODY_LIMIT = 1 << 20
 PATIENCE = 3.0
@@ -39,13 +39,17 @@ def topic_fits(pattern: str, topic: str) -> bool:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
-    kind, number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-    if size > BODY_LIMIT:
-        raise LinkDown(f"frame of {size} bytes")
-    return kind, number, await reader.readexactly(size)
+    """The next frame; GONE if there is none, or none that makes sense."""
+    try:
+        kind, number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
+        if size <= BODY_LIMIT:
+            return kind, number, await reader.readexactly(size)
+    except (EOFError, ConnectionError) as exc:
+        logger.info("link ends: %s", exc)
+    return GONE, 0, b""
 
 
-async def end_tasks(tasks: list) -> None:
+async def end_link_tasks(tasks: list) -> None:
     """Cancel tasks, wait until they have ended, and empty the list."""
     try:
         for task in tasks:
@@ -81,17 +85,17 @@ class BrokerLink:
         await self._send(HELLO, 0, name.encode())
         try:
             kind, _, body = await asyncio.wait_for(read_frame(self._reader), PATIENCE)
-        except (EOFError, asyncio.TimeoutError):
+        except asyncio.TimeoutError:
             raise LinkDown("no greeting") from None
         if kind != WELCOME:
-            raise LinkDown(f"refused: {body.decode('utf-8', 'replace')}")
+            raise LinkDown(f"refused: {body!r}")
         for work in (self._pump, self._beat):
             self._tasks.append(asyncio.create_task(work()))
 
     async def close(self) -> None:
         self.lost = True
         try:
-            await end_tasks(self._tasks)
+            await end_link_tasks(self._tasks)
         finally:
             self._writer.close()
             with suppress(ConnectionError):
@@ -109,19 +113,18 @@ class BrokerLink:
     async def _pump(self) -> None:
         """Hand out what arrives, until nothing does any more."""
         try:
-            while True:
+            kind = None
+            while kind != GONE:
                 kind, number, body = await read_frame(self._reader)
                 if kind == ACK:
                     answer = self._pending.pop(number, None)
                     if answer is not None and not answer.done():
                         answer.set_result(True)
                 elif kind == PUBLISH:
-                    topic, _, payload = body.partition(b"\0")
-                    for pattern, inbox in self._inboxes:
-                        if topic_fits(pattern, topic.decode()):
-                            self._put(inbox, (topic.decode(), payload))
-        except (asyncio.IncompleteReadError, ConnectionError, LinkDown, UnicodeDecodeError) as exc:
-            logger.info("link ends: %s", exc)
+                    name, _, payload = body.partition(b"\0")
+                    topic = name.decode("utf-8", "replace")
+                    for _, inbox in [each for each in self._inboxes if topic_fits(each[0], topic)]:
+                        self._put(inbox, (topic, payload))
         finally:
             self.lost = True
             for answer in self._pending.values():
@@ -170,7 +173,7 @@ class BrokerLink:
 
 
 @dataclass(frozen=True)
-class Route:
+class TopicRoute:
     pattern: str
     prefix: str = ""
     hook: Optional[str] = None
@@ -179,9 +182,9 @@ class Route:
 class TopicBridge:
     """Everything that fits a route goes over; what could not be delivered goes into a file."""
 
-    def __init__(self, source: BrokerLink, target: BrokerLink, routes: list[Route], spill: str, recent: int = 500) -> None:
+    def __init__(self, source: BrokerLink, target: BrokerLink, routes: list[TopicRoute], spill: str, recent=500) -> None:
         self.source, self.target, self.routes = source, target, routes
-        self.carried, self._recent_limit = 0, recent
+        self._recent_limit = recent
         self._recent: OrderedDict[bytes, None] = OrderedDict()
         self._spill = open(spill, "ab", buffering=0)
         self._session: Optional[aiohttp.ClientSession] = None
@@ -194,8 +197,8 @@ class TopicBridge:
         finally:
             self._spill.close()
 
-    async def run(self) -> int:
-        """Until the source goes away; the number of messages that went over."""
+    async def run(self) -> None:
+        """Carry messages until the source goes away."""
         self._session = self._session or aiohttp.ClientSession(headers={"User-Agent": "topicbridge"})
         tasks: list[asyncio.Task] = []
         try:
@@ -203,22 +206,20 @@ class TopicBridge:
                 tasks.append(asyncio.create_task(self._carry(route)))
             await asyncio.gather(*tasks)
         finally:
-            await end_tasks(tasks)
-        return self.carried
+            await end_link_tasks(tasks)
 
-    async def _carry(self, route: Route) -> None:
+    async def _carry(self, route: TopicRoute) -> None:
         async with aclosing(self.source.messages(route.pattern)) as messages:
             async for topic, payload in messages:
                 if self._seen(route, topic, payload):
                     continue
                 try:
                     await self._hand_over(route, topic, payload)
-                    self.carried += 1
                 except (LinkDown, OSError, aiohttp.ClientError) as exc:
                     logger.warning("%s: %s", topic, exc)
                     self._spill.write(json.dumps({"topic": topic, "payload": payload.hex()}).encode() + b"\n")
 
-    def _seen(self, route: Route, topic: str, payload: bytes) -> bool:
+    def _seen(self, route: TopicRoute, topic: str, payload: bytes) -> bool:
         """Whether the same went this way lately: two bridges may point at each other."""
         digest = hashlib.sha1(f"{route.pattern}\0{topic}\0".encode() + payload).digest()
         known = digest in self._recent
@@ -227,7 +228,7 @@ class TopicBridge:
             self._recent.popitem(last=False)
         return known
 
-    async def _hand_over(self, route: Route, topic: str, payload: bytes) -> None:
+    async def _hand_over(self, route: TopicRoute, topic: str, payload: bytes) -> None:
         if route.hook is None:
             return await self.target.publish(route.prefix + topic, payload)
         async with self._session.post(route.hook, data=payload, headers={"X-Topic": topic}) as response:

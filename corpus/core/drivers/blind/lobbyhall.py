@@ -71,10 +71,10 @@ def sends_the_idle_away(box):
 
 
 def ends_while_a_match_goes_on(box):
-    with box.using(_lobby(box, size=1, referee=["sleep", "5"])) as lobby:
+    with box.using(_lobby(box, size=1, referee=["sh", "-c", "exec sleep 5"])) as lobby:
         with _guest(lobby) as one:
             one("SIT oak", "SITS")
-            time.sleep(0.005)
+            time.sleep(0.01)
 
 
 def ends_at_once(box):

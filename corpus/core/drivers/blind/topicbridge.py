@@ -6,7 +6,7 @@ import contextlib
 import aiohttp
 
 from blind import topicbridge
-from blind.topicbridge import Route
+from blind.topicbridge import TopicRoute
 
 NEWS = [("lab/1/heat", b"20"), ("lab/2/heat", b"21"), ("lab/1/heat", b"20"), ("yard/rain", b"3")]
 
@@ -50,8 +50,8 @@ async def carries_messages(box):
     aiohttp.answers.clear()
     aiohttp.answers["hook/good"] = (200, b"")
     aiohttp.answers["hook/bad"] = (500, b"")
-    routes = [Route("lab/+/heat", "far/"), Route("yard/#", hook="http://localhost/hook/good"),
-              Route("yard/#", hook="http://localhost/hook/bad")]
+    routes = [TopicRoute("lab/+/heat", "far/"), TopicRoute("yard/#", hook="http://localhost/hook/good"),
+              TopicRoute("yard/#", hook="http://localhost/hook/bad")]
     with box.serve(_broker(NEWS, subscribers=3)) as near, box.serve(_broker()) as far:
         async with _link(box, near) as source, _link(box, far) as target:
             bridge = topicbridge.TopicBridge(source, target, routes, box.path("spill"), recent=2)
@@ -62,7 +62,7 @@ async def carries_messages(box):
 async def carries_one_route(box):
     with box.serve(_broker(NEWS)) as near, box.serve(_broker()) as far:
         async with _link(box, near) as source, _link(box, far) as target:
-            bridge = topicbridge.TopicBridge(source, target, [Route("lab/+/heat")], box.path("spill"))
+            bridge = topicbridge.TopicBridge(source, target, [TopicRoute("lab/+/heat")], box.path("spill"))
             async with box.using(bridge):
                 await bridge.run()
 
@@ -70,7 +70,7 @@ async def carries_one_route(box):
 async def spills_what_the_target_refuses(box):
     with box.serve(_broker(NEWS)) as near, box.serve(_broker(deaf=(topicbridge.PUBLISH,))) as far:
         async with _link(box, near) as source, _link(box, far) as target:
-            bridge = topicbridge.TopicBridge(source, target, [Route("#")], box.path("spill"))
+            bridge = topicbridge.TopicBridge(source, target, [TopicRoute("#")], box.path("spill"))
             async with box.using(bridge):
                 await bridge.run()
     with box.serve(_broker()) as far:
@@ -105,8 +105,8 @@ async def is_refused(box):
 
 
 async def gets_no_greeting(box):
-    with box.serve(lambda connection: connection.recv(7)) as address:
-        with box.raises(topicbridge.LinkDown, OSError):
+    with box.serve(lambda connection: connection.recv(64)) as address:
+        with box.raises(topicbridge.LinkDown):
             await topicbridge.BrokerLink.connect(*address, "driver")
 
 
@@ -129,6 +129,21 @@ async def remembers_recent_messages(box):
     news = [("lab/heat", b"%d" % number) for number in box.rounds(6)]
     with box.serve(_broker(news)) as near, box.serve(_broker()) as far:
         async with _link(box, near) as source, _link(box, far) as target:
-            bridge = topicbridge.TopicBridge(source, target, [Route("lab/heat")], box.path("spill"), recent=4)
+            bridge = topicbridge.TopicBridge(source, target, [TopicRoute("lab/heat")], box.path("spill"), recent=4)
             async with box.using(bridge):
                 await bridge.run()
+
+
+def _silent(connection):
+    while connection.recv(64):
+        pass
+
+
+async def waits_for_a_greeting_in_vain(box):
+    patience, topicbridge.PATIENCE = topicbridge.PATIENCE, 0.002
+    try:
+        with box.serve(_silent) as address:
+            with box.raises(topicbridge.LinkDown):
+                await topicbridge.BrokerLink.connect(*address, "driver")
+    finally:
+        topicbridge.PATIENCE = patience
