@@ -82,7 +82,10 @@ pub struct Fragile {
 pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owners: &Owners<'m>) -> Option<Owned> {
     let holder = Holder::Attribute(obligation.kept_in_self()?);
     let class = world.names.enclosing_class(obligation.span.start)?;
-    let resource = &*obligation.resource;
+    let mut resource = obligation.resource.as_ref().clone();
+    // What can be entered is the stack that it is kept in.
+    resource.with_releases |= obligation.on_self().is_none();
+    let resource = &resource;
     let release = owners.release_of(world, holder, class, resource);
     let mut releasing = owners.releasing(world, holder, class, resource);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
