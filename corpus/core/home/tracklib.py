@@ -113,8 +113,11 @@ class TileMap:
     """Heights in a mapped file."""
 
     def __init__(self, path):
-        with open(path, "rb") as raw:
-            self._map = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
+        with contextlib.ExitStack() as stack:
+            raw = stack.enter_context(open(path, "rb"))
+            self._map = stack.enter_context(mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
+            raw.close()
+            stack.pop_all()
 
     def height(self, x):
         return self._map[x]

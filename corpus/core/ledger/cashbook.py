@@ -189,6 +189,11 @@ class Printing:
         self._printers.shutdown()
 
 
+def balance_of(path):
+    with Book(path) as book:
+        return book.balance()
+
+
 def book_day(folder, day, entries):
     with closing(Daybook(folder, day)) as book:
         for text, cents in entries:
@@ -251,7 +256,7 @@ def preview(rows):
 
 
 def beep(program):
-    subprocess.run(list(program), stdin=subprocess.DEVNULL)
+    subprocess.run([*program], stdin=subprocess.DEVNULL)
 
 
 def lock_drawer(program):

@@ -146,6 +146,8 @@ class _Trial:
         inside = any(site in self.label.inside for site in (point.site, *point.chain))
         if not (point.holding or (self.in_body and inside)):
             return False
+        if self.job["pattern"] == DEADLOCK and not inside:
+            return False  # some other thread holds it at the moment
         if inside or self.job["effect"] == "leak":
             return True
         # What is held for long is held during calls from everywhere; the same one in each scenario tells nothing new.

@@ -90,7 +90,7 @@ async def asks_for_one_quote(box):
 
 def writes_a_journal(box):
     with box.using(tickfan.TickJournal(box.path("journal"), 40)) as journal:
-        for number in range(6):
+        for number in range(14):
             journal.append(tickfan.Tick("ABC", number / 2, number))
 
 

@@ -55,6 +55,7 @@ def keeps_a_book(box):
         book.add("may-01", "bread", 250)
         book.balance()
         book.export(box.path("out.csv"))
+    cashbook.balance_of(box.path("book.db"))
 
 
 def reminds(box):
