@@ -146,7 +146,7 @@ class _Trial:
         inside = any(site in self.label.inside for site in (point.site, *point.chain))
         if not (point.holding or (self.in_body and inside)):
             return False
-        if self.job["pattern"] == DEADLOCK and not inside:
+        if self.job["pattern"] == LOCKS and not inside:
             return False  # some other thread holds it at the moment
         if inside or self.job["effect"] == "leak":
             return True
