@@ -7,26 +7,26 @@ from chat import roombot
 
 def talks(box):
     bot = roombot.Bot("robby")
-    for text in ("hello", "!karma ann", "robby: !karma Ann_", "!quote so it goes", "!quote", "!search hello"):
-        bot.hear("#garden", "ann", text)
-    bot.hear("#garden", "bob|away", "!topic")
-    bot.hear("#garden", "bob", "!flood")
+    for text in ("hello", "!karma guest", "robby: !karma Ann_", "!quote so it goes", "!quote", "!search hello"):
+        bot.hear("#garden", "guest", text)
+    bot.hear("#garden", "other|away", "!topic")
+    bot.hear("#garden", "other", "!flood")
     for number in range(12):
-        bot.hear("#garden", "bob", "line %d" % number)
+        bot.hear("#garden", "other", "line %d" % number)
     bot.print_karma(io.StringIO())
 
 
 def does_not_understand(box):
     bot = roombot.Bot("robby")
-    bot.hear("#garden", "ann", "!fly")
-    bot.hear("#garden", "ann", "!search")
+    bot.hear("#garden", "guest", "!fly")
+    bot.hear("#garden", "guest", "!search")
 
 
 def talks_for_long(box):
     bot = roombot.Bot("robby")
     for number in box.rounds(60):
-        bot.hear("#garden", "ann", "line %d" % number)
-        bot.hear("#garden", "ann", "!quote number %d" % number)
+        bot.hear("#garden", "guest", "line %d" % number)
+        bot.hear("#garden", "guest", "!quote number %d" % number)
 
 
 def knows_many(box):
@@ -53,7 +53,7 @@ def writes_transcripts(box):
     bot = roombot.Bot("robby")
     for _ in box.rounds(3):
         with box.using(roombot.Session(out.write)):
-            bot.hear("#garden", "ann", "hello")
+            bot.hear("#garden", "guest", "hello")
 
 
 def writes_complaints(box):

@@ -12,10 +12,10 @@ def _archive():
     httpx.answers.clear()
     httpx.answers.update(
         {
-            "/history": (200, b"ann: hello\nbob: hi\nann: bye\n"),
+            "/history": (200, b"guest: hello\nbob: hi\nann: bye\n"),
             "/motto": (200, b"be kind\n"),
             "/transcripts": (200, b""),
-            "/members": (200, b'["ann"]'),
+            "/members": (200, b'["guest"]'),
         }
     )
 
@@ -36,14 +36,14 @@ async def hosts(box):
         port = await room.open()
         await room.open()
         room.tidy_up()
-        await _talk(port, b"ann\nhello\n/quit\n")
-        await _talk(port, b"bob\nhi\n/dance\n")
+        await _talk(port, b"guest\nhello\n/quit\n")
+        await _talk(port, b"other\nhi\n/dance\n")
         room.recent()
 
 
 async def has_a_rude_guest(box):
     async with box.using(roomd.Room(box.path("t"))) as room:
-        await _talk(await room.open(), b"eve\n\xff\xfe\n")
+        await _talk(await room.open(), b"third\n\xff\xfe\n")
 
 
 async def goes_on_for_long(box):
@@ -75,15 +75,15 @@ async def a_line_is_cut(box):
 
     for _ in box.rounds(2):
         room = roomd.Room(box.path("t"))
-        guest = roomd.Guest(room, "ann", Cut())
+        guest = roomd.Guest(room, "guest", Cut())
         await guest.hear(guest.greeting)
         await guest.say("hello")
 
 
 async def reads_history(box):
     _archive()
-    await roomd.last_of(URL + "/history", "bob")
-    await roomd.last_of(URL + "/history", "eve")
+    await roomd.last_of(URL + "/history", "other")
+    await roomd.last_of(URL + "/history", "third")
     await roomd.how_far(URL + "/history", "hi")
 
 
@@ -91,11 +91,11 @@ async def asks_the_archive(box):
     _archive()
     await roomd.timed_motto(URL)
     await roomd.mottos([URL, URL])
-    await roomd.is_member(URL, "ann")
-    await roomd.hand_in(URL, box.write("t", "ann: hello\n"))
+    await roomd.is_member(URL, "guest")
+    await roomd.hand_in(URL, box.write("t", "guest: hello\n"))
 
 
 async def keeps_a_transcript(box):
-    await roomd.keep_transcript(box.path("t"), ["ann: hello\n"])
+    await roomd.keep_transcript(box.path("t"), ["guest: hello\n"])
     roomd.forget(box.path("t"))
     roomd.forget(box.path("t"))

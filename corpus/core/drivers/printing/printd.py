@@ -9,7 +9,7 @@ PRINT, REFUSE = ["/bin/cat"], ["/bin/false"]
 
 
 def _job(box, name="job", text=b"one\ftwo"):
-    return printd.Job("Ann", name, box.write(name, text))
+    return printd.Job("guest", name, box.write(name, text))
 
 
 def prints(box):
@@ -36,7 +36,7 @@ def keeps_notes(box):
     with box.using(printd.Printer(PRINT, printd.Listeners())) as printer:
         for number in box.rounds(22):
             printer.note("note %d" % number)
-            printer.submit(printd.Job("ann", "job %d" % number, "/nowhere"))
+            printer.submit(printd.Job("guest", "job %d" % number, "/nowhere"))
         printer.remembers("job 0")
 
 
@@ -52,16 +52,16 @@ def charges_many(box):
 
 def spools(box):
     spooler = printd.Spooler(box.path())
-    with printd.job_log(spooler.take("Ann", "text", [b"a", b"b"])) as log:
+    with printd.job_log(spooler.take("guest", "text", [b"a", b"b"])) as log:
         log.warning("slow")
-    job = spooler.take("Ann", "text", [])
+    job = spooler.take("guest", "text", [])
     spooler.drop(job)
     spooler.drop(job)
 
 
 def makes_banners(box):
     for number in box.rounds(44):
-        printd.banner("ann", "title %d" % number)
+        printd.banner("guest", "title %d" % number)
         printd.user_folder("user %d" % number)
 
 

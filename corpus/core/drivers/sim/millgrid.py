@@ -27,7 +27,7 @@ def runs_a_day(box):
 
 def trips(box):
     grid, bus = _village()
-    dispatcher = millgrid.Dispatcher("eve")
+    dispatcher = millgrid.Dispatcher("third")
     dispatcher.start()
     bus.consumer("mill", 40)
     grid.step(9.0)
@@ -48,7 +48,7 @@ def runs_for_long(box):
 
 def is_watched(box):
     for _ in box.rounds(3):
-        with box.using(millgrid.Dispatcher("eve")) as dispatcher:
+        with box.using(millgrid.Dispatcher("third")) as dispatcher:
             dispatcher.start()
 
 

@@ -18,7 +18,7 @@ def _site():
 def answers(box):
     site = _site()
     with box.using(waypost.HitCounter()) as hits:
-        for path in ("/", "/users/ann", "/users/ann/3", "/users/ann/x", "/nowhere.json"):
+        for path in ("/", "/users/seven", "/users/seven/3", "/users/seven/x", "/nowhere.json"):
             request = waypost.Request("GET", path, "c1")
             request.wants
             site.handle(request)
