@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stores import ticketbox
 
-MESSAGE = b"From: Ann <ann@example.org>\r\nSubject: Printer\r\nMessage-ID: <1@example.org>\r\n\r\nIt burns.\r\n"
+MESSAGE = b"From: Desk <desk@example.org>\r\nSubject: Printer\r\nMessage-ID: <1@example.org>\r\n\r\nIt burns.\r\n"
 
 
 def _store(box):
@@ -62,21 +62,21 @@ def _password(box, text="secret\n", mode=0o600):
 def pulls_new_messages_once(box):
     importer = _importer(box)
     with box.serve(_imap()) as (host, port):
-        importer.pull(host, port, "ann", _password(box))
-        importer.pull(host, port, "ann", _password(box))
+        importer.pull(host, port, "desk", _password(box))
+        importer.pull(host, port, "desk", _password(box))
 
 
 def skips_what_the_server_refuses(box):
     importer = _importer(box)
     with box.serve(_imap(odd=True)) as (host, port):
-        importer.pull(host, port, "ann", _password(box, mode=0o644))
+        importer.pull(host, port, "desk", _password(box, mode=0o644))
 
 
 def does_not_get_in(box):
     importer = _importer(box)
     with box.serve(_imap()) as (host, port):
         with box.raises(Exception):
-            importer.pull(host, port, "ann", _password(box, "wrong\n"))
+            importer.pull(host, port, "desk", _password(box, "wrong\n"))
 
 
 def keeps_tickets(box):
@@ -103,8 +103,8 @@ def hands_out_an_owner(box):
 def imports_an_mbox(box):
     importer = _importer(box)
     importer.load_ignored(Path(box.write("ignored.json", '["spam@example.org"]')))
-    text = b"From ann Mon Jan  1 00:00:00 2024\n" + MESSAGE.replace(b"\r\n", b"\n") + b"\n"
-    spam = text.replace(b"ann@example.org", b"spam@example.org")
+    text = b"From desk Mon Jan  1 00:00:00 2024\n" + MESSAGE.replace(b"\r\n", b"\n") + b"\n"
+    spam = text.replace(b"desk@example.org", b"spam@example.org")
     importer.import_mbox(Path(box.write("old.mbox", text + spam)))
 
 
@@ -122,7 +122,7 @@ def refuses_a_database_that_is_none(box):
 def looks_into_the_archive(box):
     importer = _importer(box)
     with box.serve(_imap()) as (host, port):
-        importer.pull(host, port, "ann", _password(box))
+        importer.pull(host, port, "desk", _password(box))
     ticketbox.archived_message(importer.archive, 1)
     ticketbox.archived_message(importer.archive, 2)
 
