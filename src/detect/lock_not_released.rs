@@ -77,10 +77,7 @@ const PURPOSE: [&str; 11] = [
 
 fn holds_on_purpose(module: &Analysed<'_>, held: &Obligation<'_>) -> bool {
     let around = module.names.enclosing_function(held.span.start);
-    let name = around.map_or("", |scope| {
-        let qualname = module.names.scope(scope).qualname.as_str();
-        qualname.rsplit('.').next().unwrap_or(qualname)
-    });
+    let name = around.map_or("", |scope| module.names.scope(scope).name());
     let words: Vec<_> = name.trim_matches('_').split('_').collect();
     PURPOSE.iter().any(|word| name == *word || words.contains(word))
         || (!held.fate.released && (name.ends_with("lock") || name.ends_with("locks")))

@@ -272,13 +272,7 @@ fn has_end(module: &Analysed<'_>, at: u32) -> bool {
 }
 
 fn sets_up(module: &Analysed<'_>, function: ScopeId) -> bool {
-    let name = module
-        .names
-        .scope(function)
-        .qualname
-        .rsplit('.')
-        .next()
-        .unwrap_or_default();
+    let name = module.names.scope(function).name();
     let plain = name.trim_start_matches('_');
     !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word))
 }

@@ -51,8 +51,7 @@ fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding>
 
 /// The main program, or what it runs to its end, may wait for its threads for ever.
 fn is_in_main(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
-    let qualname = &module.names.scope(thread.body).qualname;
-    ["main", "_main", "serve_forever", "run_forever"].contains(&qualname.rsplit('.').next().unwrap_or(""))
+    ["main", "_main", "serve_forever", "run_forever"].contains(&module.names.scope(thread.body).name())
 }
 
 /// Returned, or handed to somebody who may join it.

@@ -233,13 +233,7 @@ const TABLES: [&str; 8] = [
 fn is_registry(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
     let mut around = module.names.ancestors(growth.function);
     let registers = around.any(|scope| {
-        let name = module
-            .names
-            .scope(scope)
-            .qualname
-            .rsplit('.')
-            .next()
-            .unwrap_or_default();
+        let name = module.names.scope(scope).name();
         let plain = name.trim_start_matches('_');
         let fills = growth.by.key.is_some() && FILLING.iter().any(|word| plain.starts_with(word));
         !name.ends_with("__") && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))

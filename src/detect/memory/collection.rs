@@ -311,7 +311,7 @@ fn is_making(module: &Analysed<'_>, collection: &Collection<'_>, mention: &Expr)
 /// Whether the function runs once for the collection: the constructor of its instance.
 fn sets_up(module: &Analysed<'_>, collection: &Collection<'_>, function: ScopeId) -> bool {
     let scope = module.names.scope(function);
-    let name = scope.qualname.rsplit('.').next().unwrap_or_default();
+    let name = scope.name();
     match collection.root {
         Root::Instance(class) => scope.parent == Some(class) && CONSTRUCTORS.contains(&name),
         _ => ["__set_name__", "__init_subclass__"].contains(&name),

@@ -148,13 +148,7 @@ pub(in crate::detect) fn is_broken(module: &Analysed<'_>, class: Option<ScopeId>
         }
         let function = module.names.enclosing_function(mention.start().to_u32());
         let constructs = function.is_none_or(|function| {
-            let name = module
-                .names
-                .scope(function)
-                .qualname
-                .rsplit('.')
-                .next()
-                .unwrap_or_default();
+            let name = module.names.scope(function).name();
             ["__init__", "__new__", "__post_init__"].contains(&name)
         });
         node.ctx.is_store() && !constructs && index.parent(mention).is_some_and(|parent| frees(parent, mention))

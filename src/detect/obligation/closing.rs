@@ -291,7 +291,7 @@ fn overriding(
     acquiring: ScopeId,
     releasing: &BTreeSet<ScopeId>,
 ) -> Option<String> {
-    let name_of = |scope: ScopeId| world.names.scope(scope).qualname.rsplit('.').next().unwrap_or_default();
+    let name_of = |scope: ScopeId| world.names.scope(scope).name();
     // What it does not acquire either is no concern of the derived class.
     let acquires = |derived: ScopeId| {
         let method = class::method(world, derived, name_of(acquiring));

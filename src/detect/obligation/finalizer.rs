@@ -8,8 +8,7 @@ use crate::python::{Node, ScopeId, Span};
 /// Whether the body runs only when its object is finalised, or the program ends: `__del__`, and private methods that
 /// nothing else mentions.
 pub(super) fn is_run_only_by_one(world: World<'_, '_>, function: ScopeId) -> bool {
-    let qualname = &world.names.scope(function).qualname;
-    let name = qualname.rsplit('.').next().unwrap_or_default();
+    let name = world.names.scope(function).name();
     let is_private = name.starts_with('_') && !name.ends_with("__");
     name == "__del__"
         || (is_private && class::of_method(world, function).is_some() && only_finalizers_mention(world, name))

@@ -438,7 +438,7 @@ fn runs_too(facts: &Facts<'_>, at: u32, site: u32) -> bool {
     let (Some(here), Some(there)) = (facts.names.enclosing_function(at), facts.names.enclosing_function(site)) else {
         return false;
     };
-    let name = facts.names.scope(there).qualname.rsplit('.').next().unwrap_or_default();
+    let name = facts.names.scope(there).name();
     let calls = |node: Node<'_>| match node {
         Node::Expr(Expr::Call(call)) => match &*call.func {
             Expr::Attribute(method) => method.attr.as_str() == name && is_self(&method.value),

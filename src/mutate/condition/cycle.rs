@@ -244,7 +244,7 @@ fn in_ending(facts: &Facts<'_>, span: Span) -> bool {
 /// Whether the place stands in a function of one of the names.
 fn is_within(facts: &Facts<'_>, span: Span, wanted: &[&str]) -> bool {
     let function = facts.names.enclosing_function(span.start);
-    let name = function.map(|id| facts.names.scope(id).qualname.rsplit('.').next().unwrap_or_default());
+    let name = function.map(|id| facts.names.scope(id).name());
     name.is_some_and(|name| wanted.contains(&name))
 }
 

@@ -261,7 +261,7 @@ pub(super) fn in_release(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument])
     ];
     let names = &scene.facts.names;
     let function = names.enclosing_function(scene.at().start);
-    let name = function.map(|id| names.scope(id).qualname.rsplit('.').next().unwrap_or_default());
+    let name = function.map(|id| names.scope(id).name());
     name.is_some_and(|name| RELEASES.contains(&name)).into()
 }
 

@@ -51,6 +51,13 @@ pub struct Scope<'m> {
     pub(super) class: Option<&'m str>,
 }
 
+impl Scope<'_> {
+    /// The last part of `qualname`: what the definition itself is called.
+    pub fn name(&self) -> &str {
+        self.qualname.rsplit('.').next().unwrap_or_default()
+    }
+}
+
 /// The scopes of the text, as runs of bytes.
 #[derive(Debug)]
 pub(super) struct Runs {
