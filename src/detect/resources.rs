@@ -25,10 +25,11 @@ pub struct Resource {
     pub class: Option<String>,
     #[serde(default)]
     pub quiet: Vec<String>,
-    #[serde(default)]
+    /// Users write `only-if` and `ends-itself`, as all keys of their configuration.
+    #[serde(default, alias = "only-if")]
     pub only_if: Option<String>,
     /// Iterated to its end, it closes itself.
-    #[serde(default)]
+    #[serde(default, alias = "ends-itself")]
     pub ends_itself: bool,
     /// It belongs to an event loop.
     #[serde(default, rename = "async")]
