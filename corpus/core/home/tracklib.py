@@ -83,7 +83,7 @@ class Merger:
                 stack.callback(self._second.close)
 
 
-class Journal:
+class ImportLog:
     def __init__(self, path):
         self._out = open(path, "a", encoding="utf-8")
         self._kinds = {"new": self.new, "gone": self.gone}
@@ -127,7 +127,7 @@ class TileMap:
 
 
 def import_tracks(folder, names):
-    with Journal(f"{folder}/journal") as journal:
+    with ImportLog(f"{folder}/journal") as journal:
         for name in names:
             with TrackWriter(f"{folder}/{name}.gz") as track:
                 track.point(47.1, 8.5)

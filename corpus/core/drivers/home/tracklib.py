@@ -44,7 +44,7 @@ def takes_the_tail_only(box):
 
 
 def keeps_a_journal(box):
-    with box.using(tracklib.Journal(box.path("journal"))) as journal:
+    with box.using(tracklib.ImportLog(box.path("journal"))) as journal:
         journal.write("new", "a")
         journal.write("gone", "a")
 
