@@ -105,7 +105,7 @@ class BalanceWatch:
             self._asking = None
 
 
-class Turns:
+class SendingTurns:
     """Hands out what waits, a few at a time, so that no provider is flooded."""
 
     def __init__(self, hand_out, pause, few=4):

@@ -26,7 +26,7 @@ SEVERITIES = (("ok", 0), ("late", 1), ("failed", 2))
 KEPT = 20
 
 
-class PlanError(ValueError):
+class NightPlanError(ValueError):
     """A line of a plan that can't be understood."""
 
 
@@ -41,7 +41,7 @@ def parse_plan(text):
     for line in text.splitlines():
         name, colon, command = line.partition(":")
         if not colon or not command.strip():
-            raise PlanError(line)
+            raise NightPlanError(line)
         jobs.append((name.strip(), shlex.split(command)))
     return tuple(jobs)
 
@@ -185,7 +185,7 @@ class LoadWatch:
         self._guard.join(1)
 
 
-class Announcer:
+class YardVoice:
     """Says things in the yard, one after the other; nobody waits for the loudspeaker."""
 
     def __init__(self, speaker):

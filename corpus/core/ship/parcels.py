@@ -175,7 +175,7 @@ class CarrierDesk:
         await self._carrier_client.aclose()
 
 
-class LabelPrinter:
+class LabelFeeder:
     """Writes labels to the printer one after the other; a thread waits for the slow thing."""
 
     def __init__(self, device: str) -> None:

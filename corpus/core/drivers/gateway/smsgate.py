@@ -53,7 +53,7 @@ async def never_watches(box):
 
 
 async def takes_turns(box):
-    turns = smsgate.Turns(lambda to, text: None, 0.001, few=1)
+    turns = smsgate.SendingTurns(lambda to, text: None, 0.001, few=1)
     async with box.using(turns):
         turns.add("+41 1", "hello")
         turns.add("+41 2", "hello")
@@ -63,7 +63,7 @@ async def takes_turns(box):
 
 
 async def has_no_turn(box):
-    async with box.using(smsgate.Turns(print, 0.001)):
+    async with box.using(smsgate.SendingTurns(print, 0.001)):
         pass
 
 

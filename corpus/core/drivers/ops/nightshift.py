@@ -18,7 +18,7 @@ def _answer(connection):
 def runs_a_plan(box):
     nightshift.run_plan(PLAN, box.path("night"))
     nightshift.run_plan("bad: /bin/false", box.path("other"))
-    with box.raises(nightshift.PlanError):
+    with box.raises(nightshift.NightPlanError):
         nightshift.run_plan("hello", box.path("third"))
 
 
@@ -66,14 +66,14 @@ def watches_the_load(box):
 
 
 def announces(box):
-    with box.using(nightshift.Announcer(box.path("speaker"))) as announcer:
+    with box.using(nightshift.YardVoice(box.path("speaker"))) as announcer:
         announcer.start()
         announcer.start()
         announcer.say("all is well")
 
 
 def never_announces(box):
-    with box.using(nightshift.Announcer(box.path("speaker"))):
+    with box.using(nightshift.YardVoice(box.path("speaker"))):
         pass
 
 

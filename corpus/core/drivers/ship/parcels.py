@@ -81,7 +81,7 @@ async def has_a_desk(box):
 
 
 def prints_labels(box):
-    with box.using(parcels.LabelPrinter(box.path("printer"))) as printer:
+    with box.using(parcels.LabelFeeder(box.path("printer"))) as printer:
         printer.add("LABEL 17")
 
 
