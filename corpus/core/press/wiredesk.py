@@ -232,6 +232,26 @@ class Galley:
 			self._remarks.close()
 
 
+class Letters:
+	"""Letters of readers; those that can't be printed go to the lawyer, in a file of their own."""
+
+	def __init__(self, path):
+		self.path = path
+		self._odd = None
+		self._fine = gzip.open(path, "at", encoding="utf-8")
+
+	def take(self, text, fine=True):
+		if not fine and self._odd is None:
+			self._odd = open(self.path + ".odd", "a", encoding="utf-8")
+		(self._fine if fine else self._odd).write(text + "\n")
+
+	def close(self):
+		with contextlib.ExitStack() as stack:
+			if self._odd is not None:
+				stack.callback(self._odd.close)
+			stack.callback(self._fine.close)
+
+
 class Issue:
 	"""An old issue in the packed store."""
 

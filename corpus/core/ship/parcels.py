@@ -17,7 +17,7 @@ import threading
 import weakref
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import AsyncIterator, Callable, Iterable, Optional
+from typing import AsyncIterator, Callable, Iterable, Optional, TextIO
 
 import httpx
 import requests
@@ -253,6 +253,29 @@ class RampPanel:
 
     def close(self) -> None:
         self._book.close()
+
+
+class ReturnsBook:
+    """What comes back; damage is described apart, in a file that most days do without."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._damage: Optional[TextIO] = None
+        self._returned = open(path, "a", encoding="utf-8")
+
+    def enter(self, number: str, damage: str = "") -> None:
+        self._returned.write(number + "\n")
+        if damage:
+            if self._damage is None:
+                self._damage = open(self.path + ".damage", "a", encoding="utf-8")
+            self._damage.write(f"{number} {damage}\n")
+
+    def close(self) -> None:
+        if self._damage is not None:
+            with suppress(OSError):
+                self._damage.close()
+            self._damage = None
+        self._returned.close()
 
 
 class Manifest:

@@ -134,3 +134,14 @@ def makes_up(box):
 
 def shows_proofs(box):
     wiredesk.proof(["The river", "is high."], lambda path: None)
+
+
+def takes_letters(box):
+    with box.using(wiredesk.Letters(box.path("letters"))) as letters:
+        letters.take("Dear editor")
+
+
+def takes_odd_letters(box):
+    with box.using(wiredesk.Letters(box.path("letters"))) as letters:
+        letters.take("You will hear from me", fine=False)
+        letters.take("Again", fine=False)

@@ -123,3 +123,14 @@ def exports(box):
     parcels.export(["17", "18"], lambda path: True)
     with box.raises(parcels.CarrierError):
         parcels.export(["17"], lambda path: False)
+
+
+def takes_returns(box):
+    with box.using(parcels.ReturnsBook(box.path("returns"))) as book:
+        book.enter("17")
+
+
+def takes_damaged_returns(box):
+    with box.using(parcels.ReturnsBook(box.path("returns"))) as book:
+        book.enter("17", "wet")
+        book.enter("18", "torn")
