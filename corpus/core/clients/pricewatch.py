@@ -204,7 +204,7 @@ class Board:
             try:
                 await report(offer.wish.shop, offer.wish, offer.cents)
                 return
-            except httpx.HTTPError as error:
+            except Exception as error:
                 log.warning("attempt %d to deliver: %s", attempt, error)
                 await asyncio.sleep(self.pause)
 

@@ -315,7 +315,7 @@ def print_sheet(labels: Iterable[str], command: list[str]) -> None:
     try:
         for number, label in enumerate(labels):
             folder.joinpath(f"{number}.txt").write_text(label, encoding="utf-8")
-        subprocess.run([*command, os.fspath(folder)], stdin=subprocess.DEVNULL)
+        subprocess.run([*command, folder], stdin=subprocess.DEVNULL)
     finally:
         shutil.rmtree(folder)
 

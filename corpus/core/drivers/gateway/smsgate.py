@@ -122,4 +122,5 @@ def looks_up_countries(box):
 
 
 def bundles(box):
-    smsgate.bundle([("may", [("7", "arrived")])], box.path("ledgers"))
+    may, june = [("7", "arrived"), ("8", "lost")], [("9", "arrived")]
+    smsgate.bundle([("may", may), ("june", june)], box.path("ledgers"))
