@@ -168,6 +168,15 @@ class PlantLink:
         await self._plant_session.close()
 
 
+def last_line(path):
+    last = ''
+    with open(path, encoding='ascii') as source:
+        for line in source:
+            if line.strip():
+                last = line.strip()
+    return last
+
+
 class MainsMeter:
     '''Looks at the file of the meter in a thread.'''
 
@@ -180,9 +189,8 @@ class MainsMeter:
 
     def _look(self):
         while self._running:
-            with suppress(OSError), open(self._path, encoding='ascii') as source:
-                for line in source:
-                    self.reading = line.strip()
+            with suppress(OSError):
+                self.reading = last_line(self._path)
             time.sleep(GRACE)
 
     def close(self):

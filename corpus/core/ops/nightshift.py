@@ -16,14 +16,12 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 log = logging.getLogger(__name__)
 
 BEACON = ("127.0.0.1", 8479)
 SEVERITIES = (("ok", 0), ("late", 1), ("failed", 2))
-KEPT = 20
 
 
 class NightPlanError(ValueError):
@@ -167,18 +165,18 @@ class LoadWatch:
     def __init__(self, look, pause=0.001):
         self._look = look
         self._pause = pause
-        self._latest = deque(maxlen=KEPT)
+        self._highest = 0.0
         self._dawn = threading.Event()
         self._guard = threading.Thread(target=self._stand_guard, name="load")
         self._guard.start()
 
     def _stand_guard(self):
         while not self._dawn.is_set():
-            self._latest.append(self._look())
+            self._highest = max(self._highest, self._look())
             self._dawn.wait(self._pause)
 
     def highest(self):
-        return max(self._latest, default=0.0)
+        return self._highest
 
     def close(self):
         self._dawn.set()
@@ -208,9 +206,7 @@ class YardVoice:
             if text is None:
                 break
             with contextlib.suppress(OSError):
-                with open(self._speaker, "a", encoding="utf-8") as out:
-                    for word in text.split():
-                        out.write(word + "\n")
+                speak(self._speaker, text)
             self.said += 1
 
     def stop(self):
@@ -243,6 +239,13 @@ class Inspectors:
 
     def close(self):
         self._inspectors.shutdown()
+
+
+def speak(speaker, text):
+    """Says a text at once, word by word."""
+    with open(speaker, "a", encoding="utf-8") as out:
+        for word in text.split():
+            out.write(word + "\n")
 
 
 def run_job(name, command, folder):

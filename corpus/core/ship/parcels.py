@@ -190,9 +190,8 @@ class LabelFeeder:
 
     def _feed(self) -> None:
         for label in iter(self._labels.get, None):
-            with suppress(OSError), open(self._device, "a", encoding="utf-8") as out:
-                for _ in range(COPIES):
-                    out.write(label + "\f")
+            with suppress(OSError):
+                print_label(self._device, label)
             self.printed += 1
 
     def close(self) -> None:
@@ -290,6 +289,12 @@ class Manifest:
 
     def close(self) -> None:
         self._list.close()
+
+
+def print_label(device: str, label: str) -> None:
+    with open(device, "a", encoding="utf-8") as out:
+        for _ in range(COPIES):
+            out.write(label + "\f")
 
 
 def clear_the_ramp(book: str, times: int) -> None:

@@ -128,3 +128,7 @@ def draws(box):
 
 def packs(box):
     solarhub.pack([box.write("a", "1"), box.write("b", "2")], box.path("packed"))
+
+
+def reads_the_last_line(box):
+    solarhub.last_line(box.write("mains", "17\n18\n\n"))

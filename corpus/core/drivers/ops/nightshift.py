@@ -103,3 +103,7 @@ def packs_the_night(box):
 
 def mails(box):
     nightshift.morning_mail(["all is well", "a cat"], lambda path: None)
+
+
+def speaks(box):
+    nightshift.speak(box.path("speaker"), "all is well")

@@ -134,3 +134,7 @@ def takes_damaged_returns(box):
     with box.using(parcels.ReturnsBook(box.path("returns"))) as book:
         book.enter("17", "wet")
         book.enter("18", "torn")
+
+
+def prints_a_label(box):
+    parcels.print_label(box.path("printer"), "LABEL 17")
