@@ -307,8 +307,7 @@ def clear_the_ramp(book: str, times: int) -> None:
 def tariff(country: str) -> Optional[str]:
     """The line of a country in the table that all carriers share."""
     with requests.Session() as session:
-        table = session.get(TARIFFS).text
-        for line in table.splitlines():
+        for line in session.get(TARIFFS).text.splitlines():
             if line.startswith(country):
                 return line
         return None
