@@ -115,7 +115,9 @@ def answers_one_after_the_other(box):
 def hears_no_request(box):
     with box.using(forgecache.ForgeStore(box.path("store"))) as store:
         with box.using(forgecache.ForgeServer(store, box.path("sock"), workers=0)) as server:
-            with _asked(server.path, b"GET\n"), _asked(server.path, b"FRY 0123abcd\n"), _asked(server.path, b"\n"), _asked(server.path, b"PUT 0123abcd\n"):
+            with _asked(server.path, b"GET\n"), _asked(server.path, b"FRY 0123abcd\n"), _asked(server.path, b"GET pie\n"):
+                server.serve(idle=0.01)
+            with _asked(server.path, b"PUT 0123abcd\n"):
                 server.serve(idle=0.01)
 
 
