@@ -1,8 +1,8 @@
 """A chat gateway on asyncio streams.
 
-Guests open a TCP connection, say ``PARLEY room name`` in one line, get ``WELCOME`` or a refusal, and go on in frames much
-like those of WebSocket: an opcode, a flag for the mask, a length, four bytes of mask, the payload.  Gateways can mirror
-rooms of each other.  Lines may pass a filter, a child process of the site's choice that answers ``ok`` or ``no``.
+Guests open a TCP connection, say ``PARLEY room name`` in one line, get ``WELCOME`` or a refusal, and go on in frames
+much like those of WebSocket: an opcode, a flag for the mask, a length, four bytes of mask, the payload.  Gateways can
+mirror rooms of each other.  Lines may pass a filter, a child process that answers ``ok`` or ``no``.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class ParleyError(Exception):
     """The peer does not speak as it should, or does not want to speak to us."""
 
 
-def masked(payload: bytes, mask: bytes) -> bytes:
+def with_mask(payload: bytes, mask: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(payload, itertools.cycle(mask)))
 
 
@@ -82,14 +82,14 @@ class FrameStream:
     async def send(self, opcode: int, payload: bytes = b"") -> None:
         mask = secrets.token_bytes(4) if self._mask else b""
         head = FRAME_HEAD.pack(opcode, MASKED if mask else 0, len(payload))
-        self._writer.write(head + mask + (masked(payload, mask) if mask else payload))
+        self._writer.write(head + mask + (with_mask(payload, mask) if mask else payload))
         await self._writer.drain()
 
     async def receive(self) -> tuple[int, bytes]:
         opcode, flags, size = FRAME_HEAD.unpack(await self._reader.readexactly(FRAME_HEAD.size))
         mask = await self._reader.readexactly(4) if flags & MASKED else b""
         payload = await self._reader.readexactly(size)
-        return opcode, masked(payload, mask) if mask else payload
+        return opcode, with_mask(payload, mask) if mask else payload
 
     async def texts(self, idle: float = 60.0) -> AsyncIterator[str]:
         """What the other side says.  One that keeps quiet is asked once whether it is there."""
