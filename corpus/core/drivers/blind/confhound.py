@@ -121,7 +121,7 @@ def pokes_a_fifo(box):
 def observes_again_and_again(box):
     with box.using(_hound(box)) as hound:
         for number in box.rounds(4):
-            _conf(box, number, "v%d" % number)
+            _conf(box, 1, "v%d" % number)
             with box.using(hound.observe(lambda changes: None)):
                 hound.check()
             box.take(hound.changes(None, 0.0))

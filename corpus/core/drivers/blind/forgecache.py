@@ -92,7 +92,7 @@ def finds_objects_damaged(box):
 
 def keeps_to_its_limit(box):
     with box.using(forgecache.ForgeStore(box.path("store"), limit=10)) as store:
-        for number in box.rounds(5):
+        for number in range(3):
             with open(box.write("a.o", b"spam%d" % number), "rb") as source:
                 store.receive("%08x" % number, 5, source)
             with open(box.write("b.o", b"eggs%d" % number), "rb") as source:
@@ -119,6 +119,14 @@ def hears_no_request(box):
                 server.serve(idle=0.01)
             with _asked(server.path, b"PUT 0123abcd\n"):
                 server.serve(idle=0.01)
+
+
+def forgets_its_connections(box):
+    with box.using(forgecache.ForgeStore(box.path("store"))) as store:
+        with box.using(forgecache.ForgeServer(store, box.path("sock"), workers=0)) as server:
+            for number in box.rounds(4):
+                with _asked(server.path, b"GET key%d\n" % number):
+                    server.serve(idle=0.002)
 
 
 def is_told_to_stop(box):

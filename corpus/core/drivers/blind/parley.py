@@ -48,7 +48,7 @@ async def _say(address, *parts):
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await loop.sock_sendall(sock, b"".join(parts))
             sock.shutdown(socket.SHUT_WR)
-            while await asyncio.wait_for(loop.sock_recv(sock, 1000), 0.05):
+            while await asyncio.wait_for(loop.sock_recv(sock, 1000), 0.2):
                 pass
 
 
@@ -58,11 +58,11 @@ async def talks_in_a_room(box):
         async with box.using(await parley.FrameStream.dial(*gateway.address, "hall", "ada")) as stream:
             await stream.send(parley.TEXT, b"hello")
             await stream.send(parley.PING)
-            await asyncio.wait_for(stream.receive(), 0.05)
+            await asyncio.wait_for(stream.receive(), 0.5)
             await stream.send(parley.TEXT, b"fie")
-            await asyncio.wait_for(stream.receive(), 0.05)
+            await asyncio.wait_for(stream.receive(), 0.5)
             await stream.send(parley.BYE)
-            await asyncio.wait_for(stream.receive(), 0.05)
+            await asyncio.wait_for(stream.receive(), 0.5)
 
 
 async def reads_what_others_say(box):
@@ -70,9 +70,9 @@ async def reads_what_others_say(box):
         await gateway.start()
         with gateway.room("hall") as room, room.seat("bot"):
             async with box.using(await parley.FrameStream.dial(*gateway.address, "hall", "ada")) as stream:
-                await box.take(stream.texts(0.05))
+                await box.take(stream.texts(0.5))
                 room.say("bot", "good morning")
-                await box.take(stream.texts(0.05))
+                await box.take(stream.texts(0.5))
 
 
 async def sends_people_away(box):

@@ -50,7 +50,7 @@ def starts_a_child(box):
 
 def has_a_stubborn_child(box):
     with _case() as case:
-        child = case.startChild(["sh", "-c", "trap '' TERM; echo ready; exec sleep 5"], ready="ready", patience=0.01)
+        child = case.startChild(["sh", "-c", "trap '' TERM; echo ready; exec sleep 5"], ready="ready", patience=1.0)
         child.stop(0.01)
 
 
