@@ -14,6 +14,7 @@ import fcntl
 import logging
 import mailbox
 import os
+import pathlib
 import select
 import shutil
 import string
@@ -315,8 +316,7 @@ def spool_letters(spool, name, template, rows):
     """Put a job into the spool, all of it or nothing. The rows have the same keys."""
     draft = tempfile.mkdtemp(prefix=name + "-", dir=os.path.join(spool, "tmp"))
     try:
-        with open(os.path.join(draft, "letter.txt"), "w", encoding="utf-8") as out:
-            out.write(template)
+        pathlib.Path(draft, "letter.txt").write_text(template, encoding="utf-8")
         with open(os.path.join(draft, "rows.csv"), "w", encoding="utf-8", newline="") as out:
             writer = csv.DictWriter(out, list(rows[0]))
             writer.writeheader()
