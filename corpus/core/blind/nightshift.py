@@ -18,7 +18,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, AsyncIterator, Callable, Iterable
 
 log = logging.getLogger(__name__)
 
