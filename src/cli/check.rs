@@ -410,4 +410,5 @@ fn summarize(examined: &Examined<Located>, new: bool) {
     }
     let colour = console::stderr_has_colour();
     console::note(grid.as_text(Style { colour }).trim_end());
+    console::note("`leakbench explain PATTERN` says why it leaks and how to mend it");
 }
