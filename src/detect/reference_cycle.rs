@@ -110,6 +110,8 @@ fn telling<'e, 'm>(cycle: &[&'e Edge<'m>]) -> &'e Edge<'m> {
 
 fn is_broken(module: &Analysed<'_>, scope: ScopeId, edge: &Edge<'_>) -> bool {
     match (edge.through, edge.from) {
+        // Its `clear` and `remove` are methods of its own.
+        (Some(attribute), _) if edge.is_to_one_made() => traceback::is_replaced(module, edge.class, attribute),
         (Some(attribute), _) => traceback::is_broken(module, edge.class, attribute),
         (None, Object::Named(name)) => {
             let mentions = module.index().names(scope, name);
@@ -124,7 +126,8 @@ fn report(module: &Analysed<'_>, scope: ScopeId, cycle: &[&Edge<'_>], named: &Ed
         .and_then(|class| lifetime::class_of(&module.names, class))
         .is_some_and(|class| lifetime::is_singleton(module, class));
     let is_direct = cycle.len() == 1 && named.how == How::Itself && !named.is_far;
-    let confidence = match (is_single, is_direct) {
+    let is_cached = cycle.iter().any(|edge| edge.how == How::Cached);
+    let confidence = match (is_single || is_cached, is_direct) {
         (true, _) => Confidence::Low,
         (false, true) => Confidence::High,
         (false, false) => Confidence::Medium,
@@ -158,7 +161,7 @@ fn message(cycle: &[&Edge<'_>], named: &Edge<'_>) -> String {
     };
     match named.how {
         How::Itself => holder,
-        How::Callable => format!("{holder}, through a bound method or function"),
+        How::Callable | How::Cached => format!("{holder}, through a bound method or function"),
     }
 }
 

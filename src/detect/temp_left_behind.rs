@@ -4,9 +4,9 @@ use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::Node;
-use crate::python::ast::{Expr, Ranged};
-use crate::python::names::Def;
+use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def};
+use crate::python::{Node, Span};
 
 pub(super) struct TempLeftBehind;
 
@@ -28,6 +28,9 @@ impl PythonResourceDetector for TempLeftBehind {
 fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     if let Some(attribute) = made.on_self() {
         return kept(module, made, attribute);
+    }
+    if let Some(attribute) = attribute_of_another(module, made) {
+        return kept_by_another(module, made, attribute);
     }
     let what = acquisition(made);
     let (at, note, confidence, why) = match (&made.fate.left_open, &made.fate.skipped) {
@@ -89,6 +92,33 @@ fn kept(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option
         acquisition(made)
     );
     let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
+    suggest(made, &mut finding);
+    Some(finding)
+}
+
+/// `builder._tempdir = mkdtemp()`: an attribute of an object that came in, and private, so that the module has to see to it.
+fn attribute_of_another<'m>(module: &Analysed<'m>, made: &Obligation<'_>) -> Option<&'m str> {
+    let mut assignments = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(assign)) if Span::from(assign.value.range()) == made.span => assign.targets.first(),
+        _ => None,
+    });
+    let target = assignments.next()?.as_attribute_expr()?;
+    let owner = target.value.as_name_expr()?;
+    let bindings = module.names.bindings(&owner.id, made.body).iter();
+    let mut parameters = bindings.filter(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
+    let is_private = target.attr.starts_with('_') && owner.id.as_str() != "cls";
+    parameters.next().filter(|_| is_private).map(|_| target.attr.as_str())
+}
+
+fn kept_by_another(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option<Finding> {
+    if is_removed_somewhere(module, attribute) {
+        return None;
+    }
+    let message = format!(
+        "what {} makes on disk is kept in `{attribute}`, and nothing in the module removes it",
+        acquisition(made)
+    );
+    let mut finding = finding(Pattern::TempLeftBehind, made, Confidence::Medium, message);
     suggest(made, &mut finding);
     Some(finding)
 }

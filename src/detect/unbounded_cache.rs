@@ -208,9 +208,11 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
         return None;
     }
     let confidence = match bound {
-        Bound::Every if is_test(class) => Confidence::Low,
+        _ if is_test(class) => Confidence::Low,
+        // What is equal is kept once, and there are no more than the bound says.
+        Bound::Some if is_value(class) => Confidence::Low,
         Bound::Every => Confidence::High,
-        Bound::Some => Confidence::Low,
+        Bound::Some => Confidence::Medium,
     };
     let what = match bound {
         Bound::Every => "every",
@@ -227,6 +229,21 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
 fn is_one_per_process(module: &Analysed<'_>, class: ScopeId) -> bool {
     let mut around = module.names.ancestors(class);
     around.any(|scope| module.names.scope(scope).kind == ScopeKind::Function)
+}
+
+/// Whether its instances are compared by what they hold.
+fn is_value(class: &StmtClassDef) -> bool {
+    let mut methods = class.body.iter().filter_map(Def::of);
+    let is_tuple = class
+        .bases
+        .iter()
+        .filter_map(tail)
+        .any(|base| base.to_lowercase().ends_with("tuple"));
+    let is_data = class.decorator_list.iter().any(|decorator| {
+        let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+        matches!(tail(func), Some("dataclass" | "define" | "frozen" | "attrs" | "s"))
+    });
+    is_tuple || is_data || methods.any(|def| ["__hash__", "__eq__"].contains(&def.name))
 }
 
 fn is_test(class: &StmtClassDef) -> bool {
