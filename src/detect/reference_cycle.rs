@@ -6,8 +6,8 @@ use super::memory::holding::{self, Edge, How, Object};
 use super::memory::{lifetime, registry, traceback};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::Ranged;
-use crate::python::{ScopeId, Span};
+use crate::python::ast::{Ranged, Stmt};
+use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct ReferenceCycle;
 
@@ -109,6 +109,12 @@ fn telling<'e, 'm>(cycle: &[&'e Edge<'m>]) -> &'e Edge<'m> {
 }
 
 fn is_broken(module: &Analysed<'_>, scope: ScopeId, edge: &Edge<'_>) -> bool {
+    if edge
+        .through
+        .is_some_and(|attribute| is_restored(module, edge, attribute))
+    {
+        return true;
+    }
     match (edge.through, edge.from) {
         // Its `clear` and `remove` are methods of its own.
         (Some(attribute), _) if edge.is_to_one_made() => traceback::is_replaced(module, edge.class, attribute),
@@ -119,6 +125,25 @@ fn is_broken(module: &Analysed<'_>, scope: ScopeId, edge: &Edge<'_>) -> bool {
         }
         (None, Object::Made(_)) => false,
     }
+}
+
+/// `finally: self.current = previous`
+fn is_restored(module: &Analysed<'_>, edge: &Edge<'_>, attribute: &str) -> bool {
+    let function = module.names.enclosing_function(edge.at.start);
+    let stores = module.index().attributes(attribute).iter().filter(|mention| {
+        let at = mention.start().to_u32();
+        let is_store = mention.as_attribute_expr().is_some_and(|node| node.ctx.is_store());
+        is_store && at > edge.at.end && module.names.enclosing_function(at) == function
+    });
+    let places: Vec<_> = stores.map(|mention| mention.start().to_u32()).collect();
+    let in_finally = |node: Node<'_>| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let mut last = node.finalbody.iter().map(|one| Span::from(one.range()));
+            last.any(|span| places.iter().any(|at| span.holds(*at)))
+        }
+        _ => false,
+    };
+    !places.is_empty() && module.module.nodes().any(in_finally)
 }
 
 fn report(module: &Analysed<'_>, scope: ScopeId, cycle: &[&Edge<'_>], named: &Edge<'_>, found: &mut Vec<Finding>) {

@@ -92,7 +92,10 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let verb = tail(&call.func)?;
     let qualified = module.names.resolve(&call.func).qualified().map(str::to_owned);
     match verb {
-        "addHandler" => return of_handler(module, call, function, &["removeHandler", "hasHandlers", "handlers"]),
+        "addHandler" => {
+            let undo = ["removeHandler", "hasHandlers", "handlers", "loggerDict"];
+            return of_handler(module, call, function, &undo);
+        }
         "addFilter" => return of_handler(module, call, function, &["removeFilter", "filters"]),
         _ => {}
     }
@@ -257,7 +260,9 @@ fn of_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: 
     if undone || happens_once(module, function) || class.is_some() || decorates {
         return None;
     }
-    let doubtful = sets_up(module, function);
+    // Each thing that is to be undone at the end of the program takes an entry of its own.
+    let is_cleanup = tail(&call.func) == Some("register") && undo == ["unregister"];
+    let doubtful = is_cleanup || sets_up(module, function);
     Some(if doubtful { Confidence::Low } else { Confidence::Medium })
 }
 

@@ -4,7 +4,7 @@ use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, Span};
 
@@ -32,6 +32,9 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     if let Some(attribute) = attribute_of_another(module, made) {
         return kept_by_another(module, made, attribute);
     }
+    if is_respelled(module, made) {
+        return None;
+    }
     let what = acquisition(made);
     let (at, note, confidence, why) = match (&made.fate.left_open, &made.fate.skipped) {
         (Some(left), _) => {
@@ -47,10 +50,11 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
         (None, Some(skipped)) if skipped.grade == Grade::Likely && made.fate.released => {
             let why = format!("if {}", raiser(module, skipped));
             let note = "an exception from here leaves it on disk";
+            let sure = confidence_in_folder(module, made);
             (
                 skipped.at,
                 note,
-                skipped.doubt.lowers(Confidence::Medium, &made.resource.kind),
+                skipped.doubt.lowers(sure.min(Confidence::Medium), &made.resource.kind),
                 why,
             )
         }
@@ -67,16 +71,65 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
 fn confidence_in_folder(module: &Analysed<'_>, made: &Obligation<'_>) -> Confidence {
     const WORDS: [&str; 7] = ["tmp", "temp", "stag", "work", "log", "scratch", "cache"];
     let keywords = made.call.as_call_expr().map_or(&[][..], |call| &call.keywords);
-    let is_placed = keywords.iter().any(|keyword| {
+    let mut folders = keywords.iter().filter(|keyword| {
         let folder = text_at(module.module.text(), keyword.value.range().into()).to_lowercase();
-        let names_folder = keyword.arg.as_ref().is_some_and(|name| name.as_str() == "dir");
-        names_folder && WORDS.iter().any(|word| folder.contains(word))
+        let names_folder = keyword
+            .arg
+            .as_ref()
+            .is_some_and(|name| ["dir", "prefix"].contains(&name.as_str()));
+        names_folder && !keyword.value.is_constant_expr() && WORDS.iter().any(|word| folder.contains(word))
     });
-    if is_placed && !made.fate.released {
-        Confidence::Low
-    } else {
-        Confidence::High
-    }
+    // One that is an attribute of what came in has an owner for certain.
+    let is_placed = folders.any(|folder| !made.fate.released || is_of_another(&folder.value));
+    if is_placed { Confidence::Low } else { Confidence::High }
+}
+
+/// `module.tmpdir`, `module.tmpdir + "/"`
+fn is_of_another(folder: &Expr) -> bool {
+    Node::Expr(folder).descendants().any(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => node
+            .value
+            .as_name_expr()
+            .is_some_and(|name| !["self", "cls", "os", "tempfile"].contains(&name.id.as_str())),
+        _ => false,
+    })
+}
+
+/// `return os.path.relpath(mkdtemp())`: what is dropped there goes out under another spelling.
+fn is_respelled(module: &Analysed<'_>, made: &Obligation<'_>) -> bool {
+    const SPELLERS: [&str; 4] = ["str", "Path", "PurePath", "fspath"];
+    let call = made
+        .call
+        .as_call_expr()
+        .and_then(|call| module.index().parent_of_call(call));
+    let Some(Node::Expr(Expr::Call(around))) = call else {
+        return false;
+    };
+    let resolved = module.names.resolve(&around.func);
+    let is_path = resolved.qualified().is_some_and(|name| name.starts_with("os.path."));
+    let spells = super::memory::tail(&around.func).is_some_and(|name| SPELLERS.contains(&name));
+    (is_path || spells) && is_given_back(module, made, around)
+}
+
+fn is_given_back(module: &Analysed<'_>, made: &Obligation<'_>, value: &ExprCall) -> bool {
+    let name = match module.index().parent_of_call(value) {
+        Some(Node::Stmt(Stmt::Return(_))) => return true,
+        Some(Node::Stmt(Stmt::Assign(assign))) => assign.targets.first().and_then(Expr::as_name_expr),
+        _ => None,
+    };
+    let around = module.names.scope(made.body).node;
+    let mut returns = around
+        .into_iter()
+        .flat_map(Node::descendants)
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Return(node)) => node.value.as_deref(),
+            _ => None,
+        });
+    let mentions = |value: &Expr, name: &str| {
+        let mut inner = Node::Expr(value).descendants().filter_map(Node::as_expr);
+        inner.any(|part| part.as_name_expr().is_some_and(|node| node.id.as_str() == name))
+    };
+    name.is_some_and(|name| returns.any(|value| mentions(value, &name.id)))
 }
 
 /// Kept on `self`, and nothing in the module removes it.

@@ -210,7 +210,7 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
     let confidence = match bound {
         _ if is_test(class) => Confidence::Low,
         // What is equal is kept once, and there are no more than the bound says.
-        Bound::Some if is_value(class) => Confidence::Low,
+        Bound::Some if lineage(module, class).into_iter().any(is_value) => Confidence::Low,
         Bound::Every => Confidence::High,
         Bound::Some => Confidence::Medium,
     };
@@ -230,6 +230,26 @@ fn is_one_per_process(module: &Analysed<'_>, class: ScopeId) -> bool {
     let mut around = module.names.ancestors(class);
     around.any(|scope| module.names.scope(scope).kind == ScopeKind::Function)
 }
+
+/// The class and those of its bases that stand in the module.
+fn lineage<'m>(module: &Analysed<'m>, class: &'m StmtClassDef) -> Vec<&'m StmtClassDef> {
+    let mut found = vec![class];
+    for at in 0.. {
+        let Some(class) = found.get(at).filter(|_| at < MAX_LINEAGE) else {
+            break;
+        };
+        let bases = class.bases.iter().filter_map(tail);
+        let bindings = bases.flat_map(|base| module.names.bindings(base, ScopeId::MODULE));
+        let scopes = bindings.filter_map(|binding| match binding.kind {
+            BindingKind::Class(base) => module.names.scope_of(base),
+            _ => None,
+        });
+        found.extend(scopes.filter_map(|scope| lifetime::class_of(&module.names, scope)));
+    }
+    found
+}
+
+const MAX_LINEAGE: usize = 10;
 
 /// Whether its instances are compared by what they hold.
 fn is_value(class: &StmtClassDef) -> bool {

@@ -201,7 +201,9 @@ impl<'m> Body<'_, 'm> {
         let mut held = Vec::new();
         self.held(value, How::Itself, MAX_STEPS, &mut held);
         let is_far = is_far(holder);
+        let class = self.class_of(from).filter(|_| !is_far);
         edges.extend(held.into_iter().map(|(to, how)| Edge {
+            class,
             is_far,
             is_whole,
             how,
