@@ -7,7 +7,7 @@ use super::memory::{lifetime, tail};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign};
-use crate::python::names::{Binding, BindingKind, Def};
+use crate::python::names::{Binding, BindingKind, Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct RegistrationNeverRemoved;
@@ -229,11 +229,8 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
     if class.is_some_and(|class| is_one_of_a_kind(module, class)) {
         return None;
     }
-    let confidence = if sets_up(module, function) {
-        Confidence::Low
-    } else {
-        sure
-    };
+    let doubtful = sets_up(module, function) || is_returned(module, handler, function);
+    let confidence = if doubtful { Confidence::Low } else { sure };
     let logger = text_at(module.module.text(), node.value.range().into());
     Some(finding(call.range().into(), confidence, logger))
 }
@@ -363,7 +360,36 @@ fn has_end(module: &Analysed<'_>, at: u32) -> bool {
 fn sets_up(module: &Analysed<'_>, function: ScopeId) -> bool {
     let name = module.names.scope(function).name();
     let plain = name.trim_start_matches('_');
-    !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word))
+    let is_said = !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word));
+    is_said || is_handed_options(module, function)
+}
+
+/// What is handed the arguments of the command line runs once.
+fn is_handed_options(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
+        return false;
+    };
+    let taken = Def::of(statement).map_or_else(Vec::new, |def| parameters(def.arguments));
+    let words = ["opts", "options", "args", "argv", "namespace", "cli_args"];
+    taken
+        .iter()
+        .any(|(parameter, _)| words.contains(&parameter.arg.as_str()))
+}
+
+/// Whoever gets the handler back may take it out again.
+fn is_returned(module: &Analysed<'_>, value: &Expr, function: ScopeId) -> bool {
+    let Some(name) = value.as_name_expr() else { return false };
+    let inner = module
+        .names
+        .scope(function)
+        .node
+        .into_iter()
+        .flat_map(Node::descendants);
+    let mut returns = inner.filter_map(|node| match node {
+        Node::Stmt(Stmt::Return(node)) => node.value.as_deref()?.as_name_expr(),
+        _ => None,
+    });
+    returns.any(|given| given.id == name.id)
 }
 
 /// Whether the function runs once in a process, or a flag sees to it that it acts once.

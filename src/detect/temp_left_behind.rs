@@ -60,11 +60,38 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
+    let confidence = if is_told(module, made) {
+        Confidence::Low
+    } else {
+        confidence
+    };
     let message = format!("what {what} makes on disk is not removed {why}");
     let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
     suggest(made, &mut finding);
     finding.related.push(related(at, note));
     Some(finding)
+}
+
+/// `print(path)`, `module.exit_json(path=path)`: the user is told where it is, and wants it.
+fn is_told(module: &Analysed<'_>, made: &Obligation<'_>) -> bool {
+    const TELLS: [&str; 4] = ["print", "echo", "exit_json", "secho"];
+    let Some(name) = made.fate.left_open.as_ref().and_then(|left| left.name) else {
+        return false;
+    };
+    let around = module
+        .names
+        .scope(made.body)
+        .node
+        .into_iter()
+        .flat_map(Node::descendants);
+    let is_it = |value: &Expr| value.as_name_expr().is_some_and(|node| node.id.as_str() == name);
+    around.filter_map(|node| node.as_expr()?.as_call_expr()).any(|call| {
+        let mut values = call
+            .args
+            .iter()
+            .chain(call.keywords.iter().map(|keyword| &keyword.value));
+        super::memory::tail(&call.func).is_some_and(|name| TELLS.contains(&name)) && values.any(is_it)
+    })
 }
 
 /// `mkstemp(dir=module.tmpdir)`: the folder may go as a whole, or its owner wants to find the file there.
@@ -80,13 +107,18 @@ fn confidence_in_folder(module: &Analysed<'_>, made: &Obligation<'_>) -> Confide
         names_folder && !keyword.value.is_constant_expr() && WORDS.iter().any(|word| folder.contains(word))
     });
     // One that is an attribute of what came in has an owner for certain.
-    let is_placed = folders.any(|folder| !made.fate.released || is_of_another(&folder.value));
+    let is_placed = folders.any(|folder| !made.fate.released || is_of_another(module, made, &folder.value));
     if is_placed { Confidence::Low } else { Confidence::High }
 }
 
-/// `module.tmpdir`, `module.tmpdir + "/"`
-fn is_of_another(folder: &Expr) -> bool {
+/// `module.tmpdir`, `module.tmpdir + "/"`, a parameter
+fn is_of_another(module: &Analysed<'_>, made: &Obligation<'_>, folder: &Expr) -> bool {
+    let came_in = |name: &str| {
+        let mut bindings = module.names.bindings(name, made.body).iter();
+        bindings.any(|binding| matches!(binding.kind, BindingKind::Parameter(_)))
+    };
     Node::Expr(folder).descendants().any(|node| match node {
+        Node::Expr(Expr::Name(name)) => !["self", "cls"].contains(&name.id.as_str()) && came_in(&name.id),
         Node::Expr(Expr::Attribute(node)) => node
             .value
             .as_name_expr()

@@ -191,7 +191,10 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
 }
 
 fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence> {
-    let is_once = runs_once(module, growth.function) || is_put_once(module, growth);
+    let is_once = runs_once(module, growth.function)
+        || is_put_once(module, growth)
+        || is_of_classes(module, growth)
+        || is_to_warn_once(module, growth);
     if is_registry(module, growth) || is_once || is_of_self(module, growth) {
         return None;
     }
@@ -200,6 +203,32 @@ fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence
         Some(Domain::Unknown) => Some(Confidence::Low),
         Some(Domain::Closed) => None,
     }
+}
+
+/// A metaclass runs once for each class of the program.
+fn is_of_classes(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let class = module.names.enclosing_class(growth.by.at.start().to_u32());
+    let class = class.and_then(|class| lifetime::class_of(&module.names, class));
+    class.is_some_and(|class| lifetime::is_metaclass(&module.names, class))
+}
+
+/// `if name not in seen: seen.add(name); warnings.warn(…)`: there are as many as the program has mistakes.
+fn is_to_warn_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let at = growth.by.at.start().to_u32();
+    let warns = |body: &[Stmt]| {
+        let mut calls = body.iter().filter_map(|one| match one {
+            Stmt::Expr(node) => node.value.as_call_expr(),
+            _ => None,
+        });
+        calls.any(|call| matches!(tail(&call.func), Some("warn" | "warning" | "warn_explicit")))
+    };
+    module.module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::If(choice)) => {
+            let body = &choice.body;
+            body.iter().any(|one| Node::Stmt(one).span().holds(at)) && warns(body)
+        }
+        _ => false,
+    })
 }
 
 /// `if menu[2] != "shell": menu.insert(2, "shell")`: what is always the same is put in after a look whether it is there.

@@ -17,9 +17,9 @@ pub(in crate::detect) enum Domain {
 
 const MAX_STEPS: u32 = 6;
 /// Types of values that come from outside.
-const OPEN_TYPES: [&str; 17] = [
-    "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "Path", "PurePath", "PathLike", "StrPath",
-    "datetime", "date", "Decimal", "UUID", "Hashable",
+const OPEN_TYPES: [&str; 13] = [
+    "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "datetime", "date", "Decimal", "UUID",
+    "Hashable",
 ];
 const CLOSED_TYPES: [&str; 12] = [
     "bool",
@@ -100,11 +100,11 @@ const CLOSED_WORDS: [&str; 44] = [
     "width",
     "size",
 ];
-/// Parameters so called hold what users and peers send.
-const OPEN_WORDS: [&str; 34] = [
-    "url", "uri", "path", "filename", "file", "key", "text", "query", "sql", "id", "uid", "user", "username", "email",
-    "host", "hostname", "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line",
-    "message", "request", "body", "word", "payload", "customer", "session",
+/// Parameters so called hold what users and peers send. Of files there are as many as there are.
+const OPEN_WORDS: [&str; 31] = [
+    "url", "uri", "key", "text", "query", "sql", "id", "uid", "user", "username", "email", "host", "hostname",
+    "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line", "message", "request",
+    "body", "word", "payload", "customer", "session",
 ];
 
 /// Texts and numbers so called are often a few.
@@ -282,7 +282,8 @@ fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
             _ if !call.args.is_empty() && widest(&call.args) == Domain::Closed => Domain::Closed,
             _ => widest(&call.args).max(Domain::Unknown),
         },
-        Expr::JoinedStr(_) => Domain::Open,
+        Expr::JoinedStr(node) => widest(&node.values),
+        Expr::FormattedValue(node) => key_within(names, &node.value, rest),
         Expr::BinOp(node) => key_within(names, &node.left, rest).max(key_within(names, &node.right, rest)),
         _ => Domain::Unknown,
     }
@@ -297,9 +298,12 @@ fn of_name(names: &Names<'_>, key: &Expr, name: &str, rest: u32) -> Domain {
         BindingKind::Parameter(parameter) => of_parameter(names, parameter, None),
         BindingKind::Assign { value: Some(value) } => match key_within(names, value, rest) {
             Domain::Closed => Domain::Closed,
+            // That it is called a key says nothing more.
+            other if name == "key" => other,
             other => other.max(of_word(name)),
         },
         BindingKind::Def(_) | BindingKind::Class(_) => Domain::Closed,
+        _ if name == "key" => Domain::Unknown,
         _ => of_word(name),
     }
 }
