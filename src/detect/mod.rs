@@ -88,6 +88,7 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod silenced;
 mod temp_left_behind;
 #[cfg(test)]
 mod tests;
@@ -194,6 +195,7 @@ impl Suite {
             .iter()
             .flat_map(|detector| detector.detect_issues(&analysed))
             .collect();
+        silenced::note(&analysed, &mut all);
         all.sort();
         // Both ends of a pipe are acquired by one call, and one report says it.
         all.dedup_by(|later, first| later.span == first.span && later.rule == first.rule);
