@@ -2,7 +2,8 @@
 
 use leakbench::record::ScoreTable;
 use leakbench::record::row::{
-    CleanRow, ContestedRow, FindingRow, MutantRow, OutcomeRow, Row, UnpairedRow, UnparsedRow, WitnessRow,
+    CleanRow, ContestedRow, FindingRow, FixPairRow, FixScoreRow, MutantRow, OutcomeRow, Row, UnpairedRow, UnparsedRow,
+    WitnessRow,
 };
 
 /// The section of one file.
@@ -35,6 +36,8 @@ fn every_column_is_defined_and_nothing_else() {
     check::<ContestedRow>();
     check::<UnpairedRow>();
     check::<WitnessRow>();
+    check::<FixPairRow>();
+    check::<FixScoreRow>();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `leakbench corpus`: whether a corpus can be used, and how real it looks.
+//! `leakbench corpus`: whether a corpus can be used and how real it looks, and files that are not ours to give.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use crate::console;
 use crate::lab::census::{Census, census};
 use crate::lab::corpus::{Corpus, embedded, from_paths};
-use crate::lab::on_threads;
+use crate::lab::{fetch, on_threads};
 use crate::report::{Column, Grid, Style};
 
 /// Whose modules corpus/README.md demands the shares of.
@@ -26,6 +26,24 @@ pub(super) struct CorpusCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     Check(Check),
+    Fetch(Fetch),
+}
+
+/// Downloads the files of real leaks and their fixes from the package index that pip uses, for `run --pairs`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The files come to files/ beside the list. Archives are checked against their SHA-256; nothing is built,\n\
+    installed or imported. What is there already is not fetched again.\n\nExits with 4 if something could not be fetched.\n\n\
+    Examples:\n  leakbench corpus fetch corpus/wild/pairs.csv\n  leakbench run --pairs corpus/wild/pairs.csv"
+)]
+struct Fetch {
+    /// A list of fix pairs (corpus/README.md says what it holds)
+    list: PathBuf,
+    /// Only these pairs
+    pairs: Vec<String>,
+    /// The interpreter, 3.10 or later, with pip
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: PathBuf,
 }
 
 /// Parses a corpus and prints its figures of realism beside what corpus/README.md demands of ours
@@ -50,8 +68,13 @@ struct Check {
 
 impl CorpusCommand {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let Action::Check(check) = self.action;
-        check.run()
+        match self.action {
+            Action::Check(check) => check.run(),
+            Action::Fetch(wanted) => {
+                fetch(&wanted.list, &wanted.pairs, &wanted.python)?;
+                Ok(Exit::Done)
+            }
+        }
     }
 }
 

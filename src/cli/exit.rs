@@ -65,7 +65,10 @@ impl From<LabError> for Failure {
     fn from(error: LabError) -> Self {
         let exit = match &error {
             LabError::Path { .. } | LabError::Overlap { .. } | LabError::Threads { .. } => Exit::Usage,
-            LabError::Corpus { .. } | LabError::TooManyUnparsed { .. } => Exit::Inconsistent,
+            LabError::Corpus { .. }
+            | LabError::TooManyUnparsed { .. }
+            | LabError::NotFetched(_)
+            | LabError::FetchFailed(_) => Exit::Inconsistent,
             LabError::NoModules(_) => Exit::Nothing,
             LabError::Witness(error) => witness_exit(error),
             LabError::Record(error) => return Self::new(record_exit(error), error),

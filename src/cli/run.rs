@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 use crate::console;
 use crate::detect::{self, Suite, suites};
 use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
-use crate::lab::{Ended, LabError, Request, on_threads, run};
+use crate::lab::{Ended, FixPairs, LabError, Request, on_threads, run};
 use crate::leak::Pattern;
 use crate::mutate::{self, Quota};
 use crate::record::triage::{DEFAULT_FILE, Triage};
@@ -28,6 +28,7 @@ const PER_MUTATOR: usize = 200;
     leakbench run                          the embedded corpus, everything\n  \
     leakbench run src/ tools/build.py      leaks injected into your own code\n  \
     leakbench run --pattern never-released --out results/base\n  \
+    leakbench run --pairs corpus/wild/pairs.csv    real leaks and their fixes as well\n  \
     leakbench run --corpus corpus/core --mutators my-pages -j 1 --format csv")]
 pub(super) struct Run {
     /// Files and folders of Python code; without any, the embedded corpus
@@ -58,6 +59,9 @@ pub(super) struct Run {
     /// Decisions about findings on clean code (`leakbench triage`)
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     triage: PathBuf,
+    /// A list of real leaks and their fixes, looked at as well (`leakbench corpus fetch` brings their files)
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
     /// How the scores are shown
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -76,6 +80,7 @@ impl Run {
         let started = Instant::now();
         let pages = pages(self.mutators.as_deref())?;
         let triage = Triage::load(&self.triage)?;
+        let pairs = self.pairs.as_deref().map(FixPairs::read).transpose()?;
         let corpora = self.corpora()?;
         let quota = self.quota(&corpora);
         let suites = suites();
@@ -88,6 +93,7 @@ impl Run {
             quota,
             suites: &suites,
             triage: &triage,
+            pairs: pairs.as_ref(),
         };
         let terminal = Terminal::new();
         let ended = on_threads(self.threads.count, || run(&request, &recording, &mut meta, &terminal));
@@ -147,6 +153,7 @@ impl Run {
             resource_tables: resource_tables(),
             triage_sha256: triage_sha256.to_owned(),
             repeated_mutants: 0,
+            pairs_sha256: String::new(),
             host: host(self.threads.count),
             started_unix_s: now.map_or(0, |since| since.as_secs()),
             wall_ms: 0,

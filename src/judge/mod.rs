@@ -7,6 +7,7 @@
 mod apart;
 mod clean;
 pub mod controls;
+pub mod fix_pair;
 pub mod interval;
 mod matching;
 pub mod paired;

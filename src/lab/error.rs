@@ -23,6 +23,13 @@ pub enum LabError {
         .unparsed.len()
     )]
     TooManyUnparsed { unparsed: Vec<UnparsedRow>, modules: usize },
+    #[error(
+        "{list}: none of its files is there; run `leakbench corpus fetch {list}` first, which downloads them",
+        list = .0.display()
+    )]
+    NotFetched(PathBuf),
+    #[error("{list}: not every file could be fetched; the lines above say which and why", list = .0.display())]
+    FetchFailed(PathBuf),
     #[error("start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
     #[error(transparent)]

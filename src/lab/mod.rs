@@ -1,7 +1,8 @@
 //! The main loop, and the only owner of threads: corpora go in, a record comes out.
 //!
 //! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `work` per module → `score`,
-//! with `rows` for the record. `verify` (with `crew`) runs what the plan makes. Trees live only while their module is worked on; what a run says does not
+//! with `rows` for the record. `verify` (with `crew`) runs what the plan makes.
+//! `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
 pub mod census;
@@ -9,6 +10,8 @@ pub mod corpus;
 mod crew;
 mod error;
 mod examine;
+mod fetch;
+mod fix_pairs;
 mod guard;
 mod load;
 mod place;
@@ -24,6 +27,8 @@ mod work;
 
 pub use error::LabError;
 pub use examine::{Examined, examine};
+pub use fetch::fetch;
+pub use fix_pairs::FixPairs;
 pub use rows::{CLEAN, LOW_CONFIDENCE};
 pub use run::{Ended, Request, run};
 pub use verify::{Verified, VerifiedModule, VerifiedMutant, VerifyRequest, verify};

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::corpus::Corpus;
 use super::error::LabError;
+use super::fix_pairs::{FixPairs, judge_fix_pairs};
 use super::load::{Loaded, load};
 use super::plan::{Choice, Plan, Planned, plan};
 use super::rows::{cluster, counted, edit_row, finding_rows, mutant_row, outcome_row};
@@ -36,6 +37,8 @@ pub struct Request<'a> {
     pub quota: Quota,
     pub suites: &'a [Suite],
     pub triage: &'a Triage,
+    /// Real leaks to look at beside the injected ones.
+    pub pairs: Option<&'a FixPairs>,
 }
 
 /// How a run ended, if no error kept it from that.
@@ -52,6 +55,7 @@ pub struct Ended {
 /// Fills the record and what `meta` says of the inputs; how it ended is for the caller to write.
 pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dyn Watch) -> Result<Ended, LabError> {
     meta.pages_sha256 = pages_hash(request.pages);
+    meta.pairs_sha256 = request.pairs.map(|pairs| pairs.sha256.clone()).unwrap_or_default();
     meta.mutators = request.pages.list().iter().map(|page| page.id.clone()).collect();
     let (corpora, unread) = load(&request.corpora, watch)?;
     let choice = Choice {
@@ -81,13 +85,27 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
     let done = work.all(recording)?;
     let mut tables = tables(&field, done.ledgers, &work.detectors());
     tables.unparsed = unparsed;
+    let pairs_done = add_fix_pairs(request, &mut tables, watch)?;
     tables.write(recording)?;
     Ok(Ended {
         tables,
         mutants: field.subjects.len(),
         controls_off,
-        interrupted: done.interrupted,
+        interrupted: done.interrupted || !pairs_done,
     })
+}
+
+/// Whether it came to its end.
+fn add_fix_pairs(request: &Request, tables: &mut Tables, watch: &dyn Watch) -> Result<bool, LabError> {
+    let Some(pairs) = request.pairs else {
+        return Ok(true);
+    };
+    let Some((rows, scores)) = judge_fix_pairs(pairs, request.suites, watch)? else {
+        return Ok(false);
+    };
+    tables.fix_pairs = rows;
+    tables.fix_scores = scores;
+    Ok(true)
 }
 
 fn interrupted() -> Ended {

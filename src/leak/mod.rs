@@ -8,5 +8,5 @@ mod witness;
 pub use finding::{Confidence, Finding, Related};
 pub(crate) use label::words;
 pub use label::{Effect, Label, Place, Strength};
-pub use pattern::Pattern;
+pub use pattern::{Family, Pattern};
 pub use witness::{Outcome, Witness};

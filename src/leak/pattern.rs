@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::label::words;
+
 /// One kind of leak. Everything outside this folder and its detector treats it as opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
@@ -195,6 +197,56 @@ impl Pattern {
     /// One sentence.
     pub const fn summary(self) -> &'static str {
         FACTS[self as usize].2
+    }
+}
+
+/// Patterns that are looked at together: what holds descriptors and must be released on every path, and the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    Handles,
+    Ownership,
+    State,
+    Workers,
+    Async,
+    Memory,
+}
+
+words!(
+    Family,
+    Handles = "handles",
+    Ownership = "ownership",
+    State = "locks-and-temp",
+    Workers = "workers",
+    Async = "async",
+    Memory = "memory"
+);
+
+impl Pattern {
+    pub const fn family(self) -> Family {
+        match self {
+            Self::NeverReleased
+            | Self::InlineAcquisition
+            | Self::ReleaseSkippedOnException
+            | Self::ReleaseSkippedOnPath
+            | Self::PartialAcquisition
+            | Self::ReboundWhileOpen
+            | Self::NonClosingContext
+            | Self::DescriptorNotAdopted
+            | Self::HandleReturned
+            | Self::GeneratorScope => Family::Handles,
+            Self::OwnerWithoutRelease
+            | Self::IncompleteRelease
+            | Self::FragileRelease
+            | Self::FinalizerCleanup
+            | Self::HeldGlobally => Family::Ownership,
+            Self::LockNotReleased | Self::TempLeftBehind => Family::State,
+            Self::ChildNotReaped | Self::ThreadNotJoined | Self::PoolNotShutDown => Family::Workers,
+            Self::AsyncResourceNotClosed | Self::DanglingTask => Family::Async,
+            Self::ReferenceCycle
+            | Self::UnboundedCache
+            | Self::UnboundedCollection
+            | Self::RegistrationNeverRemoved => Family::Memory,
+        }
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Meta {
     pub triage_sha256: String,
     /// Mutants that a second corpus holds as well; counted once.
     pub repeated_mutants: u64,
+    /// SHA-256 of the list of fix pairs; empty without one.
+    #[serde(default)]
+    pub pairs_sha256: String,
     pub host: Host,
     pub started_unix_s: u64,
     pub wall_ms: u64,

@@ -40,6 +40,15 @@ impl Record {
             .map(|row| row.map_err(|error| RecordError::csv_read(&path, &error)));
         rows.collect()
     }
+
+    /// The same for a file that a run writes only if it has something to say there.
+    pub fn rows_if_any<R: Row>(&self) -> Result<Vec<R>, RecordError> {
+        if self.dir.join(R::FILE).exists() {
+            self.rows()
+        } else {
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Looked at by itself, for another format may lack what [`Meta`] needs.

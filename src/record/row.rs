@@ -166,6 +166,47 @@ row! {
     }
 }
 
+row! {
+    /// One real leak with its fix × detector.
+    FixPairRow in "fix_pairs.csv" {
+        pair_id: String,
+        detector: String,
+        package: String,
+        family: String,
+        pattern: String,
+        resource: String,
+        module: String,
+        line: u32,
+        verdict: String,
+        rules_leaking: String,
+        rules_fixed: String,
+        same_pattern: bool,
+        reason: String,
+    }
+}
+
+row! {
+    /// How many real leaks a detector tells from their fix.
+    FixScoreRow in "fix_scores.csv" {
+        detector: String,
+        family: String,
+        pattern: String,
+        n_pairs: u64,
+        n_packages: u64,
+        told_apart: u64,
+        reported_twice: u64,
+        missed: u64,
+        only_fixed: u64,
+        no_verdict: u64,
+        recall: Decimal,
+        recall_low: Decimal,
+        recall_high: Decimal,
+        discrimination: Decimal,
+        discrimination_low: Decimal,
+        discrimination_high: Decimal,
+    }
+}
+
 /// Decimals of every ratio: fixed, so that equal runs give equal bytes.
 const DECIMALS: usize = 6;
 

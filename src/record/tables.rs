@@ -3,7 +3,7 @@
 use super::error::RecordError;
 use super::folder::Recording;
 use super::read::Record;
-use super::row::{CleanRow, ContestedRow, UnpairedRow, UnparsedRow};
+use super::row::{CleanRow, ContestedRow, FixPairRow, FixScoreRow, UnpairedRow, UnparsedRow};
 use super::table::{ScoreLine, ScoreTable, read_scores, write_scores};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +15,9 @@ pub struct Tables {
     pub contested: Vec<ContestedRow>,
     pub unparsed: Vec<UnparsedRow>,
     pub clean: Vec<CleanRow>,
+    /// Empty, and in no file, if the run looked at no fix pairs.
+    pub fix_pairs: Vec<FixPairRow>,
+    pub fix_scores: Vec<FixScoreRow>,
 }
 
 impl Tables {
@@ -25,7 +28,12 @@ impl Tables {
         recording.write_rows(&self.unpaired)?;
         recording.write_rows(&self.contested)?;
         recording.write_rows(&self.unparsed)?;
-        recording.write_rows(&self.clean)
+        recording.write_rows(&self.clean)?;
+        if self.fix_pairs.is_empty() {
+            return Ok(());
+        }
+        recording.write_rows(&self.fix_pairs)?;
+        recording.write_rows(&self.fix_scores)
     }
 
     pub fn read(record: &Record) -> Result<Self, RecordError> {
@@ -38,6 +46,8 @@ impl Tables {
             contested: record.rows()?,
             unparsed: record.rows()?,
             clean: record.rows()?,
+            fix_pairs: record.rows_if_any()?,
+            fix_scores: record.rows_if_any()?,
         })
     }
 

@@ -60,6 +60,8 @@ pub fn json(tables: &Tables, meta: &Meta) -> String {
         "unpaired": tables.unpaired,
         "contested": tables.contested,
         "unparsed": tables.unparsed,
+        "fix_pairs": tables.fix_pairs,
+        "fix_scores": tables.fix_scores,
     });
     format!("{value:#}\n")
 }

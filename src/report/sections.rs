@@ -52,6 +52,7 @@ pub fn sections(tables: &Tables, meta: &Meta) -> Vec<Section> {
     let rest = [
         on_clean(tables),
         by_tag(tables),
+        fix_pairs(tables),
         unpaired(tables),
         contested(tables),
         unparsed(&tables.unparsed),
@@ -262,6 +263,45 @@ fn by_tag(tables: &Tables) -> Option<Section> {
             .to_owned(),
         grid: Some(grid),
         notes: Vec::new(),
+    })
+}
+
+fn fix_pairs(tables: &Tables) -> Option<Section> {
+    let mut grid = Grid::new(&[
+        Column::left("detector"),
+        Column::left("pattern"),
+        Column::right("n"),
+        Column::right("recall"),
+        Column::right("apart"),
+        Column::left("95 %"),
+        Column::right("twice"),
+        Column::right("no verdict"),
+    ]);
+    for row in &tables.fix_scores {
+        let pattern = match (row.family.as_str(), row.pattern.as_str()) {
+            (POOLED, _) => shown_pattern(POOLED).to_owned(),
+            (family, POOLED) => format!("all {family}"),
+            (_, pattern) => pattern.to_owned(),
+        };
+        grid.rows.push(vec![
+            row.detector.clone(),
+            pattern,
+            row.n_pairs.to_string(),
+            short(row.recall.0),
+            short(row.discrimination.0),
+            interval(row.discrimination_low.0, row.discrimination_high.0),
+            row.reported_twice.to_string(),
+            row.no_verdict.to_string(),
+        ]);
+    }
+    (!grid.rows.is_empty()).then(|| Section {
+        title: "Real leaks and the releases that fixed them (fix pairs)".to_owned(),
+        grid: Some(grid),
+        notes: vec![
+            "recall: reported within two lines of the leak; apart: and not in the fixed release; twice: in both"
+                .to_owned(),
+            "fix_pairs.csv has every pair".to_owned(),
+        ],
     })
 }
 

@@ -1,5 +1,6 @@
 //! The interpreter: found, and new enough.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,6 +35,16 @@ impl Python {
             }),
             None => Err(no_python("it does not answer as Python does".to_owned())),
         }
+    }
+
+    /// Runs a script to its end, with the streams of this program; whether it succeeded.
+    pub fn run(&self, script: &str, arguments: &[&OsStr]) -> Result<bool, WitnessError> {
+        let ended = Command::new(&self.path).arg("-c").arg(script).args(arguments).status();
+        let ended = ended.map_err(|error| WitnessError::NoPython {
+            path: self.path.clone(),
+            reason: reason(&error),
+        })?;
+        Ok(ended.success())
     }
 }
 

@@ -93,7 +93,14 @@ impl Folder {
 
     /// Runs `arguments`, split at blanks, and wants this exit code.
     pub(crate) fn run(&self, arguments: &str, exit: i32) -> Ran {
-        let output = self.command().args(arguments.split_whitespace()).output().unwrap();
+        self.run_with(&[], arguments, exit)
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &str, exit: i32) -> Ran {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        let output = command.args(arguments.split_whitespace()).output().unwrap();
         let ran = Ran {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),

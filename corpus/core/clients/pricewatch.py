@@ -200,10 +200,18 @@ class Board:
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, offer: Offer) -> None:
+        for _ in range(3):
+            if await self._reported(offer):
+                return
+            await asyncio.sleep(self.pause)
+
+    async def _reported(self, offer: Offer) -> bool:
         try:
             await report(offer.wish.shop, offer.wish, offer.cents)
-        except httpx.HTTPError as error:
+        except Exception as error:
             log.warning("not delivered: %s", error)
+            return False
+        return True
 
     async def close(self) -> None:
         try:

@@ -28,6 +28,12 @@ def answers(box):
     site.index(io.StringIO())
 
 
+def is_slow(box):
+    site = waypost.Site("Harbour", patience=-1.0)
+    site.root.route("/", lambda request: "home")
+    site.handle(waypost.Request("GET", "/"))
+
+
 def moves_groups(box):
     site = _site()
     group = waypost.Group("/old", site.root)
@@ -65,4 +71,4 @@ def logs_to_a_file(box):
 
 def runs_dry(box):
     site = _site()
-    waypost.dry_run(site, [waypost.Request("GET", "/"), waypost.Request("GET", "/users/bob")])
+    waypost.dry_run(site, [waypost.Request("GET", "/"), waypost.Request("GET", "/users/guest")])
