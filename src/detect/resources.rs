@@ -250,6 +250,7 @@ fn any() -> Resource {
         "terminate",
         "shutdown",
         "stop",
+        "finalize",
     ];
     Resource {
         kind: "any".to_owned(),
