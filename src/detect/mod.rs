@@ -88,6 +88,7 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod silenced;
 mod temp_left_behind;
 #[cfg(test)]
 mod tests;
@@ -208,6 +209,9 @@ impl Suite {
         for detector in &self.detectors {
             let found = detector.detect_issues(analysed).into_iter();
             all.extend(found.map(|finding| (finding, *detector)));
+        }
+        for (finding, _) in &mut all {
+            silenced::note(analysed, finding);
         }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         // Both ends of a pipe are acquired by one call, and one report says it.
