@@ -1,6 +1,6 @@
 //! Findings in plain words.
 
-use super::obligation::{Grade, LeftOpen, Loss, Obligation, Skipped};
+use super::obligation::{Doubt, Grade, LeftOpen, Loss, Obligation, Skipped};
 use super::{Analysed, text_at};
 use crate::leak::{Confidence, Finding, Pattern, Related};
 use crate::python::Span;
@@ -82,7 +82,12 @@ pub(super) fn on_exception(
     } else {
         Confidence::Low
     };
-    let confidence = skipped.doubt.lowers(likely, &obligation.resource.kind);
+    // Who releases it all the same did not give it away.
+    let doubt = match skipped.doubt {
+        Doubt::Passed if !obligation.fate.released_at.is_empty() => Doubt::None,
+        other => other,
+    };
+    let confidence = doubt.lowers(likely, &obligation.resource.kind);
     let message = format!(
         "{} is not {} if {}{why}",
         acquisition(obligation),

@@ -249,6 +249,7 @@ fn any() -> Resource {
         "terminate",
         "shutdown",
         "stop",
+        "finalize",
     ];
     Resource {
         kind: "any".to_owned(),

@@ -63,6 +63,16 @@ fn pages_hold() {
 }
 
 #[test]
+fn a_package_finds_itself_by_where_it_lies() {
+    let code = "from .sessions import Session\ndef ask(url):\n    session = Session()\n    session.get(url)\n";
+    let mut module = Module::parse("api.py", Source::from_text(code)).unwrap();
+    let found = |module: &Module| suites()[0].findings(module).len();
+    assert_eq!(found(&module), 0);
+    module.place = "/lib/requests/api.py".to_owned();
+    assert_eq!(found(&module), 1);
+}
+
+#[test]
 fn findings_are_the_same_every_time_and_in_order() {
     let module = Module::parse(
         "many.py",

@@ -54,7 +54,10 @@ fn look_at<T>(
 ) -> Result<Vec<T>, UnparsedRow> {
     let text = entry.load(&corpus.name)?;
     let looked = caught(|| {
-        let module = Module::parse(&entry.path, text.source)?;
+        let mut module = Module::parse(&entry.path, text.source)?;
+        if let Some(file) = entry.file().and_then(|file| std::path::absolute(file).ok()) {
+            module.place = file.to_string_lossy().into_owned();
+        }
         let findings = suite.findings(&module);
         Ok(each(entry, &module, findings))
     });

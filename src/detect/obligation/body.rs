@@ -1,10 +1,12 @@
 //! The body that acquires: its statements, its flow graph, and what the definition around it says.
 
 use super::World;
-use crate::python::Node;
-use crate::python::ast::{Expr, Stmt};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Graph, Options};
 use crate::python::names::Def;
+use crate::python::{Node, Span};
 
 /// Methods after whose failure nobody has the object, or nobody is likely to close it.
 const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
@@ -85,4 +87,105 @@ fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]
             .resolve(&call.func)
             .qualified()
             .is_some_and(|name| qualified.contains(&name))
+}
+
+/// The `raise` statements under tests of what only handlers fill, which say that all attempts have failed:
+///
+/// ```py
+/// for address in addresses:
+///     try:
+///         sock = socket.create_connection(address)
+///         break
+///     except OSError as error:
+///         last = error
+/// if last is not None:
+///     raise last  # holding nothing
+/// ```
+pub(super) fn excused(body: &[Stmt]) -> HashSet<Span> {
+    let raises = |statement: &Stmt| statement.is_raise_stmt().then(|| Span::from(statement.range()));
+    let tests: Vec<_> = nodes(body)
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::If(choice)) => Some((&*choice.test, choice.body.iter().find_map(raises)?)),
+            _ => None,
+        })
+        .collect();
+    if tests.is_empty() {
+        return HashSet::new();
+    }
+    let failures = filled_by_handlers(body);
+    let names = |test: &Expr| {
+        let mut inner = Node::Expr(test).descendants().filter_map(Node::as_expr);
+        inner.any(|expr| {
+            expr.as_name_expr()
+                .is_some_and(|name| failures.contains(name.id.as_str()))
+        })
+    };
+    tests
+        .into_iter()
+        .filter(|(test, _)| names(test))
+        .map(|(_, raise)| raise)
+        .collect()
+}
+
+fn nodes(body: &[Stmt]) -> impl Iterator<Item = Node<'_>> {
+    body.iter().flat_map(|statement| Node::Stmt(statement).descendants())
+}
+
+/// Variables that handlers fill, and nothing else but with a constant or something empty.
+fn filled_by_handlers(body: &[Stmt]) -> BTreeSet<&str> {
+    let handlers: Vec<Span> = nodes(body)
+        .filter(|node| matches!(node, Node::Handler(_)))
+        .map(Node::span)
+        .collect();
+    let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
+    for node in nodes(body) {
+        let Some(name) = filled(node) else { continue };
+        let is_inside = handlers.iter().any(|handler| handler.contains(node.span()));
+        if is_inside { &mut inside } else { &mut outside }.insert(name);
+    }
+    inside.retain(|name| !outside.contains(name));
+    inside
+}
+
+/// The variable that the node fills: `last = error`, `errors[address] = error`, `errors.append(error)`.
+fn filled(node: Node<'_>) -> Option<&str> {
+    let target = match node {
+        Node::Stmt(Stmt::Assign(node)) if !is_empty(&node.value) => match node.targets.first()? {
+            Expr::Subscript(item) => &*item.value,
+            other => other,
+        },
+        Node::Expr(Expr::Call(call)) => {
+            let method = call.func.as_attribute_expr()?;
+            ["append", "add", "extend", "update"]
+                .contains(&method.attr.as_str())
+                .then_some(&*method.value)?
+        }
+        _ => return None,
+    };
+    target.as_name_expr().map(|name| name.id.as_str())
+}
+
+fn is_empty(value: &Expr) -> bool {
+    match value {
+        Expr::Constant(_) => true,
+        Expr::List(node) => node.elts.is_empty(),
+        Expr::Dict(node) => node.values.is_empty(),
+        Expr::Call(call) => call.args.is_empty(),
+        _ => false,
+    }
+}
+
+/// Words in the names that handles have.
+const HANDLES: [&str; 9] = [
+    "file", "fileobj", "fp", "fh", "stream", "handle", "sock", "socket", "conn",
+];
+
+/// The calls whose result gets a name that handles have.
+pub(super) fn adopted(body: &[Stmt]) -> HashSet<*const Expr> {
+    let named = |target: &Expr| super::tail(target).split('_').any(|word| HANDLES.contains(&word));
+    let values = nodes(body).filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if node.targets.iter().any(named) => Some(&*node.value),
+        _ => None,
+    });
+    values.map(std::ptr::from_ref).collect()
 }

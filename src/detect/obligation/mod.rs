@@ -1,9 +1,9 @@
 //! The obligation analysis: whoever acquires a resource owes its release, and each such obligation is
 //! followed along the flow graph to its fate.
 //!
-//! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
+//! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
-//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
+//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
 //! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
@@ -15,9 +15,12 @@ mod class;
 mod closing;
 mod container;
 mod effect;
+mod ends;
 mod facts;
 mod finalizer;
 mod follow;
+mod guess;
+mod iterate;
 mod owner;
 mod release_risk;
 mod risk;
@@ -27,6 +30,7 @@ mod state;
 mod summary;
 
 pub use closing::{Fragile, Owned};
+pub(super) use iterate::left_early;
 pub use owner::Release;
 
 use std::borrow::Cow;
@@ -85,6 +89,8 @@ pub enum Origin {
     Table,
     /// A function of the module returns a handle, or a class of the module owns one.
     Module(ScopeId),
+    /// Nobody knows the callable, but the function releases what it gives.
+    Release,
 }
 
 /// What the paths from an acquisition end in.

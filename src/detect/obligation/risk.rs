@@ -3,8 +3,9 @@
 
 use super::bind::displays;
 use super::effect::Setting;
+use super::facts::is_predicate;
 use super::state::State;
-use super::{Grade, World, acquire, body, callee};
+use super::{Grade, World, acquire, body, callee, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -138,7 +139,7 @@ const ITERATORS: [&str; 4] = [
     "builtins.reversed",
 ];
 /// Methods of strings and collections, loggers and locks.
-const UNLIKELY_METHODS: [&str; 49] = [
+const UNLIKELY_METHODS: [&str; 41] = [
     "fileno",
     "addHandler",
     "removeHandler",
@@ -166,14 +167,6 @@ const UNLIKELY_METHODS: [&str; 49] = [
     "update",
     "clear",
     "replace",
-    "debug",
-    "info",
-    "warning",
-    "warn",
-    "error",
-    "exception",
-    "critical",
-    "isEnabledFor",
     "getLogger",
     "discard",
     "find",
@@ -221,6 +214,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
+        Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
         Kind::Bind {
@@ -349,7 +343,7 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         if (quiet || enters) && state.holds(&method.value).is_some() {
             return Grade::Nothing;
         }
-        if quiet || LOGGING.contains(&tail) || (tail == "pop" && call.args.len() == 2) {
+        if quiet || is_logging(world, call, tail) || (tail == "pop" && call.args.len() == 2) {
             return Grade::Unlikely;
         }
         if state.holds(&method.value).is_some() {
@@ -367,11 +361,18 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if releases.iter().any(|word| lower.starts_with(word)) || lower.contains("cleanup") {
         return Grade::Nothing;
     }
+    if asks(&lower) || is_exception(tail) {
+        return Grade::Nothing;
+    }
     if CONVERSIONS.contains(&lower.as_str()) {
         return Grade::Unlikely;
     }
     // It has taken the socket over before the handshake, and closes it if that fails.
     if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
+        return Grade::Nothing;
+    }
+    let handed = call.args.iter().find(|one| state.carries(one));
+    if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
         return Grade::Nothing;
     }
     // What is made on disk already does not wait for its descriptor to be wrapped.
@@ -384,6 +385,28 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
         _ => Grade::Likely,
     }
+}
+
+/// `ConnectionError(errors)`: what is raised is made without fail.
+fn is_exception(name: &str) -> bool {
+    name.starts_with(char::is_uppercase) && (name.ends_with("Error") || name.ends_with("Exception"))
+}
+
+/// `logger.info(text)`, `self.log("...")`; a method of the class that goes by such a name may do anything.
+fn is_logging(world: World<'_, '_>, call: &ExprCall, tail: &str) -> bool {
+    let is_text = |expr: &Expr| match expr {
+        Expr::Constant(_) | Expr::JoinedStr(_) => true,
+        Expr::BinOp(node) => node.left.is_constant_expr(),
+        Expr::Call(call) => super::tail(&call.func) == "format",
+        _ => false,
+    };
+    LOGGING.contains(&tail) && (call.args.first().is_some_and(is_text) || summary::called(world, &call.func).is_none())
+}
+
+/// `is_stream(target)`, `isfilelike(path)`, `self.has_data()`
+fn asks(name: &str) -> bool {
+    let others = ["issue", "isolat", "hash", "hast", "callable"];
+    is_predicate(name) && !others.iter().any(|word| name.starts_with(word))
 }
 
 fn of_known(world: World<'_, '_>, name: &str, tail: &str) -> Grade {
@@ -434,14 +457,21 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     }
 }
 
-/// A method of the handle, or a function that is handed it.
+/// A method of the handle, or a function that is to call one.
 pub(super) fn is_call_on_handle(kind: &Kind<'_>, state: &State<'_>) -> bool {
     let Kind::Evaluate(Expr::Call(call)) = kind else {
         return false;
     };
-    call.func
-        .as_attribute_expr()
-        .is_some_and(|method| state.holds(&method.value).is_some())
+    let is_method = |func: &Expr| {
+        let method = func.as_attribute_expr();
+        method.is_some_and(|method| state.holds(&method.value).is_some())
+    };
+    is_method(&call.func) || call.args.iter().filter_map(deferred).any(|call| is_method(&call.func))
+}
+
+/// The call of `lambda: sock.connect(address)`.
+fn deferred(argument: &Expr) -> Option<&ExprCall> {
+    argument.as_lambda_expr()?.body.as_call_expr()
 }
 
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
