@@ -1,7 +1,10 @@
 //! How much a finding matters, and the technical-debt item it makes.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Analysed;
-use crate::leak::{Confidence, Finding, Pattern};
+use crate::leak::{Confidence, Finding, Pattern, words};
 use crate::python::ast::Stmt;
 use crate::python::names::ScopeKind;
 use crate::python::{Module, Node, Position, Span};
@@ -22,6 +25,15 @@ pub enum Scope {
     Class,
     Module,
 }
+
+words!(
+    Severity,
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Critical = "critical"
+);
+words!(Scope, Function = "function", Class = "class", Module = "module");
 
 /// The patterns of what an object keeps.
 const OWNED: [Pattern; 3] = [

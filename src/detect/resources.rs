@@ -26,7 +26,8 @@ pub struct Resource {
     pub class: Option<String>,
     #[serde(default)]
     pub quiet: Vec<String>,
-    #[serde(default)]
+    /// Users write `only-if` and `ends-itself`, as all keys of their configuration.
+    #[serde(default, alias = "only-if")]
     pub only_if: Option<String>,
     #[serde(default)]
     pub unless: Option<String>,
@@ -34,7 +35,7 @@ pub struct Resource {
     #[serde(default)]
     pub of_parent: bool,
     /// Iterated to its end, it closes itself.
-    #[serde(default)]
+    #[serde(default, alias = "ends-itself")]
     pub ends_itself: bool,
     /// It belongs to an event loop.
     #[serde(default, rename = "async")]

@@ -30,13 +30,14 @@ pub(super) fn without_reason(module: &Analysed<'_>, at: Span) -> Option<Span> {
     (!beside && !is_explained_above(module, here.start)).then_some(comment)
 }
 
-/// Says so in the findings about what leaks.
-pub(super) fn note(module: &Analysed<'_>, findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.resource.is_some()) {
-        if let Some(comment) = without_reason(module, finding.span) {
-            let note = "other linters are told to be silent here, and not why";
-            finding.related.push(related(comment, note));
-        }
+/// Says so in a finding about what leaks.
+pub(super) fn note(module: &Analysed<'_>, finding: &mut Finding) {
+    if finding.resource.is_none() {
+        return;
+    }
+    if let Some(comment) = without_reason(module, finding.span) {
+        let note = "other linters are told to be silent here, and not why";
+        finding.related.push(related(comment, note));
     }
 }
 
