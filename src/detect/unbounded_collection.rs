@@ -205,6 +205,12 @@ fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence
     }
 }
 
+/// Everything in the function that makes it grow.
+fn inside<'m>(module: &Analysed<'m>, growth: &Growth<'_>) -> impl Iterator<Item = Node<'m>> {
+    let function = module.names.scope(growth.function).node;
+    function.into_iter().flat_map(Node::descendants)
+}
+
 /// A metaclass runs once for each class of the program.
 fn is_of_classes(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
     let class = module.names.enclosing_class(growth.by.at.start().to_u32());
@@ -222,7 +228,7 @@ fn is_to_warn_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
         });
         calls.any(|call| matches!(tail(&call.func), Some("warn" | "warning" | "warn_explicit")))
     };
-    module.module.nodes().any(|node| match node {
+    inside(module, growth).any(|node| match node {
         Node::Stmt(Stmt::If(choice)) => {
             let body = &choice.body;
             body.iter().any(|one| Node::Stmt(one).span().holds(at)) && warns(body)
@@ -250,7 +256,7 @@ fn is_put_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
             .any(|part| text(part) == wanted)
     };
     is_fixed
-        && module.module.nodes().any(|node| match node {
+        && inside(module, growth).any(|node| match node {
             Node::Stmt(Stmt::If(choice)) => node.span().holds(growth.by.at.start().to_u32()) && asks(&choice.test),
             _ => false,
         })
