@@ -8,7 +8,7 @@ use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::names::Def;
+use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, ScopeId};
 
 pub(super) struct UnboundedCollection;
@@ -270,7 +270,8 @@ fn is_of_self(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
 }
 
 /// How the names of functions begin that a program calls while it is being set up.
-const REGISTERING: [&str; 13] = [
+const REGISTERING: [&str; 14] = [
+    "decorat",
     "register",
     "add_",
     "install",
@@ -350,7 +351,7 @@ fn is_returned(module: &Analysed<'_>, function: ScopeId, value: &Expr) -> bool {
         .names
         .bindings(&name.id, function)
         .iter()
-        .any(|binding| matches!(binding.kind, crate::python::names::BindingKind::Parameter(_)));
+        .any(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
     is_parameter
         && Node::Stmt(statement).descendants().any(|node| match node {
             Node::Stmt(Stmt::Return(node)) => node
@@ -374,7 +375,10 @@ pub(super) fn runs_once(module: &Analysed<'_>, function: ScopeId) -> bool {
     }
     let uses = module.names.loads(def.name, ScopeId::MODULE);
     let at_import = |at: u32| lifetime::runs_at_import(&module.names, at);
-    def.name == "main" || (!uses.is_empty() && uses.iter().all(|each| at_import(each.span.start)))
+    // `del register`, once the module has done with it
+    let mut bindings = module.names.bindings(def.name, ScopeId::MODULE).iter();
+    let is_deleted = bindings.any(|binding| matches!(binding.kind, BindingKind::Del));
+    def.name == "main" || is_deleted || (!uses.is_empty() && uses.iter().all(|each| at_import(each.span.start)))
 }
 
 fn report<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Finding> {
