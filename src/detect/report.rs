@@ -144,7 +144,8 @@ pub(super) fn confidence_in(analysed: &Analysed<'_>, obligation: &Obligation<'_>
         .iter()
         .any(|each| each.nested);
     let is_constant = name.chars().all(|c| c.is_uppercase() || c == '_' || c.is_ascii_digit());
-    if used_later || is_constant {
+    let is_shared = super::held_globally::SHARED.contains(&obligation.resource.kind.as_str());
+    if used_later || is_constant || is_shared {
         Confidence::Low
     } else {
         Confidence::Medium

@@ -6,7 +6,7 @@ use super::{Origin, World, guess, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
 use crate::python::ast::{Constant, Expr, ExprCall, Keyword, Ranged, Stmt};
-use crate::python::names::{BindingKind, ScopeKind, chain};
+use crate::python::names::{BindingKind, Def, ScopeKind, chain, parameters};
 use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// A call that acquires.
@@ -125,7 +125,33 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .only_if
         .as_deref()
         .is_none_or(|condition| has_keyword(world, call, condition));
-    (wanted && !source::owns_nothing(world, call, &callable)).then_some(resource)
+    let works_on_another = resource
+        .unless
+        .as_deref()
+        .is_some_and(|words| has_argument(call, words));
+    let is_owed = wanted && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
+    (is_owed && !source::owns_nothing(world, call, &callable)).then_some(resource)
+}
+
+/// `context.socket()` where the same body has made the context: ending that ends the socket.
+fn parent_is_owed(world: World<'_, '_>, call: &ExprCall) -> bool {
+    let parent = call.func.as_attribute_expr().map(|method| &*method.value);
+    let is_made = |value: &Expr| {
+        let made = value.as_call_expr().and_then(|call| callable(world, call));
+        made.is_some_and(|callable| world.table.acquired_by(&callable).is_some())
+    };
+    let Some(Expr::Name(name)) = parent else {
+        return parent.is_some_and(is_made);
+    };
+    let scope = world.names.scope_at(name.start().to_u32());
+    world.names.bindings(&name.id, scope).iter().any(|binding| {
+        let made = match binding.kind {
+            BindingKind::Assign { value } => value,
+            BindingKind::With { context } => context,
+            _ => None,
+        };
+        binding.scope == scope && made.is_some_and(is_made)
+    })
 }
 
 /// The dotted names that the callee may go by in the table, the likeliest first.
@@ -161,7 +187,8 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,
-        _ => return None,
+        Expr::Attribute(_) => return instance_called(world, func),
+        _ => return opener_among(world, &alternatives(func)),
     };
     if let Resolved::Qualified(name) = world.names.resolve(func) {
         return Some(name);
@@ -177,7 +204,7 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
         return Some(base);
     }
     let Expr::Attribute(node) = func else {
-        return opener_value(world, func);
+        return opener_value(world, func).or_else(|| instance_called(world, func));
     };
     let typed = world.types().of(&node.value);
     let class = typed.or_else(|| guess::class(call, &node.value, tail).map(str::to_owned));
@@ -198,28 +225,76 @@ fn base_of_class(world: World<'_, '_>, func: &Expr) -> Option<String> {
     bases.find(|base| world.table.acquired_by(base).is_some())
 }
 
-/// `o = open` and `o = functools.partial(open, encoding="utf-8")`, for the only binding of the name.
+/// A name bound more often than this is no opener.
+const MAX_OPENERS: usize = 4;
+
+/// `o = open`, `o = functools.partial(open, encoding="utf-8")`, `o = gzip.open if packed else open`, and a
+/// parameter that is `open` unless somebody says otherwise.
 fn opener_value(world: World<'_, '_>, func: &Expr) -> Option<String> {
     let name = func.as_name_expr()?;
-    let [binding] = world
+    let scope = world.names.scope_at(name.start().to_u32());
+    let bindings = world.names.bindings(&name.id, scope);
+    if bindings.len() > MAX_OPENERS {
+        return None;
+    }
+    let values = bindings.iter().map(|binding| match binding.kind {
+        BindingKind::Assign { value } => value,
+        BindingKind::Parameter(_) => default_of(world, &name.id, world.names.home(&name.id, scope)),
+        _ => None,
+    });
+    let values: Option<Vec<&Expr>> = values.collect();
+    let openers: Vec<_> = values?.into_iter().flat_map(alternatives).collect();
+    opener_among(world, &openers)
+}
+
+/// The first of the callables that acquires.
+fn opener_among(world: World<'_, '_>, openers: &[&Expr]) -> Option<String> {
+    openers.iter().find_map(|opener| {
+        let opener = match opener {
+            Expr::Call(call) => {
+                let made = world.names.resolve(&call.func);
+                let is_partial = made.qualified() == Some("functools.partial");
+                call.args.first().filter(|_| is_partial)?
+            }
+            other => other,
+        };
+        let known = world.names.resolve(opener).qualified()?.to_owned();
+        world.table.acquired_by(&known).map(|_| known)
+    })
+}
+
+/// The callables one of which the expression is: `gzip.open if packed else open`, `OPENERS.get(kind, open)`.
+fn alternatives(func: &Expr) -> Vec<&Expr> {
+    match func {
+        Expr::IfExp(node) => vec![&node.body, &node.orelse],
+        Expr::BoolOp(node) => node.values.iter().collect(),
+        Expr::Subscript(node) => match &*node.value {
+            Expr::Dict(dict) => dict.values.iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::Call(call) if super::tail(&call.func) == "get" => call.args.iter().skip(1).collect(),
+        other => vec![other],
+    }
+}
+
+fn default_of<'m>(world: World<'_, 'm>, parameter: &str, function: ScopeId) -> Option<&'m Expr> {
+    let def = world
         .names
-        .bindings(&name.id, world.names.scope_at(name.start().to_u32()))
-    else {
-        return None;
-    };
-    let BindingKind::Assign { value: Some(value) } = binding.kind else {
-        return None;
-    };
-    let opener = match value {
-        Expr::Call(call) => {
-            let made = world.names.resolve(&call.func);
-            let is_partial = made.qualified() == Some("functools.partial");
-            call.args.first().filter(|_| is_partial)?
-        }
-        other => other,
-    };
-    let known = world.names.resolve(opener).qualified()?.to_owned();
-    world.table.acquired_by(&known).map(|_| known)
+        .scope(function)
+        .node
+        .and_then(Node::as_stmt)
+        .and_then(Def::of)?;
+    let all = parameters(def.arguments).into_iter();
+    let mut named = all.filter(|(known, _)| known.arg.as_str() == parameter);
+    named.next()?.1
+}
+
+/// `Session()` after `Session = sessionmaker(engine)`: an object that is called.
+fn instance_called(world: World<'_, '_>, func: &Expr) -> Option<String> {
+    world.table.knows_tail("__call__").then_some(())?;
+    let class = world.types().of(func)?;
+    let callable = format!("{class}.__call__");
+    world.table.acquired_by(&callable).map(|_| callable)
 }
 
 /// `tempfile.mkstemp` where only `from helpers import *` can have brought `tempfile`: a standard module
@@ -230,6 +305,12 @@ fn brought_by_star<'a>(world: World<'a, '_>, func: &Expr, candidates: &[String])
     let ends = |name: &String| name.strip_suffix(spelled).is_some_and(|star| star.ends_with('.'));
     let brought = is_standard(root) && candidates.iter().any(ends);
     (brought && world.table.acquired_by(spelled).is_some()).then_some(spelled)
+}
+
+/// Whether the call has one of the keywords, whatever its value.
+fn has_argument(call: &ExprCall, words: &str) -> bool {
+    let mut given = call.keywords.iter().filter_map(|keyword| keyword.arg.as_ref());
+    given.any(|word| words.split('|').any(|name| name == word.as_str()))
 }
 
 /// Whether the call has one of the keywords with the value, as in `stream=True` and `stdout=PIPE`.

@@ -13,13 +13,8 @@ const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__ae
 const STARTERS: [&str; 4] = ["start", "open", "connect", "setup"];
 
 /// Decorators under which a generator gets control back after its `yield`.
-const MANAGERS: [&str; 5] = [
-    "contextmanager",
-    "asynccontextmanager",
-    "fixture",
-    "yield_fixture",
-    "async_fixture",
-];
+const MANAGERS: [&str; 2] = ["contextmanager", "asynccontextmanager"];
+const FIXTURES: [&str; 3] = ["fixture", "yield_fixture", "async_fixture"];
 
 /// Whether `self` may be without an owner when the method raises.
 pub(super) fn constructs(node: Option<Node<'_>>) -> bool {
@@ -32,12 +27,21 @@ fn is_named(node: Option<Node<'_>>, names: &[&str]) -> bool {
 }
 
 pub(super) fn is_managed(node: Option<Node<'_>>) -> bool {
+    is_decorated(node, &MANAGERS) || is_fixture(node)
+}
+
+/// A fixture of pytest, which goes on after its `yield` whatever the test did.
+pub(super) fn is_fixture(node: Option<Node<'_>>) -> bool {
+    is_decorated(node, &FIXTURES)
+}
+
+fn is_decorated(node: Option<Node<'_>>, names: &[&str]) -> bool {
     let Some(def) = node.and_then(Node::as_stmt).and_then(Def::of) else {
         return false;
     };
     def.decorators.iter().any(|decorator| match decorator {
-        Expr::Call(call) => MANAGERS.contains(&super::tail(&call.func)),
-        other => MANAGERS.contains(&super::tail(other)),
+        Expr::Call(call) => names.contains(&super::tail(&call.func)),
+        other => names.contains(&super::tail(other)),
     })
 }
 
@@ -59,7 +63,8 @@ pub(super) fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Grap
             &["assertRaises", "assertRaisesRegex"],
         )
     };
-    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &[]);
+    // A server serves until somebody ends it, mostly by an exception.
+    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &["serve_forever"]);
     let options = Options {
         swallows: &swallows,
         never_returns: &never_returns,

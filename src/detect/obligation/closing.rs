@@ -33,6 +33,14 @@ const ENDINGS: [&str; 19] = [
     "teardown_method",
     "tearDownClass",
 ];
+/// Where one of these fails, the test does.
+const OF_TESTS: [&str; 5] = [
+    "tearDown",
+    "tearDownClass",
+    "asyncTearDown",
+    "teardown_method",
+    "teardown_class",
+];
 /// Leaving a `with` ends it.
 const EXITS: [&str; 2] = ["__exit__", "__aexit__"];
 const ENTRANCES: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
@@ -125,8 +133,11 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
 /// Whether the body is a constructor, or a private method that only constructors run.
 fn is_run_only_at_birth(world: World<'_, '_>, function: ScopeId) -> bool {
     let name = world.names.scope(function).name();
-    if class::of_method(world, function).is_none() || name == "__init__" {
-        return name == "__init__";
+    if name == "__init__" {
+        return true;
+    }
+    if !name.starts_with('_') || name.ends_with("__") || class::of_method(world, function).is_none() {
+        return false;
     }
     let mentions = world.module.nodes().filter_map(|node| match node {
         Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == name => Some(node.start().to_u32()),
@@ -137,7 +148,7 @@ fn is_run_only_at_birth(world: World<'_, '_>, function: ScopeId) -> bool {
         around.is_some_and(|scope| world.names.scope(scope).name() == "__init__")
     };
     let all: Vec<_> = mentions.map(in_constructor).collect();
-    name.starts_with('_') && !name.ends_with("__") && !all.is_empty() && all.iter().all(|inside| *inside)
+    !all.is_empty() && all.iter().all(|inside| *inside)
 }
 
 /// The worst that the methods which release it do.
@@ -152,7 +163,11 @@ fn fragile(
     let methods = line.flat_map(|class| class::own_methods(world, class));
     let ends = |name: &str| ENDINGS.contains(&name) || (names_a_release(name) && !name.starts_with("test"));
     let releases = |name: &str| !class::reach(world, class, name).bodies.is_disjoint(releasing);
-    let ending = methods.filter(|method| ends(method.def.name) && releases(method.def.name));
+    // Where a test fails to clean up, that is reported.
+    let ending = methods.filter(|method| {
+        let name = method.def.name;
+        ends(name) && !OF_TESTS.contains(&name) && releases(name)
+    });
     let found = ending.filter_map(|method| {
         let twice = closes_number_again(world, class, method, attribute);
         twice.or_else(|| may_skip(world, (class, method), attribute, obligation, releasing))

@@ -7,7 +7,7 @@ use super::boxes::Boxes;
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, body, class, summary};
+use super::{Doubt, Grade, Loss, Move, World, body, class, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
@@ -294,6 +294,13 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
     if arguments().any(|one| is_pid(setting, one, &state)) {
         return pass_pid(super::tail(&call.func), state);
     }
+    if arguments().any(|one| is_name_of_temporary(setting, one, &state)) && removes_after_failure(call, &state) {
+        return Outcome::Released;
+    }
+    let state = match arguments().find(|one| is_bound_method(one, &state)) {
+        Some(method) if keeps_callable(setting, call, method) => with_doubt(Doubt::Captured, state),
+        _ => state,
+    };
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
@@ -312,6 +319,10 @@ fn hand_to<'m>(
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
         Treatment::Unknown if setting.adopted.contains(&std::ptr::from_ref(expr)) => Treatment::MayWrap,
+        // An object that has a child speaks with it.
+        Treatment::Unknown if setting.resource.kind == "pipe" && callee::is_like_a_class(super::tail(&call.func)) => {
+            Treatment::Keeps
+        }
         // Whoever has a task can wait for it.
         _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
@@ -355,12 +366,17 @@ fn hand_to<'m>(
             }
             Outcome::Held(state)
         }
+        Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
         Treatment::Keeps => Outcome::Moved(match &*call.func {
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
         }),
         Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
+        // Who is handed each item of a list may keep it.
+        Treatment::Unknown if state.names.iter().any(|(_, hold)| *hold == Hold::IN_LIST) => {
+            Outcome::Moved(Move::Passed)
+        }
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
 }
@@ -461,9 +477,68 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
     is_own && (by_name || summary::releases(setting.world, method, attribute, &setting.resource.release))
 }
 
-fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
+fn settle_with_doubt(span: Span, doubt: Doubt, state: State<'_>) -> Outcome<'_> {
+    settle(span, with_doubt(doubt, state))
+}
+
+fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
     state.doubt = state.doubt.max(doubt);
-    settle(span, state)
+    state
+}
+
+/// `f.name` of a temporary file.
+fn is_name_of_temporary(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "temporary-file" && node.attr.as_str() == "name" && state.holds(&node.value).is_some()
+}
+
+/// Whoever removes the file when something has failed has thought of the failure, and the handle is not missed.
+fn removes_after_failure(call: &ExprCall, state: &State<'_>) -> bool {
+    state.raised != Grade::Nothing && callee::names_a_removal(super::tail(&call.func))
+}
+
+/// `f.write`, to be called by others.
+fn is_bound_method(argument: &Expr, state: &State<'_>) -> bool {
+    argument
+        .as_attribute_expr()
+        .is_some_and(|node| state.holds(&node.value).is_some())
+}
+
+/// Whether the callee calls it later: `Thread(target=server.serve_forever)`.
+fn keeps_callable(setting: Setting<'_, '_>, call: &ExprCall, method: &Expr) -> bool {
+    let is_partial = super::tail(&call.func) == "partial";
+    let treatment = treatment(setting.world, call, method);
+    !is_partial && matches!(treatment, Treatment::Keeps | Treatment::Registers)
+}
+
+/// Methods that put something somewhere, and those that take it out again.
+const TAKEN_BACK: [(&str, &str); 4] = [
+    // An event loop that is set to be run here is nobody else's.
+    ("set_event_loop", "run_until_complete"),
+    ("addHandler", "removeHandler"),
+    ("register", "unregister"),
+    ("add_reader", "remove_reader"),
+];
+
+/// `logger.addHandler(h)` in a body that says `logger.removeHandler(h)` as well.
+fn is_taken_back(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
+    let tail = super::tail(&call.func);
+    let Some((_, back)) = TAKEN_BACK.iter().find(|(puts, _)| *puts == tail) else {
+        return false;
+    };
+    let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let call = expr.as_call_expr().filter(|call| super::tail(&call.func) == *back);
+        call.is_some_and(|call| {
+            let receiver = call.func.as_attribute_expr().map(|method| &*method.value);
+            call.args.iter().chain(receiver).any(|one| text(one) == text(argument))
+        })
+    })
 }
 
 /// `stack.callback(f.close)`
@@ -532,8 +607,27 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
     if released {
         return Outcome::Moved(Move::Captured);
     }
-    if used > receivers {
+    if used > receivers && !is_called_at_once(setting, node) {
         state.doubt = state.doubt.max(Doubt::Captured);
     }
     Outcome::Held(state)
+}
+
+/// Builtins that call what they are handed, and forget it.
+const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "sum"];
+
+/// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
+fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
+    let Node::Expr(lambda) = node else { return false };
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let call = expr
+            .as_call_expr()
+            .filter(|call| CALLING.contains(&super::tail(&call.func)));
+        call.is_some_and(|call| call.args.iter().any(|one| std::ptr::eq(one, lambda)))
+    })
 }

@@ -7,6 +7,7 @@ use super::acquire::Acquisition;
 use super::bind::has_come_round;
 use super::body;
 use super::boxes::Boxes;
+use super::container::stays_here;
 use super::effect::{Outcome, Setting, apply, branch};
 use super::ends::{Deciding, Ends};
 use super::facts::Tests;
@@ -394,6 +395,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             Outcome::Held(after) => Some(after),
             // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
             Outcome::Released => return self.release(step.span, &before),
+            Outcome::Moved(Move::InLocal(name)) => match self.put_into(name, &before) {
+                Some(held) => Some(held),
+                None => return self.end_in(name, &before, trail),
+            },
             Outcome::Moved(to) => {
                 if let Kind::Bind {
                     value: Value::Entered(_),
@@ -437,6 +442,29 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 (_, None) => {}
             }
         }
+    }
+
+    /// What is put into a container that stays here is held by its name as before.
+    fn put_into(&self, container: &str, before: &State<'m>) -> Option<State<'m>> {
+        let is_named = !before.names.is_empty();
+        (is_named && self.stays_in(container)).then(|| {
+            let mut held = before.clone();
+            held.end_flight();
+            held
+        })
+    }
+
+    /// No name holds it but the container's.
+    fn end_in(&mut self, container: &str, before: &State<'m>, trail: Trail) {
+        if before.names.is_empty() && self.stays_in(container) {
+            self.lose(Loss::End, self.end_of_body(), before, trail);
+        } else {
+            self.moved(Move::Container);
+        }
+    }
+
+    fn stays_in(&self, container: &str) -> bool {
+        !self.setting.world.table.only_named_releases && stays_here(self.setting, container)
     }
 
     fn release(&mut self, at: Span, state: &State<'m>) {

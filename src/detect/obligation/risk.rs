@@ -5,7 +5,7 @@ use super::bind::displays;
 use super::effect::Setting;
 use super::facts::is_predicate;
 use super::state::State;
-use super::{Grade, World, acquire, callee, summary};
+use super::{Grade, World, acquire, body, callee, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -60,8 +60,12 @@ const SAFE: [&str; 44] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 37] = [
+const UNLIKELY: [&str; 40] = [
     "os.dup2",
+    // Whoever does not get the lock ends.
+    "fcntl.flock",
+    "fcntl.lockf",
+    "portalocker.lock",
     "six.b",
     "six.u",
     "sys.stdout.write",
@@ -135,8 +139,10 @@ const ITERATORS: [&str; 4] = [
     "builtins.reversed",
 ];
 /// Methods of strings and collections, loggers and locks.
-const UNLIKELY_METHODS: [&str; 39] = [
+const UNLIKELY_METHODS: [&str; 41] = [
     "fileno",
+    "addHandler",
+    "removeHandler",
     "append",
     "add",
     "get",
@@ -235,6 +241,8 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
     let (world, resource) = (setting.world, setting.resource);
     match expr {
         Expr::Call(call) => of_call(world, resource, call, state),
+        // A failed test is not thrown into its fixtures.
+        Expr::Yield(_) if body::is_fixture(world.names.scope(setting.body).node) => Grade::Nothing,
         Expr::Yield(_) | Expr::YieldFrom(_) => Grade::Likely,
         // What was not awaited to its end has not been acquired.
         Expr::Await(node) if state.flies_in(node.range().into()) => Grade::Nothing,
@@ -332,7 +340,8 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     }
     if let Expr::Attribute(method) = &*call.func {
         let quiet = resource.quiet.iter().any(|quiet| quiet == tail);
-        if quiet && state.holds(&method.value).is_some() {
+        let enters = ["__enter__", "__aenter__"].contains(&tail);
+        if (quiet || enters) && state.holds(&method.value).is_some() {
             return Grade::Nothing;
         }
         if quiet || is_logging(world, call, tail) || (tail == "pop" && call.args.len() == 2) {
