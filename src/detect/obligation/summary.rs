@@ -8,7 +8,7 @@ use super::callee::Treatment;
 use super::class;
 use super::follow::follow_parameter;
 use super::owner::Owners;
-use super::{Doubt, Fate, Move, Obligation, World};
+use super::{Doubt, Fate, Move, Obligation, World, borrow};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
@@ -44,6 +44,10 @@ pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>>
     {
         let class = world.names.enclosing_class(func.start().to_u32())?;
         return method_of(world, class, &node.attr);
+    }
+    if func.as_name_expr().is_some_and(|name| name.id.as_str() == "cls") {
+        let class = world.names.enclosing_class(func.start().to_u32())?;
+        return local(world, class, false);
     }
     if let Expr::Attribute(node) = func
         && let Some(class) = class_of_instance(world, &node.value)
@@ -232,7 +236,10 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     let callee = match callee.statement {
         // A class without `__init__` of its own stores what it is handed, as dataclasses do.
         Stmt::ClassDef(_) => match method_of(world, callee.scope, "__init__") {
-            Some(init) => init,
+            Some(init) => {
+                let parameter = parameter_for(Def::of(init.statement)?, true, call, argument)?;
+                return Some(of_constructor(world, callee.scope, init.scope, parameter));
+            }
             None => return Some(Treatment::Keeps),
         },
         _ => callee,
@@ -309,6 +316,23 @@ fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &E
     let positional = def.arguments.posonlyargs.len() + def.arguments.args.len();
     let at = at + usize::from(is_bound);
     (at < positional).then(|| all[at].0.arg.as_str())
+}
+
+/// An object that only uses what it is handed leaves it to whoever has opened it.
+fn of_constructor(world: World<'_, '_>, class: ScopeId, init: ScopeId, parameter: &str) -> Treatment {
+    let key = (class, parameter.to_owned());
+    if let Some(known) = world.summaries.parameters.borrow().get(&key) {
+        return *known;
+    }
+    let mut found = of_parameter(world, init, parameter);
+    world.summaries.parameters.borrow_mut().insert(key.clone(), found);
+    // Whoever has a thread or a child can wait for it.
+    if found == Treatment::Keeps && !world.table.only_named_releases && borrow::only_uses(world, class, init, parameter)
+    {
+        found = Treatment::Unknown;
+    }
+    world.summaries.parameters.borrow_mut().insert(key, found);
+    found
 }
 
 fn is_same(one: &Expr, other: &Expr) -> bool {
