@@ -66,6 +66,24 @@ class Reminder:
                 ring()
 
 
+class Nap:
+    """A bot that has heard much gets tired."""
+
+    def __init__(self, length, doze_off):
+        self._length = length
+        self._heard = 0
+        self._doze_off = doze_off
+
+    def line_heard(self):
+        self._heard += 1
+        if self._heard < self._length:
+            return
+        self._heard = 0
+        doze_off = self._doze_off()
+        if doze_off is not None:
+            doze_off()
+
+
 class Topic:
     def __init__(self, holder, text):
         self._holder = holder
@@ -168,7 +186,7 @@ class Bot:
         self._rooms = {}
         self._karma = defaultdict(int)
         self._flood = deque([], maxlen=12)
-        self._nap = Reminder(40, WeakMethod(self._doze))
+        self._nap = Nap(40, WeakMethod(self._doze))
         self._load_error = None
 
     def _doze(self):
@@ -194,7 +212,7 @@ class Bot:
         room.note(nick, text)
         TAPS.pass_on(title, text)
         self._flood.append(nick)
-        self._nap.line_passed()
+        self._nap.line_heard()
         text = self.address.sub("", text)
         if not text.startswith(PREFIX):
             return False

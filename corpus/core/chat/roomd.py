@@ -172,6 +172,7 @@ class Room:
         if self._janitor is not None:
             self._janitor.cancel()
             await asyncio.gather(self._janitor, return_exceptions=True)
+            self._janitor = None
 
     async def close(self) -> None:
         try:

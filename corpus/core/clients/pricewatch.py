@@ -200,10 +200,13 @@ class Board:
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, offer: Offer) -> None:
-        try:
-            await report(offer.wish.shop, offer.wish, offer.cents)
-        except httpx.HTTPError as error:
-            log.warning("not delivered: %s", error)
+        for attempt in range(1, 4):
+            try:
+                await report(offer.wish.shop, offer.wish, offer.cents)
+                return
+            except Exception as error:
+                log.warning("attempt %d to deliver: %s", attempt, error)
+                await asyncio.sleep(self.pause)
 
     async def close(self) -> None:
         try:

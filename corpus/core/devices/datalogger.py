@@ -1,10 +1,11 @@
 """A data logger: channels are sampled, samples go to files, and a console shows what happens.
 
-Every instrument has its own log, every run its own folder. A run ends with ``close``, whatever has happened; what
-can't be written any more is said on the console.
+Every instrument has its own log, every run its own folder. A run ends with ``close``, whatever has happened.
 """
 
+import functools
 import gzip
+import lzma
 import os
 import sqlite3
 import weakref
@@ -85,6 +86,49 @@ class Console:
 
     def close(self):
         self._out.close()
+
+
+class Protocol:
+    """What is done before a run; each step is written down."""
+
+    def __init__(self, path):
+        self._warm_up = functools.partial(self.note, "warm up")
+        self._file = lzma.open(path, "at", encoding="utf-8")
+
+    def note(self, step):
+        self._file.write(step + "\n")
+
+    def carry_out(self, steps):
+        self._warm_up()
+        for step in steps:
+            self.note(step)
+
+    def close(self):
+        self._file.close()
+
+
+class Events:
+    """Events of a run in packed form; errors also as plain text, if there are any."""
+
+    def __init__(self, base):
+        self._errors = None
+        self._base = base
+        self._all = lzma.open(base + ".events", "wt", encoding="utf-8")
+
+    def add(self, lines):
+        for line in lines:
+            self._all.write(line + "\n")
+            if line.startswith("E"):
+                if self._errors is None:
+                    self._errors = open(self._base + ".errors", "w", encoding="utf-8")
+                self._errors.write(line + "\n")
+
+    def close(self):
+        try:
+            if self._errors is not None:
+                self._errors.close()
+        finally:
+            self._all.close()
 
 
 class RawTap:
@@ -283,3 +327,14 @@ def scales(text):
         channel, factor = line.split()
         factors.append((channel, float(factor)))
     return dict(factors)
+
+
+def prepare(path, rounds):
+    with closing(Protocol(path)) as protocol:
+        for steps in rounds:
+            protocol.carry_out(steps)
+
+
+def count_events(path, letter):
+    with lzma.open(path, "rt", encoding="utf-8") as events:
+        return sum(1 for line in events if line.startswith(letter))

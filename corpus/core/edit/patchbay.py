@@ -75,13 +75,30 @@ class Knob:
         self._low = low
         self._high = high
         self.value = low
-        self._turned = turned
+        self._on_turn = turned
 
     def turn(self, value):
         self.value = min(self._high, max(self._low, value))
-        turned = self._turned()
+        turned = self._on_turn()
         if turned is not None:
             turned(self.value)
+
+
+class Fader:
+    """The level of everything, in steps of three decibels."""
+
+    def __init__(self, moved):
+        self._step = 0
+        self._on_move = moved
+
+    def move_to(self, decibels):
+        step = max(-20, min(0, round(decibels))) // 3
+        if step == self._step:
+            return
+        self._step = step
+        moved = self._on_move()
+        if moved is not None:
+            moved(3 * step)
 
 
 class Light:
@@ -172,13 +189,13 @@ class Patchbay:
         self._status = deque(maxlen=12)
         self._presets = {}
         self._trouble = None
-        self._master = Knob(-20, 0, weakref.WeakMethod(self._master_turned))
+        self._master = Fader(weakref.WeakMethod(self._master_moved))
 
-    def _master_turned(self, value):
+    def _master_moved(self, value):
         self.say("master at %d dB" % value)
 
     def master(self, value):
-        self._master.turn(value)
+        self._master.move_to(value)
 
     def module(self, kind):
         module = Module(self, kind)

@@ -88,6 +88,21 @@ class Fuse:
         return True
 
 
+class Daybreak:
+    """Does everybody some good, every few turns."""
+
+    def __init__(self, field: "Arena", every: int) -> None:
+        self._field = field
+        self._every = every
+        self._turns = 0
+
+    def turn_passed(self) -> None:
+        self._turns += 1
+        if self._turns % self._every == 0:
+            for unit in self._field.standing():
+                unit.health = min(20, unit.health + 1)
+
+
 class Scout:
     """Looks round for a unit."""
 
@@ -154,12 +169,8 @@ class Arena:
         self._feed = feed
         self._units: dict[str, Unit] = {}
         self._terrain: OrderedDict[Place, str] = OrderedDict()
-        self._dawn = Fuse(6, weakref.WeakMethod(self._at_dawn))
+        self._dawn = Daybreak(weakref.proxy(self), every=6)
         self._muster_fault: str | None = None
-
-    def _at_dawn(self) -> None:
-        for unit in self.standing():
-            unit.health = min(20, unit.health + 1)
 
     def muster(self, name: str, column: int, row: int, power: int = 6) -> Unit:
         unit = Unit(name, Place(column, row), self, power=power)
@@ -206,8 +217,7 @@ class Arena:
     def end_turn(self) -> None:
         for unit in self.standing():
             unit.end_turn()
-        if self._dawn.tick():
-            self._dawn.turns = 6
+        self._dawn.turn_passed()
         self.turn += 1
         log.debug("turn %d", self.turn)
 

@@ -69,7 +69,60 @@ class Spool:
             stack.callback(self._names.close)
 
 
-class Queue:
+class Proofs:
+    """Proofs for customers: text at once, pictures in an archive if there are any."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._pictures = None
+        self._texts = open(folder + "/proofs.txt", "w")
+
+    def text(self, lines):
+        for line in lines:
+            self._texts.write(line + "\n")
+
+    def picture(self, name, data):
+        if self._pictures is None:
+            self._pictures = zipfile.ZipFile(self.folder + "/pictures.zip", "a")
+        self._pictures.writestr(name, data)
+
+    def close(self):
+        if self._pictures is not None:
+            try:
+                self._pictures.close()
+            except OSError:
+                pass
+            self._pictures = None
+        self._texts.close()
+
+
+class PaperStock:
+    """Paper in the cellar, by kind; orders are written down when there are some."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._orders = None
+        self._sheets = shelve.open(folder + "/paper")
+
+    def take(self, kind, count):
+        left = self._sheets.get(kind, 0) - count
+        self._sheets[kind] = max(0, left)
+        if left < 0:
+            self._order(kind, -left)
+
+    def _order(self, kind, count):
+        if self._orders is None:
+            self._orders = open(self.folder + "/orders.txt", "a")
+        self._orders.write("%s: %d\n" % (kind, count))
+
+    def close(self):
+        with ExitStack() as stack:
+            stack.callback(self._sheets.close)
+            if self._orders is not None:
+                stack.callback(self._orders.close)
+
+
+class JobQueue:
     """Jobs that wait, the oldest first."""
 
     def __init__(self, path):
@@ -105,13 +158,13 @@ class Queue:
 
 
 def submit(path, names):
-    with closing(Queue(path)) as queue:
+    with closing(JobQueue(path)) as queue:
         return [queue.push(name) for name in names]
 
 
 def drain(path):
     done = []
-    with closing(Queue(path)) as queue:
+    with closing(JobQueue(path)) as queue:
         while True:
             name = queue.pop()
             if name is None:
@@ -135,3 +188,13 @@ class Counter:
         with open(self.path) as lines:
             last = int(lines.readline())
         return last - self.first
+
+
+def busiest(path):
+    """Who has the most pages in a ledger that is closed."""
+    pages = {}
+    with open(path) as rows:
+        for row in rows:
+            who, count, _ = row.split(",")
+            pages[who] = pages.get(who, 0) + int(count)
+    return max(pages, key=pages.get, default=None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import socket
 import struct
+import threading
 import time
 import weakref
-from contextlib import ExitStack
-from typing import BinaryIO, Iterator, Optional, TextIO
+from contextlib import ExitStack, closing, suppress
+from typing import BinaryIO, Callable, Iterable, Iterator, Optional, TextIO
 
 STATSD = ("127.0.0.1", 8125)
 READING = struct.Struct("!dHf")
@@ -81,6 +84,90 @@ class AlarmLink:
             stack.callback(self._notes.close)
 
 
+class Sampler:
+    """Reads one thermometer at its own pace."""
+
+    def __init__(self, read: Callable[[], float], pause: float) -> None:
+        self.latest = 0.0
+        self._read = read
+        self._pause = pause
+        self._enough = threading.Event()
+        self._sampling = threading.Thread(target=self._sample, name="sampler")
+        self._sampling.start()
+
+    def _sample(self) -> None:
+        while not self._enough.wait(self._pause):
+            self.latest = self._read()
+
+    def close(self) -> None:
+        self._enough.set()
+        self._sampling.join(2)
+
+
+class HourlyMeans:
+    """Means by the hour; hours with frost stand in a list of their own, begun with the first."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._frost: Optional[TextIO] = None
+        self._means = gzip.open(path, "at", encoding="ascii")
+
+    def add(self, hour: int, values: list[float]) -> None:
+        mean = sum(values) / len(values)
+        self._means.write(f"{hour} {mean:.2f}\n")
+        if min(values) < 0:
+            if self._frost is None:
+                self._frost = open(f"{self.path}.frost", "a", encoding="ascii")
+            self._frost.write(f"{hour}\n")
+
+    def close(self) -> None:
+        if self._frost is not None:
+            with suppress(OSError):
+                self._frost.close()
+            self._frost = None
+        self._means.close()
+
+
+class Export:
+    """Values for others: raw ones in packed form, and rounded ones where somebody has asked for them."""
+
+    def __init__(self, path: str) -> None:
+        self._rounded: Optional[TextIO] = None
+        self._raw = bz2.open(path, "wt", encoding="ascii")
+
+    def round_to(self, path: str) -> None:
+        if self._rounded is None:
+            self._rounded = open(path, "w", encoding="ascii")
+
+    def add(self, values: Iterable[float]) -> None:
+        for value in values:
+            self._raw.write(f"{value!r}\n")
+            if self._rounded is not None:
+                self._rounded.write(f"{value:.0f}\n")
+
+    def close(self) -> None:
+        try:
+            if self._rounded is not None:
+                self._rounded.close()
+        finally:
+            self._raw.close()
+
+
+class Calibrated:
+    """A list of values that are put right by an offset, which may still change."""
+
+    def __init__(self, path: str, offset: float = 0.0) -> None:
+        self.offset = offset
+        self._right = lambda celsius: celsius + self.offset
+        self._out = gzip.open(path, "wt", encoding="ascii")
+
+    def put(self, celsius: float) -> None:
+        self._out.write(f"{self._right(celsius):.3f}\n")
+
+    def close(self) -> None:
+        self._out.close()
+
+
 class Replay:
     """The readings of a log, one after the other."""
 
@@ -131,3 +218,15 @@ class Inspector:
 def ask(path: str, words: list[str]) -> list[Optional[float]]:
     with Inspector(path) as inspector:
         return [inspector.answer(word) for word in words]
+
+
+def calibrate(source: str, target: str, offset: float) -> int:
+    """Puts all values of a text file right; empty lines do not count."""
+    count = 0
+    with closing(Calibrated(target, offset)) as right:
+        with open(source, encoding="ascii") as lines:
+            for line in lines:
+                if line.strip():
+                    right.put(float(line))
+                    count += 1
+    return count

@@ -4,7 +4,9 @@ import bz2
 import contextlib
 import gzip
 import mmap
+import threading
 import weakref
+import zipfile
 
 
 def parse_point(line):
@@ -83,7 +85,7 @@ class Merger:
                 stack.callback(self._second.close)
 
 
-class Journal:
+class ImportLog:
     def __init__(self, path):
         self._out = open(path, "a", encoding="utf-8")
         self._kinds = {"new": self.new, "gone": self.gone}
@@ -109,6 +111,108 @@ class Journal:
         self.close()
 
 
+class PlaceIndex:
+    """Places by name in one file, and where they are in another."""
+
+    def __init__(self, base):
+        self.count = 0
+        self._names = bz2.open(f"{base}.names", "wt", encoding="utf-8")
+        try:
+            self._spots = gzip.open(f"{base}.spots", "wt", encoding="ascii")
+        except BaseException:
+            self._names.close()
+            raise
+
+    def add(self, places):
+        for name, (lat, lon) in places.items():
+            self._names.write(name + "\n")
+            self._spots.write(f"{lat:.5f},{lon:.5f}\n")
+            self.count += 1
+
+    def close(self):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._names.close)
+            stack.callback(self._spots.close)
+
+
+class TourPictures:
+    """Pictures of a tour in an archive, captions in a file that is begun with the first."""
+
+    def __init__(self, base):
+        self.base = base
+        self._captions = None
+        self._pictures = zipfile.ZipFile(f"{base}.zip", "a")
+
+    def add(self, name, data, caption=None):
+        self._pictures.writestr(name, data)
+        if caption is not None:
+            if self._captions is None:
+                self._captions = open(f"{self.base}.captions", "a", encoding="utf-8")
+            self._captions.write(f"{name}: {caption}\n")
+
+    def close(self):
+        if self._captions is not None:
+            try:
+                self._captions.close()
+            except OSError:
+                pass
+            self._captions = None
+        self._pictures.close()
+
+
+class Leg:
+    """A part of a tour, which tells it how far one has come."""
+
+    def __init__(self, tour):
+        self.tour = tour
+        self.metres = 0
+
+    def go(self, metres):
+        self.metres += metres
+        self.tour.note(self.metres)
+
+
+class Tour:
+    """Legs of a tour, as they are walked."""
+
+    def __init__(self, path):
+        self._leg = Leg(self)
+        self._diary = open(path, "a", encoding="ascii")
+
+    def walk(self, steps):
+        for metres in steps:
+            self._leg.go(metres)
+
+    def note(self, metres):
+        self._diary.write(f"{metres}\n")
+
+    def close(self):
+        self._diary.close()
+
+
+class LiveTrack:
+    """Asks a receiver for the place while one walks."""
+
+    def __init__(self, locate, pause=0.001):
+        self.points = []
+        self._locate = locate
+        self._pause = pause
+        self._arrived = threading.Event()
+        self._asking = threading.Thread(target=self._ask, name="live")
+        self._asking.start()
+
+    def _ask(self):
+        while not self._arrived.is_set():
+            point = self._locate()
+            if point is not None:
+                self.points.append(point)
+            self._arrived.wait(self._pause)
+
+    def close(self):
+        self._arrived.set()
+        self._asking.join(1)
+
+
 class TileMap:
     """Heights in a mapped file."""
 
@@ -127,7 +231,7 @@ class TileMap:
 
 
 def import_tracks(folder, names):
-    with Journal(f"{folder}/journal") as journal:
+    with ImportLog(f"{folder}/journal") as journal:
         for name in names:
             with TrackWriter(f"{folder}/{name}.gz") as track:
                 track.point(47.1, 8.5)
@@ -141,3 +245,22 @@ def heights(path, places):
         return [tiles.height(x) for x in places]
     finally:
         tiles.close()
+
+
+def walk(path, days):
+    with contextlib.closing(Tour(path)) as tour:
+        for steps in days:
+            tour.walk(steps)
+
+
+def longest(paths):
+    """The track with the most points."""
+    best, most = None, 0
+    for path in paths:
+        with gzip.open(path, "rt", encoding="ascii") as lines:
+            count = 0
+            for line in lines:
+                count += "," in line
+        if count > most:
+            best, most = path, count
+    return best

@@ -106,6 +106,9 @@ class TillKeys:
     def beep(self):
         self._out.write("\a\n")
 
+    def openings(self):
+        return self.opened
+
     def close(self):
         self._out.close()
 
@@ -215,7 +218,7 @@ def cash_up(path, drawers):
         for _ in range(drawers):
             till.hit("open")
         till.hit("beep")
-        return till.opened
+        return till.openings()
 
 
 def rounding(cents):

@@ -89,6 +89,20 @@ class Heartbeat:
             beat()
 
 
+class Broom:
+    """Says every few rounds how much could not be delivered."""
+
+    def __init__(self, every, swept):
+        self._every = every
+        self._passed = 0
+        self._swept = swept
+
+    def round_passed(self):
+        self._passed += 1
+        if self._passed % self._every == 0:
+            log.debug("%d dead letters", self._swept.undelivered())
+
+
 class Inbox:
     """What waits for a node; complains to it by name."""
 
@@ -196,10 +210,10 @@ class Mesh:
         self._nodes = {}
         self._dead = deque((), maxlen=DEAD_LETTERS)
         self._problem = None
-        self._sweep = Heartbeat(3, weakref.WeakMethod(self._sweep_out))
+        self._sweep = Broom(3, weakref.proxy(self))
 
-    def _sweep_out(self):
-        log.debug("%d dead letters", len(self._dead))
+    def undelivered(self):
+        return len(self._dead)
 
     def node(self, address):
         made = Node(self, address)

@@ -135,7 +135,7 @@ class Device:
 
 class StatusFile:
     def __init__(self, path):
-        self.commands = (self.ready, self.busy)
+        self._states = (self.ready, self.busy)
         self._out = open(path, "w", encoding="ascii")
 
     def __enter__(self):
@@ -143,6 +143,9 @@ class StatusFile:
 
     def __exit__(self, *exc_info):
         self.close()
+
+    def show(self, number):
+        self._states[number]()
 
     def ready(self):
         self._out.write("ready\n")
@@ -301,8 +304,8 @@ def wake(command):
 
 def self_test(path):
     with StatusFile(path) as status:
-        for command in status.commands:
-            command()
+        for number in range(2):
+            status.show(number)
 
 
 def test_page(device, log_path):

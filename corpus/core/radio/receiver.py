@@ -96,7 +96,7 @@ class Level:
         self._levels.close()
 
 
-class Remote:
+class RemoteControl:
     """Commands of a remote control."""
 
     def __init__(self, path: str) -> None:
@@ -104,7 +104,7 @@ class Remote:
         self._buttons = {"+": self.louder, "-": self.softer}
         self._log = open(path, "a", encoding="ascii")
 
-    def __enter__(self) -> Remote:
+    def __enter__(self) -> RemoteControl:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -119,6 +119,9 @@ class Remote:
 
     def softer(self) -> None:
         self.volume = max(0, self.volume - 1)
+
+    def level(self) -> int:
+        return self.volume
 
     def close(self) -> None:
         self._log.close()
@@ -246,10 +249,10 @@ def measure(path: str, blocks: Iterable[bytes]) -> None:
 
 
 def press_all(path: str, buttons: str) -> int:
-    with Remote(path) as remote:
+    with RemoteControl(path) as remote:
         for button in buttons:
             remote.press(button)
-        return remote.volume
+        return remote.level()
 
 
 def now_playing(title: str, address: tuple[str, int]) -> int:

@@ -73,6 +73,20 @@ class Threshold:
                 tell(number, left)
 
 
+class ParkingBell:
+    """Rings for each cart that is parked beside too many others."""
+
+    def __init__(self, room: int, on_full: Callable) -> None:
+        self._room = room
+        self._on_full = on_full
+
+    def arrived(self, name: str, count: int) -> None:
+        if count > self._room:
+            ring = self._on_full()
+            if ring is not None:
+                ring(name, count)
+
+
 class Shelf:
     def __init__(self, stock: "Stock", article: Article, count: int) -> None:
         self.article = article
@@ -199,16 +213,16 @@ class Counter:
         self._parked: "OrderedDict[str, Cart]" = OrderedDict()
         self._drawer = Drawer(weakref.proxy(self))
         self._refusal: Optional[str] = None
-        self._queue = Threshold(1, weakref.WeakMethod(self._nearly_done))
+        self._bell = ParkingBell(PARKED, weakref.WeakMethod(self._crowded))
 
-    def _nearly_done(self, name: str, left: int) -> None:
-        logger.info("%s is the last of %d", name, left)
+    def _crowded(self, name: str, count: int) -> None:
+        logger.info("%s is one of %d carts that wait", name, count)
 
     def park(self, name: str, cart: Cart) -> None:
         """Puts a cart aside; of too many, the oldest is forgotten."""
         self._parked[name] = cart
         self._parked.move_to_end(name)
-        self._queue.look(name, len(self._parked))
+        self._bell.arrived(name, len(self._parked))
         if len(self._parked) > PARKED:
             self._parked.popitem(last=False)
 

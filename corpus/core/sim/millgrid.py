@@ -80,6 +80,21 @@ class Relay:
         return True
 
 
+class Doldrums:
+    """Notes when nothing was made for some steps."""
+
+    def __init__(self, patience, grid):
+        self._patience = patience
+        self._idle = 0
+        self._grid = grid
+
+    def step(self, made):
+        self._idle = 0 if made else self._idle + 1
+        grid = self._grid()
+        if grid is not None and self._idle == self._patience:
+            grid.note("grid", "no wind")
+
+
 class Gauge:
     def __init__(self, device, size):
         self._device = device
@@ -171,11 +186,8 @@ class Grid:
         self._made = deque(maxlen=STEPS_KEPT)
         self._notes = []
         self._forecasts = OrderedDict()
-        self._calm = Relay(3, weakref.WeakMethod(self._becalmed))
+        self._calm = Doldrums(3, weakref.ref(self))
         self._misread = None
-
-    def _becalmed(self):
-        self.note("grid", "no wind")
 
     @cached_property
     def best(self):
@@ -194,7 +206,7 @@ class Grid:
         made = power_at(speed, self._blades)
         used = sum(bus.step() for bus in self._buses.values())
         self._made.append(made - used)
-        self._calm.feel(made == 0)
+        self._calm.step(made)
         return made - used
 
     def forecast(self, speeds):

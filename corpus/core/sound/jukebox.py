@@ -128,6 +128,20 @@ class Deck:
                 on_end()
 
 
+class Snippet:
+    """The beginning of a track, for those who cannot choose."""
+
+    def __init__(self, seconds, on_over):
+        self._seconds = seconds
+        self._on_over = on_over
+
+    def play(self, track):
+        heard = min(self._seconds, track.seconds)
+        on_over = self._on_over()
+        if on_over is not None:
+            on_over(track.title, heard)
+
+
 class CoinSlot:
     def __init__(self, machine, price):
         self._machine = machine
@@ -148,16 +162,15 @@ class Jukebox:
         self._why = None
         self._deck = Deck(weakref.WeakMethod(self._ended))
         self._slot = CoinSlot(weakref.ref(self), price)
-        self._preview = Deck(weakref.WeakMethod(self._preview_over))
+        self._preview = Snippet(10, weakref.WeakMethod(self._preview_over))
         self._unread = None
 
-    def _preview_over(self):
-        BOARD.show("choose!")
+    def _preview_over(self, title, seconds):
+        BOARD.show("%s of %s: choose!" % (clock(seconds), title))
 
     def preview(self, track):
         BOARD.show(track.title)
-        self._preview.start(track)
-        self._preview.pass_time(track.seconds)
+        self._preview.play(track)
 
     def insert(self, cents):
         self._slot.drop(cents)

@@ -163,6 +163,21 @@ class Timer:
             report(seconds)
 
 
+class Patience:
+    '''Speaks up when an answer took too long.'''
+
+    def __init__(self, limit, complain):
+        self._limit = limit
+        self._complain = complain
+
+    def waited(self, seconds):
+        if seconds <= self._limit:
+            return
+        complain = self._complain()
+        if complain is not None:
+            complain(seconds)
+
+
 class ErrorPage:
     def __init__(self, site):
         self._site = site
@@ -185,7 +200,7 @@ class Sessions:
 
 
 class Site:
-    def __init__(self, title):
+    def __init__(self, title, patience=0.5):
         self.title = title
         self.root = Group('')
         self.sessions = Sessions()
@@ -193,11 +208,12 @@ class Site:
         self._missing = deque(maxlen=8)
         self._timer = Timer(weakref.WeakMethod(self._took))
         self._errors = ErrorPage(weakref.proxy(self))
-        self._slow = Timer(weakref.WeakMethod(self._note_slow))
+        self._slow = Patience(patience, weakref.WeakMethod(self._note_slow))
         self._slow_count = 0
 
     def _note_slow(self, seconds):
-        self._slow_count += seconds > 0.5
+        self._slow_count += 1
+        access.warning('%.1f seconds for one answer', seconds)
 
     def _took(self, seconds):
         self._latencies.append(seconds)
@@ -219,7 +235,7 @@ class Site:
         body = route.answer(request, values)
         seconds = time.monotonic() - request.started
         self._timer.done(seconds)
-        self._slow.done(seconds)
+        self._slow.waited(seconds)
         access.info('%s %s %d', request.method, request.path, request.status())
         return request.status(), body
 

@@ -11,7 +11,7 @@ def talks(box):
         bot.hear("#garden", "guest", text)
     bot.hear("#garden", "other|away", "!topic")
     bot.hear("#garden", "other", "!flood")
-    for number in range(12):
+    for number in range(40):
         bot.hear("#garden", "other", "line %d" % number)
     bot.print_karma(io.StringIO())
 

@@ -82,3 +82,15 @@ async def has_no_pages(box):
 async def is_busy(box):
     _site()
     await sitemap.busy(SITE + "/a", lambda: None)
+
+
+async def ticks(box):
+    async with box.using(sitemap.Ticker(lambda: None, 0.001)) as ticker:
+        ticker.start()
+        ticker.start()
+        await asyncio.sleep(0.003)
+
+
+async def never_ticks(box):
+    async with box.using(sitemap.Ticker(lambda: None, 0.001)):
+        pass

@@ -80,3 +80,25 @@ def asks_the_engine(box):
     for _ in box.rounds(2):
         datalogger.engine_version()
         datalogger.scales("t1 0.5\nt2 2\n")
+
+
+def prepares(box):
+    datalogger.prepare(box.path("protocol"), [["zero", "range"], ["zero"]])
+
+
+def has_events(box):
+    with box.using(datalogger.Events(box.path("run"))) as events:
+        events.add(["I start", "I end"])
+    datalogger.count_events(box.path("run.events"), "I")
+
+
+def has_errors(box):
+    with box.using(datalogger.Events(box.path("run"))) as events:
+        events.add(["I start", "E too hot", "E too cold"])
+
+
+def has_errors_on_a_full_disk(box):
+    os.symlink("/dev/full", box.path("run.errors"))
+    with suppress(OSError):
+        with box.using(datalogger.Events(box.path("run"))) as events:
+            events.add(["E too hot"])

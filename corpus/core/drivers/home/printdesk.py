@@ -1,5 +1,8 @@
 """Calls into home/printdesk.py."""
 
+import os
+from contextlib import suppress
+
 from home import printdesk
 
 
@@ -37,7 +40,7 @@ def queues(box):
 
 
 def queues_by_hand(box):
-    with box.using(printdesk.Queue(box.path("queue.db"))) as queue:
+    with box.using(printdesk.JobQueue(box.path("queue.db"))) as queue:
         queue.push("desk 4")
         queue.pop()
         queue.pop()
@@ -47,3 +50,36 @@ def counts(box):
     counter = printdesk.Counter(box.write("counter", "17\n"))
     counter.begin()
     counter.pages()
+
+
+def proofs(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.Proofs(box.path("desk"))) as proofs:
+        proofs.text(["one", "two"])
+
+
+def proofs_with_pictures(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.Proofs(box.path("desk"))) as proofs:
+        proofs.picture("a", b"GIF")
+        proofs.picture("b", b"GIF")
+
+
+def takes_paper(box):
+    box.write("desk/readme", "")
+    with box.using(printdesk.PaperStock(box.path("desk"))) as stock:
+        stock.take("a4", 0)
+        stock.take("a4", 3)
+        stock.take("a3", 2)
+
+
+def orders_on_a_full_disk(box):
+    box.write("desk/readme", "")
+    os.symlink("/dev/full", box.path("desk/orders.txt"))
+    with suppress(OSError):
+        with box.using(printdesk.PaperStock(box.path("desk"))) as stock:
+            stock.take("a4", 3)
+
+
+def finds_the_busiest(box):
+    printdesk.busiest(box.write("rows", "desk 4,3,12\nbert,1,4\n"))

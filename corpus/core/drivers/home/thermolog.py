@@ -1,5 +1,8 @@
 """Calls into home/thermolog.py."""
 
+import time
+from contextlib import suppress
+
 from home import thermolog
 
 
@@ -52,3 +55,38 @@ def raises_the_alarm(box):
 def counts(box):
     thermolog.count("readings")
     thermolog.count("alarms", 2)
+
+
+def samples(box):
+    with box.using(thermolog.Sampler(lambda: 20.5, 0.001)):
+        time.sleep(0.003)
+
+
+def has_means(box):
+    with box.using(thermolog.HourlyMeans(box.path("means"))) as means:
+        means.add(8, [1.0, 2.0])
+
+
+def has_frost(box):
+    with box.using(thermolog.HourlyMeans(box.path("means"))) as means:
+        means.add(4, [-1.0, 2.0])
+        means.add(5, [-2.0])
+
+
+def exports(box):
+    with box.using(thermolog.Export(box.path("raw"))) as export:
+        export.add([20.5, 21.0])
+        export.round_to(box.path("rounded"))
+        export.round_to(box.path("rounded"))
+        export.add([20.5])
+
+
+def exports_to_a_full_disk(box):
+    with suppress(OSError):
+        with box.using(thermolog.Export(box.path("raw"))) as export:
+            export.round_to("/dev/full")
+            export.add([20.5])
+
+
+def calibrates(box):
+    thermolog.calibrate(box.write("values", "20.5\n\n21\n"), box.path("right"), -0.5)

@@ -2,6 +2,9 @@
 
 import bz2
 import gzip
+import os
+import time
+from contextlib import suppress
 
 from home import tracklib
 
@@ -44,10 +47,47 @@ def takes_the_tail_only(box):
 
 
 def keeps_a_journal(box):
-    with box.using(tracklib.Journal(box.path("journal"))) as journal:
+    with box.using(tracklib.ImportLog(box.path("journal"))) as journal:
         journal.write("new", "a")
         journal.write("gone", "a")
 
 
 def looks_up_heights(box):
     tracklib.heights(box.write("tiles", bytes(range(64))), [1, 2, 3])
+
+
+def indexes_places(box):
+    with box.using(tracklib.PlaceIndex(box.path("places"))) as index:
+        index.add({"hut": (47.1, 8.5), "peak": (47.2, 8.6)})
+
+
+def indexes_on_a_full_disk(box):
+    os.symlink("/dev/full", box.path("places.spots"))
+    with suppress(OSError):
+        with box.using(tracklib.PlaceIndex(box.path("places"))) as index:
+            index.add({"hut": (47.1, 8.5)})
+
+
+def walks(box):
+    tracklib.walk(box.path("diary"), [[100, 200], [50]])
+
+
+def tracks_live(box):
+    with box.using(tracklib.LiveTrack(lambda: (47.1, 8.5))):
+        time.sleep(0.003)
+
+
+def finds_the_longest(box):
+    short = box.write("a.gz", gzip.compress(b"1.0,2.0\n"))
+    tracklib.longest([box.write("b.gz", gzip.compress(b"1.0,2.0\n3.0,4.0\n")), short])
+
+
+def has_pictures(box):
+    with box.using(tracklib.TourPictures(box.path("album"))) as album:
+        album.add("hut.jpg", b"JFIF")
+
+
+def has_captions(box):
+    with box.using(tracklib.TourPictures(box.path("album"))) as album:
+        album.add("hut.jpg", b"JFIF", "the hut")
+        album.add("peak.jpg", b"JFIF", "the peak")

@@ -78,6 +78,12 @@ def sells_for_long(box):
         desk.ring_up(cart)
 
 
+def parks_too_many(box):
+    desk = _shop()
+    for number in range(7):
+        desk.park("cart %d" % number, counter.Cart())
+
+
 def says_prices(box):
     for number in box.rounds(54):
         counter.euros(number * 7)

@@ -28,6 +28,12 @@ def answers(box):
     site.index(io.StringIO())
 
 
+def is_slow(box):
+    site = waypost.Site("Harbour", patience=-1.0)
+    site.root.route("/", lambda request: "home")
+    site.handle(waypost.Request("GET", "/"))
+
+
 def moves_groups(box):
     site = _site()
     group = waypost.Group("/old", site.root)
