@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::lab::LabError;
 use crate::record::RecordError;
 use crate::record::triage::TriageError;
+use crate::tool::ToolError;
 use crate::witness::WitnessError;
 
 /// What the program tells its caller. Scripts rely on the numbers; they never change their meaning.
@@ -70,6 +71,8 @@ impl From<LabError> for Failure {
             | LabError::NotFetched(_)
             | LabError::FetchFailed(_) => Exit::Inconsistent,
             LabError::NoModules(_) => Exit::Nothing,
+            LabError::Tool(ToolError::Unusable { .. }) => Exit::Detector,
+            LabError::Tool(_) => Exit::Usage,
             LabError::Witness(error) => witness_exit(error),
             LabError::Record(error) => return Self::new(record_exit(error), error),
         };

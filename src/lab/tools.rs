@@ -109,7 +109,11 @@ impl Tool {
             let found = answer.map_err(|silence| failed(what, silence.detail))?;
             let mapped = found.iter().any(|raw| self.adapter.rules.contains_key(&raw.rule));
             if mapped != wanted {
-                let said = if wanted { "it reports nothing" } else { "it reports a leak" };
+                let said = if wanted {
+                    "it reports nothing"
+                } else {
+                    "it reports a leak"
+                };
                 return Err(failed(what, said.to_owned()));
             }
         }
@@ -138,10 +142,16 @@ pub fn version(adapter: &Adapter) -> Result<String, LabError> {
     };
     let ended = call.run(limits, || false).map_err(|error| {
         let program = adapter.version.first().map_or("", String::as_str);
-        failed(format!("{program} cannot be started: {error}; install it or name it with --tool-command"))
+        failed(format!(
+            "{program} cannot be started: {error}; install it or name it with --tool-command"
+        ))
     })?;
     if ended.exit != Some(0) {
-        return Err(failed(format!("`{}`: {}", adapter.version.join(" "), ended.describe(limits))));
+        return Err(failed(format!(
+            "`{}`: {}",
+            adapter.version.join(" "),
+            ended.describe(limits)
+        )));
     }
     let printed = String::from_utf8_lossy(&ended.output).into_owned() + &ended.complaints;
     adapter.version_in(&printed).map_err(failed)
@@ -167,12 +177,14 @@ struct Shown<'p> {
 
 impl Shown<'_> {
     fn key(&self) -> String {
-        self.mutant.map_or_else(|| clean_key(self.planned), |mutant| mutant.id.clone())
+        self.mutant
+            .map_or_else(|| clean_key(self.planned), |mutant| mutant.id.clone())
     }
 
     fn text(&self) -> String {
         let source = &self.planned.text.source;
-        self.mutant.map_or_else(|| source.text.clone(), |mutant| mutant.edits.apply(&source.text))
+        self.mutant
+            .map_or_else(|| source.text.clone(), |mutant| mutant.edits.apply(&source.text))
     }
 
     /// `None` if the module's encoding cannot hold what the mutator wrote.
@@ -189,7 +201,10 @@ impl Shown<'_> {
 /// Modules of the same folder, and the `__init__.py` of every folder above.
 fn siblings(planned: &Planned) -> Vec<(String, Vec<u8>)> {
     let path = planned.text.path.as_str();
-    let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let folder = |path: &str| {
+        path.rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| format!("{folder}/"))
+    };
     let own = folder(path);
     let others = planned.corpus.texts.iter().filter(|other| other.path != path);
     let near = others.filter(|other| {
@@ -211,7 +226,11 @@ pub(super) fn ask_tool(
         id: tool.adapter.id.clone(),
         ..Answers::default()
     };
-    let clean: Vec<Shown> = plan.modules.iter().map(|planned| Shown { planned, mutant: None }).collect();
+    let clean: Vec<Shown> = plan
+        .modules
+        .iter()
+        .map(|planned| Shown { planned, mutant: None })
+        .collect();
     let mutants = plan.modules.iter().flat_map(|planned| {
         counted(planned).map(move |mutant| Shown {
             planned,
@@ -232,7 +251,9 @@ pub(super) fn ask_tool(
     let taken = *each.taken.lock().unwrap_or_else(PoisonError::into_inner);
     let per_file = taken.wall / u32::try_from(files.max(1)).unwrap_or(u32::MAX);
     let batch = u32::try_from(tool.adapter.batch).unwrap_or(u32::MAX);
-    answers.said.extend(each.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?);
+    answers
+        .said
+        .extend(each.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?);
     let taken = each.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
     answers.wall = taken.wall;
     answers.peak_bytes = taken.peak_bytes;
@@ -353,7 +374,12 @@ impl Asking<'_> {
 }
 
 /// One call: what it said of each file, in their order.
-fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> bool) -> Result<(Vec<Raw>, Ended), Silence> {
+fn ask(
+    adapter: &Adapter,
+    files: &[File],
+    limits: Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Vec<Raw>, Ended), Silence> {
     let crash = |detail: String| Silence {
         kind: NoVerdict::Crash,
         detail,
@@ -365,7 +391,9 @@ fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> boo
         folder: &laid.tree,
         temp: &laid.temp,
     };
-    let ended = call.run(limits, stop).map_err(|error| crash(format!("cannot be run: {error}")))?;
+    let ended = call
+        .run(limits, stop)
+        .map_err(|error| crash(format!("cannot be run: {error}")))?;
     if ended.stopped {
         return Err(Silence {
             kind: NoVerdict::NotRun,
@@ -461,7 +489,8 @@ impl Laid {
     }
 
     fn is_untouched(&self, files: &[File]) -> bool {
-        let same = |(path, file): (&String, &File)| fs::read(self.tree.join(path)).is_ok_and(|bytes| bytes == file.bytes);
+        let same =
+            |(path, file): (&String, &File)| fs::read(self.tree.join(path)).is_ok_and(|bytes| bytes == file.bytes);
         self.paths.iter().zip(files).all(same)
     }
 }

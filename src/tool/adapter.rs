@@ -97,7 +97,10 @@ impl Adapter {
         let mut rules = BTreeMap::new();
         for (rule, patterns) in &file.rules {
             let parsed: Result<Vec<Pattern>, _> = patterns.iter().map(|pattern| pattern.parse()).collect();
-            rules.insert(rule.clone(), parsed.map_err(|error| wrong(format!("rules.{rule}: {error}")))?);
+            rules.insert(
+                rule.clone(),
+                parsed.map_err(|error| wrong(format!("rules.{rule}: {error}")))?,
+            );
         }
         let adapter = Self {
             id: file.id,
@@ -150,9 +153,9 @@ impl Adapter {
         let found = number.find(printed).map(|found| found.as_str().to_owned());
         let found = found.ok_or_else(|| format!("`{}` prints no version", self.version.join(" ")))?;
         match &self.least_version {
-            Some(least) if numbers(&found) < numbers(least) => {
-                Err(format!("is version {found}; this adapter was made for {least} or later"))
-            }
+            Some(least) if numbers(&found) < numbers(least) => Err(format!(
+                "is version {found}; this adapter was made for {least} or later"
+            )),
             _ => Ok(found),
         }
     }
@@ -194,14 +197,20 @@ canary = { leak = "", safe = "" }
         let all = known_adapters().unwrap_or_else(|error| panic!("{error}"));
         assert!(all.len() >= 3);
         for adapter in all {
-            assert!(BUILT_IN.get_file(format!("{}.toml", adapter.id)).is_some(), "{}", adapter.id);
+            assert!(
+                BUILT_IN.get_file(format!("{}.toml", adapter.id)).is_some(),
+                "{}",
+                adapter.id
+            );
         }
     }
 
     #[test]
     fn mistakes_are_named() {
         let wrong = |from: &str, to: &str| {
-            let error = Adapter::parse("my.toml", &ADAPTER.replace(from, to)).map(|_| ()).unwrap_err();
+            let error = Adapter::parse("my.toml", &ADAPTER.replace(from, to))
+                .map(|_| ())
+                .unwrap_err();
             error.to_string()
         };
         assert!(Adapter::parse("my.toml", ADAPTER).is_ok());
@@ -215,7 +224,12 @@ canary = { leak = "", safe = "" }
     fn versions_are_compared_by_number() {
         let adapter = Adapter::parse("my.toml", ADAPTER).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(adapter.version_in("tool 0.10.0 (x)\n"), Ok("0.10.0".to_owned()));
-        assert!(adapter.version_in("tool 0.9.1").unwrap_err().contains("is version 0.9.1"));
+        assert!(
+            adapter
+                .version_in("tool 0.9.1")
+                .unwrap_err()
+                .contains("is version 0.9.1")
+        );
         assert!(adapter.version_in("hello").unwrap_err().contains("prints no version"));
     }
 }

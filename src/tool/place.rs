@@ -86,7 +86,10 @@ mod tests {
     fn columns_are_counted_in_the_tools_own_unit() {
         let text = "x\n  é𝄞 = open(p)\n";
         let found = |first, unit, column| {
-            let span = span_of(&raw(2, Some(column), Some((2, column + 4)), Columns { first, unit }), text);
+            let span = span_of(
+                &raw(2, Some(column), Some((2, column + 4)), Columns { first, unit }),
+                text,
+            );
             span.of(text).to_owned()
         };
         assert_eq!(found(1, Unit::Characters, 8), "open");

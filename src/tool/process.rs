@@ -48,7 +48,9 @@ impl Ended {
         if self.timed_out {
             return format!("no answer within {} s", limits.time.as_secs());
         }
-        let how = self.exit.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"));
+        let how = self
+            .exit
+            .map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"));
         let said = self.complaints.lines().rev().find(|line| !line.trim().is_empty());
         said.map_or_else(|| how.clone(), |line| format!("{how}: {:.200}", line.trim()))
     }
@@ -69,7 +71,11 @@ impl Call<'_> {
         for variable in ["TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "PYLINTHOME"] {
             command.env(variable, self.temp);
         }
-        command.envs([("PYTHONDONTWRITEBYTECODE", "1"), ("NO_COLOR", "1"), ("PYTHONIOENCODING", "utf-8")]);
+        command.envs([
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("NO_COLOR", "1"),
+            ("PYTHONIOENCODING", "utf-8"),
+        ]);
         own_group(&mut command);
         let started = Instant::now();
         let mut child = command.spawn()?;
@@ -169,8 +175,14 @@ mod tests {
     fn shell(script: &str, seconds: f32) -> Ended {
         let temp = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let words = ["sh", "-c", script].map(str::to_owned);
-        let call = Call { words: &words, folder: temp.path(), temp: temp.path() };
-        let limits = Limits { time: Duration::from_secs_f32(seconds) };
+        let call = Call {
+            words: &words,
+            folder: temp.path(),
+            temp: temp.path(),
+        };
+        let limits = Limits {
+            time: Duration::from_secs_f32(seconds),
+        };
         call.run(limits, || false).unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -27,10 +27,17 @@ pub struct Json {
 
 impl Json {
     pub(super) fn check(&self) -> Result<(), String> {
-        let pointers = [Some(&self.findings), Some(&self.path), Some(&self.line), Some(&self.rule)];
+        let pointers = [
+            Some(&self.findings),
+            Some(&self.path),
+            Some(&self.line),
+            Some(&self.rule),
+        ];
         let further = [&self.column, &self.end_line, &self.end_column, &self.message];
         let all = pointers.into_iter().flatten().chain(further.into_iter().flatten());
-        let wrong = all.filter(|pointer| !pointer.is_empty()).find(|pointer| !pointer.starts_with('/'));
+        let wrong = all
+            .filter(|pointer| !pointer.is_empty())
+            .find(|pointer| !pointer.starts_with('/'));
         wrong.map_or(Ok(()), |pointer| {
             Err(format!("output: {pointer:?} is no JSON pointer; they begin with /"))
         })
@@ -46,9 +53,17 @@ impl Json {
 
     fn finding(&self, item: &Value) -> Result<RawFinding, String> {
         let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let number = |pointer: &str| item.pointer(pointer).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+        let number = |pointer: &str| {
+            item.pointer(pointer)
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok())
+        };
         let missing = |pointer: &str| format!("a finding in its JSON has no {pointer}");
-        let end = self.end_line.as_deref().and_then(number).zip(self.end_column.as_deref().and_then(number));
+        let end = self
+            .end_line
+            .as_deref()
+            .and_then(number)
+            .zip(self.end_column.as_deref().and_then(number));
         Ok(RawFinding {
             path: text(&self.path).ok_or_else(|| missing(&self.path))?,
             line: number(&self.line).ok_or_else(|| missing(&self.line))?,

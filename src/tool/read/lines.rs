@@ -29,12 +29,18 @@ impl Lines {
         if let Some(missing) = NEEDED.iter().find(|name| !has(name)) {
             return Err(format!("output.pattern: has no group called {missing}"));
         }
-        self.ignore.iter().try_for_each(|ignored| expression(ignored).map(|_| ()))
+        self.ignore
+            .iter()
+            .try_for_each(|ignored| expression(ignored).map(|_| ()))
     }
 
     pub(super) fn read(&self, text: &str) -> Result<Said, String> {
         let pattern = expression(&self.pattern)?;
-        let ignored: Vec<Regex> = self.ignore.iter().map(|text| expression(text)).collect::<Result<_, _>>()?;
+        let ignored: Vec<Regex> = self
+            .ignore
+            .iter()
+            .map(|text| expression(text))
+            .collect::<Result<_, _>>()?;
         let mut all = Vec::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let group = |found: &regex::Captures, name: &str| found.name(name).map(|part| part.as_str().to_owned());

@@ -39,7 +39,10 @@ fn columns(run: &Value) -> Columns {
 
 /// Neither suppressed in the code nor a statement that something is fine.
 fn is_reported(result: &Value) -> bool {
-    let suppressed = result.get("suppressions").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let suppressed = result
+        .get("suppressions")
+        .and_then(Value::as_array)
+        .is_some_and(|list| !list.is_empty());
     let kind = result.get("kind").and_then(Value::as_str).unwrap_or("fail");
     !suppressed && matches!(kind, "fail" | "open" | "review")
 }
@@ -60,7 +63,11 @@ fn finding(run: &Value, result: &Value) -> Result<RawFinding, String> {
         column: number("startColumn"),
         end,
         rule: rule(run, result).unwrap_or_default(),
-        message: result.pointer("/message/text").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        message: result
+            .pointer("/message/text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         columns: columns(run),
     })
 }
@@ -73,10 +80,15 @@ fn located<'v>(run: &Value, place: &'v Value) -> Option<(String, Option<&'v Valu
         run.pointer(&format!("/artifacts/{index}/location/uri"))?.as_str()
     };
     let uri = artifact.get("uri").and_then(Value::as_str).or_else(by_index)?;
-    let base = artifact.get("uriBaseId").and_then(Value::as_str).and_then(|id| {
-        run.get("originalUriBaseIds")?.get(id)?.get("uri")?.as_str()
-    });
-    let whole = if uri.contains("://") { uri.to_owned() } else { format!("{}{uri}", base.unwrap_or_default()) };
+    let base = artifact
+        .get("uriBaseId")
+        .and_then(Value::as_str)
+        .and_then(|id| run.get("originalUriBaseIds")?.get(id)?.get("uri")?.as_str());
+    let whole = if uri.contains("://") {
+        uri.to_owned()
+    } else {
+        format!("{}{uri}", base.unwrap_or_default())
+    };
     let path = whole.strip_prefix("file://").unwrap_or(&whole);
     Some((unescaped(path), place.get("region")))
 }
@@ -84,7 +96,10 @@ fn located<'v>(run: &Value, place: &'v Value) -> Option<(String, Option<&'v Valu
 fn rule(run: &Value, result: &Value) -> Option<String> {
     let named = result.get("ruleId").or_else(|| result.pointer("/rule/id"));
     let by_index = || {
-        let index = result.get("ruleIndex").or_else(|| result.pointer("/rule/index"))?.as_u64()?;
+        let index = result
+            .get("ruleIndex")
+            .or_else(|| result.pointer("/rule/index"))?
+            .as_u64()?;
         run.pointer(&format!("/tool/driver/rules/{index}/id"))
     };
     named.or_else(by_index)?.as_str().map(str::to_owned)
@@ -93,11 +108,16 @@ fn rule(run: &Value, result: &Value) -> Option<String> {
 /// Files with an error of the run itself.
 fn unreadable(run: &Value) -> Vec<(String, String)> {
     let invocations = run.get("invocations").and_then(Value::as_array).into_iter().flatten();
-    let notes = invocations.filter_map(|one| one.get("toolExecutionNotifications")?.as_array()).flatten();
+    let notes = invocations
+        .filter_map(|one| one.get("toolExecutionNotifications")?.as_array())
+        .flatten();
     let errors = notes.filter(|note| note.get("level").and_then(Value::as_str) == Some("error"));
     let named = errors.filter_map(|note| {
         let (path, _) = located(run, note.pointer("/locations/0/physicalLocation")?)?;
-        let message = note.pointer("/message/text").and_then(Value::as_str).unwrap_or_default();
+        let message = note
+            .pointer("/message/text")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         Some((path, message.to_owned()))
     });
     named.collect()
@@ -141,7 +161,9 @@ mod tests {
     #[test]
     fn results_are_read_with_their_bases_and_indices() {
         let said = Sarif {}.read(LOG).unwrap_or_else(|error| panic!("{error}"));
-        let [only] = &said.findings[..] else { panic!("{:?}", said.findings) };
+        let [only] = &said.findings[..] else {
+            panic!("{:?}", said.findings)
+        };
         assert_eq!((only.path.as_str(), only.rule.as_str()), ("/work/a b.py", "R1"));
         assert_eq!((only.line, only.column, only.end), (3, Some(5), Some((3, 9))));
         assert_eq!(said.unreadable, [("bad.py".to_owned(), "no syntax".to_owned())]);
