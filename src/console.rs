@@ -1,8 +1,8 @@
-//! The only writer to the terminal: results to stdout, progress and messages to stderr.
+//! The only writer to the terminal, and the reader of stdin: results to stdout, progress and messages to stderr.
 //!
 //! A reader that goes away (`leakbench … | head`) is no failure. Knows nothing of what it prints.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +14,13 @@ pub fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Everything that stdin has, up to `limit` bytes.
+pub fn read(limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes one message to stderr. Where even that fails there is nobody left to tell.

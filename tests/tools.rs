@@ -179,7 +179,7 @@ fn mistakes_on_the_command_line_are_named() {
             .contains("no tool is called rufff")
     );
     let ran = folder.run("run code --tool mytool.toml --tool mytool.toml", 2);
-    assert!(ran.stderr.contains("mytool is named twice"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("a tool is named twice"), "{}", ran.stderr);
     let ran = folder.run("run code --tool-command ruff=x", 2);
     assert!(ran.stderr.contains("there is no --tool ruff"), "{}", ran.stderr);
     folder.write("mytool.toml", b"id = 1");

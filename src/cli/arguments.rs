@@ -7,22 +7,32 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::console;
+use crate::lab::suppress::SUPPRESSION;
 use crate::leak::{Confidence, Pattern};
 use crate::mutate::Pages;
 use crate::record::row::UnparsedRow;
+use crate::report::findings::Unlooked;
 
 /// `-j N`, for the commands that do much.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Threads {
-    /// Threads [default: one per core]
+pub(super) struct Jobs {
+    /// Modules worked on at once [default: one per core]
     #[arg(
         short = 'j',
-        long = "threads",
+        long = "jobs",
+        alias = "threads",
         value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
+        env = "LEAKBENCH_JOBS",
+        hide_env_values = true
     )]
-    pub(super) count: usize,
+    jobs: Option<usize>,
+}
+
+impl Jobs {
+    /// `configured` is what a configuration says; of both, 0 is one per core.
+    pub(super) fn threads(self, configured: Option<usize>) -> usize {
+        self.jobs.or(configured).unwrap_or(0)
+    }
 }
 
 /// How alike two ids must be for one to be a slip of the other.
@@ -49,6 +59,14 @@ pub(super) fn pattern(id: &str) -> Result<Pattern, String> {
             suggestion(id, known)
         )
     })
+}
+
+/// For clap: what findings of `check` can be called by.
+pub(super) fn rule(id: &str) -> Result<String, String> {
+    if id == SUPPRESSION {
+        return Ok(id.to_owned());
+    }
+    pattern(id).map(|pattern| pattern.id().to_owned())
 }
 
 /// The pages of the program and those of a user's folder.
@@ -99,14 +117,20 @@ const SHOWN: usize = 20;
 
 /// Says of each module that was passed over why.
 pub(super) fn not_parsed(rows: &[UnparsedRow]) {
-    for row in rows.iter().take(SHOWN) {
-        let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
-        console::warning(&format!(
-            "{}/{}{line}: {}; not looked at",
-            row.corpus, row.module, row.reason
-        ));
+    let modules = rows.iter().map(|row| Unlooked {
+        path: format!("{}/{}", row.corpus, row.module),
+        line: row.line,
+        reason: row.reason.clone(),
+    });
+    not_looked_at(&modules.collect::<Vec<_>>());
+}
+
+pub(super) fn not_looked_at(modules: &[Unlooked]) {
+    for Unlooked { path, line, reason } in modules.iter().take(SHOWN) {
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        console::warning(&format!("{path}{line}: {reason}; not looked at"));
     }
-    if rows.len() > SHOWN {
-        console::warning(&format!("{} more were not looked at", rows.len() - SHOWN));
+    if modules.len() > SHOWN {
+        console::warning(&format!("{} more were not looked at", modules.len() - SHOWN));
     }
 }

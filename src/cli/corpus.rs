@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{Threads, not_parsed, pages};
+use super::arguments::{Jobs, not_parsed, pages};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -63,7 +63,7 @@ struct Check {
     #[arg(long)]
     declined: bool,
     #[command(flatten)]
-    threads: Threads,
+    jobs: Jobs,
 }
 
 impl CorpusCommand {
@@ -86,7 +86,7 @@ impl Check {
             None => vec![embedded()?],
         };
         let terminal = Terminal::new();
-        let counted = on_threads(self.threads.count, || {
+        let counted = on_threads(self.jobs.threads(None), || {
             census(&corpora, &pages, self.declined, &terminal)
         });
         terminal.end();

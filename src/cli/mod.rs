@@ -3,8 +3,10 @@
 //! Together with `console` the only place that knows about the terminal.
 
 mod arguments;
+mod baseline;
 mod check;
 mod compare;
+mod config;
 mod corpus;
 mod exit;
 mod explain;

@@ -6,11 +6,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{Threads, not_parsed, pages, pattern};
+use super::arguments::{Jobs, not_parsed, pages, pattern};
+use super::config::{ConfigFile, Settings};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
-use crate::detect::{self, Suite, suites};
+use crate::detect::{self, Suite, suites_with};
 use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
 use crate::lab::{Ended, FixPairs, LabError, Request, Tool, on_threads, run};
 use crate::leak::Pattern;
@@ -53,7 +54,9 @@ pub(super) struct Run {
     #[arg(long, value_name = "N")]
     max_mutants: Option<usize>,
     #[command(flatten)]
-    threads: Threads,
+    jobs: Jobs,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Where the record goes; an earlier one there moves to DIR.old
     #[arg(long, value_name = "DIR", default_value = "results/latest")]
     out: PathBuf,
@@ -104,10 +107,12 @@ impl Run {
         let triage = Triage::load(&self.triage)?;
         let pairs = self.pairs.as_deref().map(FixPairs::read).transpose()?;
         let tools = self.tools()?;
-        let corpora = self.corpora()?;
+        let settings = self.config.load()?;
+        let threads = self.jobs.threads(settings.check.jobs);
+        let corpora = self.corpora(&settings)?;
         let quota = self.quota(&corpora);
-        let suites = suites();
-        let mut meta = self.meta(quota, &suites, triage.sha256());
+        let suites = suites_with(&settings.detectors);
+        let mut meta = self.meta(quota, &suites, &triage, &settings);
         let recording = Recording::create(&self.out, &meta)?;
         let request = Request {
             corpora,
@@ -121,7 +126,7 @@ impl Run {
             pairs: pairs.as_ref(),
         };
         let terminal = Terminal::new();
-        let ended = on_threads(self.threads.count, || run(&request, &recording, &mut meta, &terminal));
+        let ended = on_threads(threads, || run(&request, &recording, &mut meta, &terminal));
         let ended = ended.and_then(|ended| ended);
         terminal.end();
         meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -153,18 +158,24 @@ impl Run {
         let tools: Vec<Tool> = self.tools.iter().map(ready).collect::<Result<_, LabError>>()?;
         let mut ids: Vec<&str> = tools.iter().map(|tool| tool.adapter.id.as_str()).collect();
         ids.sort_unstable();
-        if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Failure::usage(format!("{} is named twice", twice[0])));
+        let named = ids.len();
+        ids.dedup();
+        if ids.len() < named {
+            return Err(Failure::usage("a tool is named twice"));
         }
         Ok(tools)
     }
 
-    fn corpora(&self) -> Result<Vec<Corpus>, LabError> {
-        match &self.corpus {
-            Some(folder) => Ok(vec![from_folder(folder)?]),
-            None if self.paths.is_empty() => Ok(vec![embedded()?]),
-            None => from_paths(&self.paths),
+    fn corpora(&self, settings: &Settings) -> Result<Vec<Corpus>, Failure> {
+        if let Some(folder) = &self.corpus {
+            return Ok(vec![from_folder(folder)?]);
         }
+        if self.paths.is_empty() {
+            return Ok(vec![embedded()?]);
+        }
+        let mut corpora = from_paths(&self.paths)?;
+        settings.exclude()?.apply(&mut corpora);
+        Ok(corpora)
     }
 
     fn quota(&self, corpora: &[Corpus]) -> Quota {
@@ -176,7 +187,7 @@ impl Run {
         }
     }
 
-    fn meta(&self, quota: Quota, suites: &[Suite], triage_sha256: &str) -> Meta {
+    fn meta(&self, quota: Quota, suites: &[Suite], triage: &Triage, settings: &Settings) -> Meta {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let detector = |suite: &Suite| DetectorMeta {
             id: suite.id.to_owned(),
@@ -201,10 +212,11 @@ impl Run {
             mutators: Vec::new(),
             detectors: suites.iter().map(detector).collect(),
             resource_tables: resource_tables(),
-            triage_sha256: triage_sha256.to_owned(),
+            triage_sha256: triage.sha256().to_owned(),
+            configuration_sha256: settings.sha256.clone(),
             repeated_mutants: 0,
             pairs_sha256: String::new(),
-            host: host(self.threads.count),
+            host: host(self.jobs.threads(settings.check.jobs)),
             started_unix_s: now.map_or(0, |since| since.as_secs()),
             wall_ms: 0,
         }

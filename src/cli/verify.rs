@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{Threads, not_parsed, pages, pattern};
+use super::arguments::{Jobs, not_parsed, pages, pattern};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::console;
@@ -53,7 +53,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
     #[command(flatten)]
-    threads: Threads,
+    jobs: Jobs,
     /// Seconds that a mutant may take
     #[arg(long, value_name = "S", default_value_t = 20.0, value_parser = seconds)]
     time_limit: f64,
@@ -100,7 +100,7 @@ impl Verify {
             write_nothing_yet(out)?;
         }
         let terminal = Terminal::new();
-        let verified = on_threads(self.threads.count, || verify(&request, &terminal));
+        let verified = on_threads(self.jobs.threads(None), || verify(&request, &terminal));
         terminal.end();
         let verified = verified.and_then(|verified| verified)?;
         not_parsed(&verified.unparsed);

@@ -32,7 +32,7 @@ pub(super) fn is_lost(module: &Analysed<'_>, started: Span) -> bool {
 
 fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
     let of_class = match child.origin {
-        Origin::Table => false,
+        Origin::Table | Origin::Release => false,
         Origin::Module(scope) => module.names.scope(scope).kind == ScopeKind::Class,
     };
     if child.fate.unknown || of_class {

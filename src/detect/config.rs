@@ -9,7 +9,7 @@ use super::resources::{Resource, Table};
 /// The detectors' part of the configuration. Specification 73 calls these `resource_types`,
 /// `safe_patterns`, `max_depth`, `growth_patterns` and `size_thresholds`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// More acquiring callables.
     pub resource: Vec<Resource>,

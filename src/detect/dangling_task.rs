@@ -5,9 +5,9 @@ use super::obligation::{Loss, Obligation, Origin, Release};
 use super::report::{acquisition, ending, finding, related};
 use super::{Analysed, Info, PythonResourceDetector};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::Node;
-use crate::python::ast::Expr;
+use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::names::Def;
+use crate::python::{Node, Span};
 
 pub(super) struct DanglingTask;
 
@@ -57,7 +57,12 @@ fn report(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Finding> {
                 format!("the task of {what} never ends, and nobody cancels what is kept as `self.{attribute}`");
             (Confidence::Medium, message, None)
         }
-        _ => return None,
+        (None, None) => {
+            let shield = left_by_shield(module, task)?;
+            let message =
+                format!("nobody holds the task of {what} any more once what awaits it by `shield` is cancelled");
+            (Confidence::Medium, message, Some(shield))
+        }
     };
     let mut finding = finding(Pattern::DanglingTask, task, confidence, message);
     "keep it until it is done, and await or cancel it; or start it in an `asyncio.TaskGroup`"
@@ -67,6 +72,49 @@ fn report(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Finding> {
         .extend(at.map(|at| related(at, "the last reference to it ends here")));
     Some(finding)
 }
+
+/// `await asyncio.shield(task)`, where nothing but a local name has the task: cancelled, the function forgets it.
+fn left_by_shield(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Span> {
+    let index = module.index();
+    let mut assignments = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(made)) if Span::from(made.value.range()) == task.span => made.targets.first(),
+        _ => None,
+    });
+    let name = assignments.next()?.as_name_expr()?;
+    let home = module.names.home(&name.id, task.body);
+    let loads = index.names(home, &name.id).iter();
+    let mut shields = loads.filter(|mention| mention.as_name_expr().is_some_and(|name| name.ctx.is_load()));
+    let mut shield = None;
+    let only_looked_at = shields.all(|mention| match index.parent(mention) {
+        Some(Node::Expr(Expr::Call(call)))
+            if module.names.resolve(&call.func).qualified() == Some("asyncio.shield") =>
+        {
+            shield = Some(call.range().into());
+            !is_in_loop(module, task, call.range().into())
+        }
+        Some(Node::Expr(Expr::Attribute(method))) => LOOKS.contains(&method.attr.as_str()),
+        _ => false,
+    });
+    shield.filter(|_| only_looked_at && home == task.body)
+}
+
+/// Whether a loop that begins after the task does awaits it again.
+fn is_in_loop(module: &Analysed<'_>, task: &Obligation<'_>, at: Span) -> bool {
+    module.module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::While(_)) => node.span().contains(at) && !node.span().contains(task.span),
+        _ => false,
+    })
+}
+
+/// What neither ends a task nor keeps it.
+const LOOKS: [&str; 6] = [
+    "add_done_callback",
+    "done",
+    "cancelled",
+    "result",
+    "exception",
+    "set_name",
+];
 
 /// Whether the same function goes on to run the loop, as the main program does.
 fn runs_loop(module: &Analysed<'_>, task: &Obligation<'_>) -> bool {

@@ -1,9 +1,14 @@
 //! An object leaves its release to a finalizer, or to one that keeps it alive.
 
+use super::course::own_nodes;
+use super::memory::{headline, registry, tail};
 use super::obligation::{Obligation, Release};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector, primary};
+use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
+use crate::python::Node;
+use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::names::Def;
 
 pub(super) struct FinalizerCleanup;
 
@@ -17,9 +22,59 @@ impl PythonResourceDetector for FinalizerCleanup {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let all = primary::all(module, Pattern::FinalizerCleanup);
-        all.filter_map(|obligation| left_to_finalizer(module, obligation))
+        let left = all.filter_map(|obligation| left_to_finalizer(module, obligation));
+        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        left.chain(statements.filter_map(|statement| put_off(module, statement)))
             .collect()
     }
+}
+
+/// Calls that have something done later, by whoever runs then.
+const SCHEDULES: [&str; 14] = [
+    "add_callback",
+    "add_callback_from_signal",
+    "add_timeout",
+    "spawn_callback",
+    "call_soon",
+    "call_soon_threadsafe",
+    "call_later",
+    "create_task",
+    "ensure_future",
+    "run_coroutine_threadsafe",
+    "submit",
+    "spawn",
+    "start_soon",
+    "Thread",
+];
+
+/// A `__del__` that schedules a method of its own: the dying object is alive again, and if nothing runs any more,
+/// nothing is released.
+fn put_off(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
+    let def = Def::of(statement).filter(|def| def.name == "__del__")?;
+    let function = module.names.scope_of(statement)?;
+    let class = registry::class_around(module, function)?;
+    let is_own = |value: &Expr| {
+        let method = value.as_call_expr().map_or(value, |call| &*call.func);
+        registry::pins_self(module, class, method)
+    };
+    let mut calls = own_nodes(def.body).filter_map(|node| node.as_expr()?.as_call_expr());
+    let later = calls.find(|call| {
+        let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+        tail(&call.func).is_some_and(|name| SCHEDULES.contains(&name)) && call.args.iter().chain(keywords).any(is_own)
+    })?;
+    let scheduled = text_at(module.module.text(), later.func.range().into());
+    let message =
+        format!("`__del__` leaves the release to `{scheduled}`, which keeps the object alive until it comes to run");
+    Some(Finding {
+        span: headline(statement, def.name, module.module.text()),
+        rule: Pattern::FinalizerCleanup.id().to_owned(),
+        patterns: vec![Pattern::FinalizerCleanup],
+        resource: None,
+        confidence: Confidence::Medium,
+        message,
+        suggestion: "warn with a `ResourceWarning` there, and have users call `close`".to_owned(),
+        related: vec![related(later.range().into(), "scheduled here")],
+    })
 }
 
 fn left_to_finalizer<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {

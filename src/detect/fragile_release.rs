@@ -1,12 +1,15 @@
 //! Several things are released one after the other, and one that raises skips the rest; or a descriptor's number is
 //! closed each time `close` is called.
 
+use super::course::{self, own_nodes};
+use super::memory::collection::is_self;
 use super::obligation::{Fragile, Obligation, Skipped};
 use super::report::{acquisition, finding, on_exception, participle, related};
-use super::{Analysed, Info, PythonResourceDetector, primary};
+use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Ranged, Stmt};
-use crate::python::{Node, Span};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::names::Def;
+use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct FragileRelease;
 
@@ -29,7 +32,130 @@ impl PythonResourceDetector for FragileRelease {
             let why = ", which is released first";
             Some(on_exception(module, Pattern::FragileRelease, obligation, skipped, why))
         });
-        reports.collect()
+        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let farewells = statements.filter_map(|statement| farewell_first(module, statement));
+        reports.chain(farewells).collect()
+    }
+}
+
+/// Methods that end an object's life.
+const ENDINGS: [&str; 7] = [
+    "close",
+    "aclose",
+    "disconnect",
+    "shutdown",
+    "stop",
+    "__exit__",
+    "__aexit__",
+];
+
+/// `close` of an object that was handed a connection: it takes leave of the other side, and then closes. Where the
+/// other side is gone, the first raises.
+fn farewell_first(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
+    let def = Def::of(statement).filter(|def| ENDINGS.contains(&def.name))?;
+    module.names.enclosing_class(statement.start().to_u32())?;
+    let class = module.names.scope(module.names.scope_of(statement)?).parent?;
+    let is_followed = |attribute: &str| {
+        let mut all = module.obligations().iter();
+        all.any(|obligation| obligation.kept_in_self() == Some(attribute))
+    };
+    let blocks = unguarded_blocks(def.body);
+    blocks.into_iter().find_map(|block| {
+        let at = block
+            .iter()
+            .position(|one| closed(one).is_some_and(|attribute| !is_followed(attribute)))?;
+        let attribute = closed(&block[at])?;
+        let farewell = block[..at]
+            .iter()
+            .find_map(|one| farewell(module, class, one, attribute))?;
+        Some(skips(module, def.name, farewell, attribute))
+    })
+}
+
+/// The body and those of an `if` or `with` in it, to any depth.
+fn unguarded_blocks(body: &[Stmt]) -> Vec<&[Stmt]> {
+    let mut found = vec![body];
+    for statement in body {
+        match statement {
+            Stmt::If(node) => found.extend(unguarded_blocks(&node.body)),
+            // A `suppress` guards.
+            Stmt::With(node) if !node.items.iter().any(|item| item.context_expr.is_call_expr()) => {
+                found.extend(unguarded_blocks(&node.body));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The call that a statement is, awaited or not.
+fn called(statement: &Stmt) -> Option<&ExprCall> {
+    match statement {
+        Stmt::Expr(node) => match &*node.value {
+            Expr::Await(node) => node.value.as_call_expr(),
+            value => value.as_call_expr(),
+        },
+        _ => None,
+    }
+}
+
+/// The attribute that `self.sock.close()` closes.
+fn closed(statement: &Stmt) -> Option<&str> {
+    let method = called(statement)?.func.as_attribute_expr()?;
+    let object = method
+        .value
+        .as_attribute_expr()
+        .filter(|object| is_self(&object.value))?;
+    ["close", "aclose"]
+        .contains(&method.attr.as_str())
+        .then_some(object.attr.as_str())
+}
+
+/// `self.sock.shutdown(SHUT_RDWR)`, `self.sock.sendall(b"QUIT")`, `self.send_goodbye()`
+fn farewell<'m>(module: &Analysed<'_>, class: ScopeId, statement: &'m Stmt, attribute: &str) -> Option<&'m ExprCall> {
+    let call = called(statement)?;
+    let method = call.func.as_attribute_expr()?;
+    let sends = method.attr.trim_start_matches('_').starts_with("send");
+    let talks = match &*method.value {
+        object if is_self(object) => sends && !is_forgiving(course::method(module, class, &method.attr)),
+        Expr::Attribute(object) => {
+            let is_socket = method.attr.as_str() == "shutdown" && !call.args.is_empty();
+            is_self(&object.value) && object.attr.as_str() == attribute && (sends || is_socket)
+        }
+        _ => false,
+    };
+    talks.then_some(call)
+}
+
+/// Whether the method catches what it meets, and does not raise it anew.
+fn is_forgiving(method: Option<Def<'_>>) -> bool {
+    let mut inner = method.into_iter().flat_map(|def| own_nodes(def.body));
+    inner.any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let handlers = node
+                .handlers
+                .iter()
+                .flat_map(|handler| Node::Handler(handler).descendants());
+            let mut raises = handlers.filter(|node| matches!(node, Node::Stmt(Stmt::Raise(_))));
+            !node.handlers.is_empty() && raises.next().is_none()
+        }
+        _ => false,
+    })
+}
+
+fn skips(module: &Analysed<'_>, method: &str, farewell: &ExprCall, attribute: &str) -> Finding {
+    let what = text_at(module.module.text(), farewell.func.range().into());
+    Finding {
+        span: farewell.range().into(),
+        rule: Pattern::FragileRelease.id().to_owned(),
+        patterns: vec![Pattern::FragileRelease],
+        resource: None,
+        confidence: Confidence::Medium,
+        message: format!(
+            "`{method}` does not close `self.{attribute}` if `{what}` raises, as it does once the other side is gone"
+        ),
+        suggestion: format!("close `self.{attribute}` in a `finally`"),
+        related: Vec::new(),
     }
 }
 

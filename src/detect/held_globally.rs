@@ -25,7 +25,17 @@ impl PythonResourceDetector for HeldGlobally {
 }
 
 /// Kinds whose documentation tells people to make one and keep it.
-const SHARED: [&str; 4] = ["client", "http-client", "temporary-directory", "ssh-client"];
+pub(super) const SHARED: [&str; 9] = [
+    "client",
+    "http-client",
+    "temporary-directory",
+    "ssh-client",
+    "engine",
+    "db-pool",
+    "db-session",
+    "log-handler",
+    "event-loop",
+];
 /// Words in the names of what is held on purpose, to the end: a lock or PID file.
 const SENTINELS: [&str; 6] = ["lock", "pid", "mutex", "sentinel", "null", "keepalive"];
 /// Calls that make a file such a sentinel.

@@ -1,7 +1,10 @@
 //! How much a finding matters, and the technical-debt item it makes.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Analysed;
-use crate::leak::{Confidence, Finding, Pattern};
+use crate::leak::{Confidence, Finding, Pattern, words};
 use crate::python::ast::Stmt;
 use crate::python::names::ScopeKind;
 use crate::python::{Module, Node, Position, Span};
@@ -22,6 +25,15 @@ pub enum Scope {
     Class,
     Module,
 }
+
+words!(
+    Severity,
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Critical = "critical"
+);
+words!(Scope, Function = "function", Class = "class", Module = "module");
 
 /// The patterns of what an object keeps.
 const OWNED: [Pattern; 3] = [
@@ -57,10 +69,16 @@ pub struct DebtItem {
 /// From the resource, how sure the finding is (which tells the fate), and whether the code runs once.
 pub fn assess(module: &Analysed<'_>, finding: &Finding) -> ResourceImpact {
     let resource = match finding.resource.as_deref() {
-        Some("socket" | "db-connection" | "client" | "http-client" | "ssh-client" | "mail-client" | "server") => 0.9,
+        Some(
+            "socket" | "db-connection" | "db-pool" | "db-session" | "engine" | "client" | "http-client" | "ssh-client"
+            | "mail-client" | "server" | "browser",
+        ) => 0.9,
         // Whoever asks next for the lock waits for ever, and a worker is a process of its own.
         Some("lock" | "worker-pool") => 0.95,
-        Some("descriptor" | "http-response" | "selector" | "shared-memory" | "stream" | "thread" | "child") => 0.8,
+        Some(
+            "descriptor" | "http-response" | "selector" | "shared-memory" | "stream" | "connection" | "event-loop"
+            | "device" | "thread" | "child",
+        ) => 0.8,
         Some("task" | "temporary-path") => 0.6,
         Some(_) => 0.7,
         None => of_pattern(finding),

@@ -5,7 +5,7 @@ use super::report::{ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, UnaryOp};
-use crate::python::names::chain;
+use crate::python::names::{BindingKind, chain};
 use crate::python::{Node, Resolved, Span};
 
 pub(super) struct LockNotReleased;
@@ -37,7 +37,12 @@ fn report(module: &Analysed<'_>, held: &Obligation<'_>) -> Option<Finding> {
     let name = text_at(module.module.text(), receiver.range().into());
     let (at, note, confidence, why) = match (&held.fate.left_open, &held.fate.skipped) {
         (Some(left), _) => {
-            let confidence = left.doubt.lowers(Confidence::High, "lock");
+            let sure = if is_of_another(module, held, receiver) {
+                Confidence::Low
+            } else {
+                Confidence::High
+            };
+            let confidence = left.doubt.lowers(sure, "lock");
             let why = ending(module, left.how, left.at);
             (left.at, "still held here", confidence, why)
         }
@@ -81,6 +86,17 @@ fn holds_on_purpose(module: &Analysed<'_>, held: &Obligation<'_>) -> bool {
     let words: Vec<_> = name.trim_matches('_').split('_').collect();
     PURPOSE.iter().any(|word| name == *word || words.contains(word))
         || (!held.fate.released && (name.ends_with("lock") || name.ends_with("locks")))
+}
+
+/// `queue._lock` of a queue that came in, which this function nowhere releases: whoever owns it knows what for.
+fn is_of_another(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
+    let Some((root, attributes)) = chain(receiver) else {
+        return false;
+    };
+    let bindings = module.names.bindings(&root.id, held.body).iter();
+    let mut parameters = bindings.filter(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
+    let is_own = ["self", "cls"].contains(&root.id.as_str());
+    !held.fate.released && !is_own && !attributes.is_empty() && parameters.next().is_some()
 }
 
 /// A lock that the same function has just made is shared with nobody yet, or serves as a latch.

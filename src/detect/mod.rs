@@ -88,6 +88,7 @@ mod release_skipped_on_path;
 mod report;
 mod resources;
 mod seed_naive;
+mod silenced;
 mod temp_left_behind;
 #[cfg(test)]
 mod tests;
@@ -188,15 +189,33 @@ pub fn suites_with(config: &Config) -> Vec<Suite> {
 impl Suite {
     /// All findings in one module, in the order of the text.
     pub fn findings(&self, module: &Module) -> Vec<Finding> {
+        let issues = self.issues(&Analysed::new(module, &self.config));
+        issues.into_iter().map(|(finding, _)| finding).collect()
+    }
+
+    /// The same, each with how much it matters to the detector that reports it.
+    pub fn assessed(&self, module: &Module) -> Vec<(Finding, ResourceImpact)> {
         let analysed = Analysed::new(module, &self.config);
-        let mut all: Vec<_> = self
-            .detectors
-            .iter()
-            .flat_map(|detector| detector.detect_issues(&analysed))
-            .collect();
-        all.sort();
+        let issues = self.issues(&analysed).into_iter();
+        let assessed = issues.map(|(finding, detector)| {
+            let impact = detector.assess_resource_impact(&analysed, &finding);
+            (finding, impact)
+        });
+        assessed.collect()
+    }
+
+    fn issues(&self, analysed: &Analysed<'_>) -> Vec<(Finding, &'static dyn PythonResourceDetector)> {
+        let mut all = Vec::new();
+        for detector in &self.detectors {
+            let found = detector.detect_issues(analysed).into_iter();
+            all.extend(found.map(|finding| (finding, *detector)));
+        }
+        for (finding, _) in &mut all {
+            silenced::note(analysed, finding);
+        }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
         // Both ends of a pipe are acquired by one call, and one report says it.
-        all.dedup_by(|later, first| later.span == first.span && later.rule == first.rule);
+        all.dedup_by(|(later, _), (first, _)| later.span == first.span && later.rule == first.rule);
         all
     }
 }

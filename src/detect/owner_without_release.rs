@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
-use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
+use super::{Analysed, Info, PythonResourceDetector, primary, silenced, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Ranged, Stmt};
 use crate::python::names::ScopeKind;
@@ -25,6 +25,13 @@ impl PythonResourceDetector for OwnerWithoutRelease {
         let unreleased =
             primary::all(module, Pattern::OwnerWithoutRelease).filter_map(|obligation| unreleased(module, obligation));
         let mut found: Vec<_> = unreleased.collect();
+        found.extend(
+            module
+                .obligations()
+                .iter()
+                .zip(module.patterns())
+                .filter_map(|(obligation, pattern)| pattern.is_none().then(|| unexplained(module, obligation))?),
+        );
         found.extend(
             leaking_users(module)
                 .into_iter()
@@ -49,6 +56,20 @@ fn unreleased<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<
     let mut finding = finding(Pattern::OwnerWithoutRelease, obligation, confidence, message);
     finding.suggestion =
         format!("give the class `close`, `__enter__` and `__exit__`, and release `self.{attribute}` there");
+    Some(finding)
+}
+
+/// Kept on `self` and released, but other linters are silenced about it and nobody says why: a cue, no more.
+fn unexplained<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Finding> {
+    let attribute = obligation.kept_in_self()?;
+    let comment = silenced::without_reason(module, obligation.span)?;
+    let message = format!(
+        "{} is kept as `self.{attribute}`; `{}` does not say why that is safe",
+        acquisition(obligation),
+        text_at(module.module.text(), comment)
+    );
+    let mut finding = finding(Pattern::OwnerWithoutRelease, obligation, Confidence::Low, message);
+    "say in the comment which method releases it, and who calls that".clone_into(&mut finding.suggestion);
     Some(finding)
 }
 

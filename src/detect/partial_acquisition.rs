@@ -22,7 +22,8 @@ impl PythonResourceDetector for PartialAcquisition {
             let why = ", before anything owns or guards it";
             let mut finding = on_exception(module, pattern, obligation, skipped, why);
             let may_be_released = skipped.kept_on_self && has_an_owner(module, obligation);
-            if obligation.on_self().is_some() && (is_lazy(obligation) || may_be_released) {
+            let on_self = obligation.on_self().is_some();
+            if is_configured(obligation) || (on_self && (is_lazy(obligation) || may_be_released)) {
                 finding.confidence = Confidence::Low;
             }
             Some(finding)
@@ -34,6 +35,11 @@ impl PythonResourceDetector for PartialAcquisition {
 /// What opens nothing before it is used: a constructor that fails loses little.
 fn is_lazy(obligation: &Obligation<'_>) -> bool {
     ["http-client", "client"].contains(&obligation.resource.kind.as_str())
+}
+
+/// What a program sets up once, by steps that hardly fail.
+fn is_configured(obligation: &Obligation<'_>) -> bool {
+    ["engine", "db-session", "log-handler", "event-loop"].contains(&obligation.resource.kind.as_str())
 }
 
 /// After a failed `start` the object is still there, and somebody may close it.

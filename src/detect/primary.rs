@@ -1,6 +1,6 @@
 //! Which one pattern an acquisition is reported under; the order stands in the doc of [`super`].
 
-use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Release, Skipped};
+use super::obligation::{Cause, Grade, LeftOpen, Loss, Obligation, Origin, Release, Skipped};
 use super::{
     Analysed, child_not_reaped, fragile_release, handle_returned, held_globally, inline_acquisition, rebound_while_open,
 };
@@ -36,6 +36,10 @@ pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Opti
 
 fn of_any<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
     let fate = &obligation.fate;
+    // It may be released only where it is its own.
+    if obligation.origin == Origin::Release && fate.left_open.is_some() {
+        return None;
+    }
     if let Some(pattern) = descriptor(module, obligation) {
         return Some(pattern);
     }

@@ -6,8 +6,8 @@ use super::memory::holding::{self, Edge, How, Object};
 use super::memory::{lifetime, registry, traceback};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::Ranged;
-use crate::python::{ScopeId, Span};
+use crate::python::ast::{Ranged, Stmt};
+use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct ReferenceCycle;
 
@@ -109,7 +109,15 @@ fn telling<'e, 'm>(cycle: &[&'e Edge<'m>]) -> &'e Edge<'m> {
 }
 
 fn is_broken(module: &Analysed<'_>, scope: ScopeId, edge: &Edge<'_>) -> bool {
+    if edge
+        .through
+        .is_some_and(|attribute| is_restored(module, edge, attribute))
+    {
+        return true;
+    }
     match (edge.through, edge.from) {
+        // Its `clear` and `remove` are methods of its own.
+        (Some(attribute), _) if edge.is_to_one_made() => traceback::is_replaced(module, edge.class, attribute),
         (Some(attribute), _) => traceback::is_broken(module, edge.class, attribute),
         (None, Object::Named(name)) => {
             let mentions = module.index().names(scope, name);
@@ -119,12 +127,32 @@ fn is_broken(module: &Analysed<'_>, scope: ScopeId, edge: &Edge<'_>) -> bool {
     }
 }
 
+/// `finally: self.current = previous`
+fn is_restored(module: &Analysed<'_>, edge: &Edge<'_>, attribute: &str) -> bool {
+    let function = module.names.enclosing_function(edge.at.start);
+    let stores = module.index().attributes(attribute).iter().filter(|mention| {
+        let at = mention.start().to_u32();
+        let is_store = mention.as_attribute_expr().is_some_and(|node| node.ctx.is_store());
+        is_store && at > edge.at.end && module.names.enclosing_function(at) == function
+    });
+    let places: Vec<_> = stores.map(|mention| mention.start().to_u32()).collect();
+    let in_finally = |node: Node<'_>| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let mut last = node.finalbody.iter().map(|one| Span::from(one.range()));
+            last.any(|span| places.iter().any(|at| span.holds(*at)))
+        }
+        _ => false,
+    };
+    !places.is_empty() && module.module.nodes().any(in_finally)
+}
+
 fn report(module: &Analysed<'_>, scope: ScopeId, cycle: &[&Edge<'_>], named: &Edge<'_>, found: &mut Vec<Finding>) {
     let is_single = registry::class_around(module, scope)
         .and_then(|class| lifetime::class_of(&module.names, class))
         .is_some_and(|class| lifetime::is_singleton(module, class));
     let is_direct = cycle.len() == 1 && named.how == How::Itself && !named.is_far;
-    let confidence = match (is_single, is_direct) {
+    let is_cached = cycle.iter().any(|edge| edge.how == How::Cached);
+    let confidence = match (is_single || is_cached, is_direct) {
         (true, _) => Confidence::Low,
         (false, true) => Confidence::High,
         (false, false) => Confidence::Medium,
@@ -158,7 +186,7 @@ fn message(cycle: &[&Edge<'_>], named: &Edge<'_>) -> String {
     };
     match named.how {
         How::Itself => holder,
-        How::Callable => format!("{holder}, through a bound method or function"),
+        How::Callable | How::Cached => format!("{holder}, through a bound method or function"),
     }
 }
 

@@ -7,7 +7,7 @@ use super::memory::{lifetime, tail};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign};
-use crate::python::names::Def;
+use crate::python::names::{Binding, BindingKind, Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct RegistrationNeverRemoved;
@@ -27,6 +27,7 @@ impl PythonResourceDetector for RegistrationNeverRemoved {
             .filter_map(|node| match node {
                 Node::Expr(Expr::Call(call)) => of_call(module, call),
                 Node::Stmt(Stmt::Assign(assign)) => of_hook(module, assign),
+                Node::Stmt(statement) => of_decorators(module, statement),
                 _ => None,
             })
             .collect();
@@ -91,7 +92,10 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let verb = tail(&call.func)?;
     let qualified = module.names.resolve(&call.func).qualified().map(str::to_owned);
     match verb {
-        "addHandler" => return of_handler(module, call, function, &["removeHandler", "hasHandlers", "handlers"]),
+        "addHandler" => {
+            let undo = ["removeHandler", "hasHandlers", "handlers", "loggerDict"];
+            return of_handler(module, call, function, &undo);
+        }
         "addFilter" => return of_handler(module, call, function, &["removeFilter", "filters"]),
         _ => {}
     }
@@ -101,6 +105,9 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
+    if PUTS.contains(&verb) {
+        return of_foreign_list(module, call, function);
+    }
     let is_unbound = verb == "attach" && call.args.first().is_some_and(is_self);
     let partners = registry::partners(verb).filter(|_| !is_unbound)?;
     // What comes back may be what the registration is undone with.
@@ -108,19 +115,99 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     if !is_dropped || registry::is_mentioned(module, &partners) {
         return None;
     }
-    let receiver = match &*call.func {
-        Expr::Attribute(node) => registry::receiver(module, &node.value),
-        _ => Receiver::Outlives,
-    };
-    let sure = match receiver {
-        Receiver::Own => return None,
-        Receiver::Outlives => Confidence::Medium,
-        Receiver::Given if has_end(module, at) => Confidence::Medium,
-        Receiver::Given => Confidence::Low,
-    };
+    let sure = of_receiver(module, &call.func)?;
     let confidence = of_object(module, call, function, &[])?;
     let registry = text_at(module.module.text(), call.func.range().into());
     Some(finding(call.range().into(), confidence.min(sure), registry))
+}
+
+/// Methods that put their argument into a collection.
+const PUTS: [&str; 4] = ["append", "add", "insert", "appendleft"];
+/// How the names of collections end in which objects keep what they call back.
+const CALLED_BACK: [&str; 8] = [
+    "listeners",
+    "callbacks",
+    "handlers",
+    "hooks",
+    "observers",
+    "subscribers",
+    "watchers",
+    "processors",
+];
+
+/// `loop.on_tick.add(poll)`: the collection is one of callbacks that somebody else has.
+fn of_foreign_list(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Finding> {
+    let list = call.func.as_attribute_expr()?.value.as_attribute_expr()?;
+    let name = list.attr.as_str();
+    let is_called_back = name.starts_with("on_") || CALLED_BACK.iter().any(|word| name.ends_with(word));
+    let owner = registry::receiver(module, &list.value);
+    let shrinks = |mention: &&Expr| super::memory::traceback::is_emptied(module, mention);
+    if !is_called_back || owner == Receiver::Own || module.index().attributes(name).iter().any(shrinks) {
+        return None;
+    }
+    let class = registry::class_around(module, function)?;
+    let is_per_call = call.args.iter().any(|argument| is_made_by(module, argument, function));
+    let pins = call
+        .args
+        .iter()
+        .any(|argument| registry::pins_self(module, class, argument));
+    if !(is_per_call || pins) || happens_once(module, function) || is_one_of_a_kind(module, class) {
+        return None;
+    }
+    // What came in may live no longer than the object. A function that each call makes anew tells more: no set
+    // knows it again.
+    let confidence = match owner {
+        Receiver::Given if !is_per_call => Confidence::Low,
+        _ => Confidence::Medium,
+    };
+    let registry = text_at(module.module.text(), call.func.range().into());
+    Some(finding(call.range().into(), confidence, registry))
+}
+
+/// Whether it is a function that stands in the body of this one.
+fn is_made_by(module: &Analysed<'_>, value: &Expr, function: ScopeId) -> bool {
+    let bindings = match value {
+        Expr::Lambda(_) => return true,
+        Expr::Name(name) => module.names.bindings(&name.id, function),
+        _ => return false,
+    };
+    let is_def = |binding: &Binding<'_>| matches!(binding.kind, BindingKind::Def(_)) && binding.scope == function;
+    bindings.iter().any(is_def)
+}
+
+/// A function in a method that uses `self`, registered by its decorator: each instance registers one.
+fn of_decorators(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
+    let def = Def::of(statement)?;
+    let function = module.names.enclosing_function(statement.start().to_u32())?;
+    let class = registry::class_around(module, function)?;
+    if !registry::uses_self(Node::Stmt(statement)) || happens_once(module, function) || is_one_of_a_kind(module, class)
+    {
+        return None;
+    }
+    def.decorators.iter().find_map(|decorator| {
+        let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+        let partners = registry::partners(tail(func)?)?;
+        if registry::is_mentioned(module, &partners) {
+            return None;
+        }
+        let confidence = of_receiver(module, func)?;
+        let registry = text_at(module.module.text(), func.range().into());
+        Some(finding(decorator.range().into(), confidence, registry))
+    })
+}
+
+/// How sure it is that what registers outlives what is registered.
+fn of_receiver(module: &Analysed<'_>, func: &Expr) -> Option<Confidence> {
+    let receiver = match func {
+        Expr::Attribute(node) => registry::receiver(module, &node.value),
+        _ => Receiver::Outlives,
+    };
+    match receiver {
+        Receiver::Own => None,
+        Receiver::Outlives => Some(Confidence::Medium),
+        Receiver::Given if has_end(module, func.start().to_u32()) => Some(Confidence::Medium),
+        Receiver::Given => Some(Confidence::Low),
+    }
 }
 
 /// Each call makes a new handler for a logger, and loggers live as long as the process.
@@ -142,11 +229,8 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
     if class.is_some_and(|class| is_one_of_a_kind(module, class)) {
         return None;
     }
-    let confidence = if sets_up(module, function) {
-        Confidence::Low
-    } else {
-        sure
-    };
+    let doubtful = sets_up(module, function) || is_returned(module, handler, function);
+    let confidence = if doubtful { Confidence::Low } else { sure };
     let logger = text_at(module.module.text(), node.value.range().into());
     Some(finding(call.range().into(), confidence, logger))
 }
@@ -173,7 +257,9 @@ fn of_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: 
     if undone || happens_once(module, function) || class.is_some() || decorates {
         return None;
     }
-    let doubtful = sets_up(module, function);
+    // Each thing that is to be undone at the end of the program takes an entry of its own.
+    let is_cleanup = tail(&call.func) == Some("register") && undo == ["unregister"];
+    let doubtful = is_cleanup || sets_up(module, function);
     Some(if doubtful { Confidence::Low } else { Confidence::Medium })
 }
 
@@ -274,7 +360,36 @@ fn has_end(module: &Analysed<'_>, at: u32) -> bool {
 fn sets_up(module: &Analysed<'_>, function: ScopeId) -> bool {
     let name = module.names.scope(function).name();
     let plain = name.trim_start_matches('_');
-    !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word))
+    let is_said = !name.ends_with("__") && SETTING_UP.iter().any(|word| plain.starts_with(word));
+    is_said || is_handed_options(module, function)
+}
+
+/// What is handed the arguments of the command line runs once.
+fn is_handed_options(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let Some(Node::Stmt(statement)) = module.names.scope(function).node else {
+        return false;
+    };
+    let taken = Def::of(statement).map_or_else(Vec::new, |def| parameters(def.arguments));
+    let words = ["opts", "options", "args", "argv", "namespace", "cli_args"];
+    taken
+        .iter()
+        .any(|(parameter, _)| words.contains(&parameter.arg.as_str()))
+}
+
+/// Whoever gets the handler back may take it out again.
+fn is_returned(module: &Analysed<'_>, value: &Expr, function: ScopeId) -> bool {
+    let Some(name) = value.as_name_expr() else { return false };
+    let inner = module
+        .names
+        .scope(function)
+        .node
+        .into_iter()
+        .flat_map(Node::descendants);
+    let mut returns = inner.filter_map(|node| match node {
+        Node::Stmt(Stmt::Return(node)) => node.value.as_deref()?.as_name_expr(),
+        _ => None,
+    });
+    returns.any(|given| given.id == name.id)
 }
 
 /// Whether the function runs once in a process, or a flag sees to it that it acts once.

@@ -1,6 +1,6 @@
 //! Findings in plain words.
 
-use super::obligation::{Grade, LeftOpen, Loss, Obligation, Skipped};
+use super::obligation::{Doubt, Grade, LeftOpen, Loss, Obligation, Skipped};
 use super::{Analysed, text_at};
 use crate::leak::{Confidence, Finding, Pattern, Related};
 use crate::python::Span;
@@ -82,7 +82,12 @@ pub(super) fn on_exception(
     } else {
         Confidence::Low
     };
-    let confidence = skipped.doubt.lowers(likely, &obligation.resource.kind);
+    // Who releases it all the same did not give it away.
+    let doubt = match skipped.doubt {
+        Doubt::Passed if !obligation.fate.released_at.is_empty() => Doubt::None,
+        other => other,
+    };
+    let confidence = doubt.lowers(likely, &obligation.resource.kind);
     let message = format!(
         "{} is not {} if {}{why}",
         acquisition(obligation),
@@ -139,7 +144,8 @@ pub(super) fn confidence_in(analysed: &Analysed<'_>, obligation: &Obligation<'_>
         .iter()
         .any(|each| each.nested);
     let is_constant = name.chars().all(|c| c.is_uppercase() || c == '_' || c.is_ascii_digit());
-    if used_later || is_constant {
+    let is_shared = super::held_globally::SHARED.contains(&obligation.resource.kind.as_str());
+    if used_later || is_constant || is_shared {
         Confidence::Low
     } else {
         Confidence::Medium

@@ -4,9 +4,9 @@ use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::Node;
-use crate::python::ast::{Expr, Ranged};
-use crate::python::names::Def;
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def};
+use crate::python::{Node, Span};
 
 pub(super) struct TempLeftBehind;
 
@@ -29,6 +29,12 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     if let Some(attribute) = made.on_self() {
         return kept(module, made, attribute);
     }
+    if let Some(attribute) = attribute_of_another(module, made) {
+        return kept_by_another(module, made, attribute);
+    }
+    if is_respelled(module, made) {
+        return None;
+    }
     let what = acquisition(made);
     let (at, note, confidence, why) = match (&made.fate.left_open, &made.fate.skipped) {
         (Some(left), _) => {
@@ -44,14 +50,20 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
         (None, Some(skipped)) if skipped.grade == Grade::Likely && made.fate.released => {
             let why = format!("if {}", raiser(module, skipped));
             let note = "an exception from here leaves it on disk";
+            let sure = confidence_in_folder(module, made);
             (
                 skipped.at,
                 note,
-                skipped.doubt.lowers(Confidence::Medium, &made.resource.kind),
+                skipped.doubt.lowers(sure.min(Confidence::Medium), &made.resource.kind),
                 why,
             )
         }
         _ => return None,
+    };
+    let confidence = if is_told(module, made) {
+        Confidence::Low
+    } else {
+        confidence
     };
     let message = format!("what {what} makes on disk is not removed {why}");
     let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
@@ -60,20 +72,96 @@ fn report(module: &Analysed<'_>, made: &Obligation<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// `print(path)`, `module.exit_json(path=path)`: the user is told where it is, and wants it.
+fn is_told(module: &Analysed<'_>, made: &Obligation<'_>) -> bool {
+    const TELLS: [&str; 4] = ["print", "echo", "exit_json", "secho"];
+    let Some(name) = made.fate.left_open.as_ref().and_then(|left| left.name) else {
+        return false;
+    };
+    let around = module
+        .names
+        .scope(made.body)
+        .node
+        .into_iter()
+        .flat_map(Node::descendants);
+    let is_it = |value: &Expr| value.as_name_expr().is_some_and(|node| node.id.as_str() == name);
+    around.filter_map(|node| node.as_expr()?.as_call_expr()).any(|call| {
+        let mut values = call
+            .args
+            .iter()
+            .chain(call.keywords.iter().map(|keyword| &keyword.value));
+        super::memory::tail(&call.func).is_some_and(|name| TELLS.contains(&name)) && values.any(is_it)
+    })
+}
+
 /// `mkstemp(dir=module.tmpdir)`: the folder may go as a whole, or its owner wants to find the file there.
 fn confidence_in_folder(module: &Analysed<'_>, made: &Obligation<'_>) -> Confidence {
     const WORDS: [&str; 7] = ["tmp", "temp", "stag", "work", "log", "scratch", "cache"];
     let keywords = made.call.as_call_expr().map_or(&[][..], |call| &call.keywords);
-    let is_placed = keywords.iter().any(|keyword| {
+    let mut folders = keywords.iter().filter(|keyword| {
         let folder = text_at(module.module.text(), keyword.value.range().into()).to_lowercase();
-        let names_folder = keyword.arg.as_ref().is_some_and(|name| name.as_str() == "dir");
-        names_folder && WORDS.iter().any(|word| folder.contains(word))
+        let names_folder = keyword
+            .arg
+            .as_ref()
+            .is_some_and(|name| ["dir", "prefix"].contains(&name.as_str()));
+        names_folder && !keyword.value.is_constant_expr() && WORDS.iter().any(|word| folder.contains(word))
     });
-    if is_placed && !made.fate.released {
-        Confidence::Low
-    } else {
-        Confidence::High
-    }
+    // One that is an attribute of what came in has an owner for certain.
+    let is_placed = folders.any(|folder| !made.fate.released || is_of_another(module, made, &folder.value));
+    if is_placed { Confidence::Low } else { Confidence::High }
+}
+
+/// `module.tmpdir`, `module.tmpdir + "/"`, a parameter
+fn is_of_another(module: &Analysed<'_>, made: &Obligation<'_>, folder: &Expr) -> bool {
+    let came_in = |name: &str| {
+        let mut bindings = module.names.bindings(name, made.body).iter();
+        bindings.any(|binding| matches!(binding.kind, BindingKind::Parameter(_)))
+    };
+    Node::Expr(folder).descendants().any(|node| match node {
+        Node::Expr(Expr::Name(name)) => !["self", "cls"].contains(&name.id.as_str()) && came_in(&name.id),
+        Node::Expr(Expr::Attribute(node)) => node
+            .value
+            .as_name_expr()
+            .is_some_and(|name| !["self", "cls", "os", "tempfile"].contains(&name.id.as_str())),
+        _ => false,
+    })
+}
+
+/// `return os.path.relpath(mkdtemp())`: what is dropped there goes out under another spelling.
+fn is_respelled(module: &Analysed<'_>, made: &Obligation<'_>) -> bool {
+    const SPELLERS: [&str; 4] = ["str", "Path", "PurePath", "fspath"];
+    let call = made
+        .call
+        .as_call_expr()
+        .and_then(|call| module.index().parent_of_call(call));
+    let Some(Node::Expr(Expr::Call(around))) = call else {
+        return false;
+    };
+    let resolved = module.names.resolve(&around.func);
+    let is_path = resolved.qualified().is_some_and(|name| name.starts_with("os.path."));
+    let spells = super::memory::tail(&around.func).is_some_and(|name| SPELLERS.contains(&name));
+    (is_path || spells) && is_given_back(module, made, around)
+}
+
+fn is_given_back(module: &Analysed<'_>, made: &Obligation<'_>, value: &ExprCall) -> bool {
+    let name = match module.index().parent_of_call(value) {
+        Some(Node::Stmt(Stmt::Return(_))) => return true,
+        Some(Node::Stmt(Stmt::Assign(assign))) => assign.targets.first().and_then(Expr::as_name_expr),
+        _ => None,
+    };
+    let around = module.names.scope(made.body).node;
+    let mut returns = around
+        .into_iter()
+        .flat_map(Node::descendants)
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Return(node)) => node.value.as_deref(),
+            _ => None,
+        });
+    let mentions = |value: &Expr, name: &str| {
+        let mut inner = Node::Expr(value).descendants().filter_map(Node::as_expr);
+        inner.any(|part| part.as_name_expr().is_some_and(|node| node.id.as_str() == name))
+    };
+    name.is_some_and(|name| returns.any(|value| mentions(value, &name.id)))
 }
 
 /// Kept on `self`, and nothing in the module removes it.
@@ -89,6 +177,33 @@ fn kept(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option
         acquisition(made)
     );
     let mut finding = finding(Pattern::TempLeftBehind, made, confidence, message);
+    suggest(made, &mut finding);
+    Some(finding)
+}
+
+/// `builder._tempdir = mkdtemp()`: an attribute of an object that came in, and private, so that the module has to see to it.
+fn attribute_of_another<'m>(module: &Analysed<'m>, made: &Obligation<'_>) -> Option<&'m str> {
+    let mut assignments = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(assign)) if Span::from(assign.value.range()) == made.span => assign.targets.first(),
+        _ => None,
+    });
+    let target = assignments.next()?.as_attribute_expr()?;
+    let owner = target.value.as_name_expr()?;
+    let bindings = module.names.bindings(&owner.id, made.body).iter();
+    let mut parameters = bindings.filter(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
+    let is_private = target.attr.starts_with('_') && owner.id.as_str() != "cls";
+    parameters.next().filter(|_| is_private).map(|_| target.attr.as_str())
+}
+
+fn kept_by_another(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option<Finding> {
+    if is_removed_somewhere(module, attribute) {
+        return None;
+    }
+    let message = format!(
+        "what {} makes on disk is kept in `{attribute}`, and nothing in the module removes it",
+        acquisition(made)
+    );
+    let mut finding = finding(Pattern::TempLeftBehind, made, Confidence::Medium, message);
     suggest(made, &mut finding);
     Some(finding)
 }

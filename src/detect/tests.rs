@@ -63,6 +63,16 @@ fn pages_hold() {
 }
 
 #[test]
+fn a_package_finds_itself_by_where_it_lies() {
+    let code = "from .sessions import Session\ndef ask(url):\n    session = Session()\n    session.get(url)\n";
+    let mut module = Module::parse("api.py", Source::from_text(code)).unwrap();
+    let found = |module: &Module| suites()[0].findings(module).len();
+    assert_eq!(found(&module), 0);
+    module.place = "/lib/requests/api.py".to_owned();
+    assert_eq!(found(&module), 1);
+}
+
+#[test]
 fn findings_are_the_same_every_time_and_in_order() {
     let module = Module::parse(
         "many.py",
@@ -165,7 +175,7 @@ fn cycles_are_as_long_as_the_configuration_says() {
     let code = "def f(a, b, c):\n    a.x = b\n    b.x = c\n    c.x = a\n";
     let module = Module::parse("m.py", Source::from_text(code)).unwrap();
     let found = |depth| {
-        let config: Config = toml::from_str(&format!("cycle_depth = {depth}")).unwrap();
+        let config: Config = toml::from_str(&format!("cycle-depth = {depth}")).unwrap();
         suites_with(&config)[0].findings(&module).len()
     };
     assert_eq!([found(2), found(3)], [0, 1]);
@@ -233,7 +243,7 @@ fn huge_functions_are_analysed_in_time() {
 
 #[test]
 fn users_add_resources_and_safe_callables() {
-    let text = "safe_callables = ['builtins.open']\n[[resource]]\nkind = 'lease'\nacquire = ['pool.lease']\nrelease = ['give_back']\n";
+    let text = "safe-callables = ['builtins.open']\n[[resource]]\nkind = 'lease'\nacquire = ['pool.lease']\nrelease = ['give_back']\n";
     let config: Config = toml::from_str(text).unwrap();
     let code =
         "import pool\ndef f(p):\n    a = pool.lease()\n    b = open(p)\n    c = pool.lease()\n    c.give_back()\n";

@@ -208,9 +208,11 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
         return None;
     }
     let confidence = match bound {
-        Bound::Every if is_test(class) => Confidence::Low,
+        _ if is_test(class) => Confidence::Low,
+        // What is equal is kept once, and there are no more than the bound says.
+        Bound::Some if lineage(module, class).into_iter().any(is_value) => Confidence::Low,
         Bound::Every => Confidence::High,
-        Bound::Some => Confidence::Low,
+        Bound::Some => Confidence::Medium,
     };
     let what = match bound {
         Bound::Every => "every",
@@ -227,6 +229,41 @@ fn on_method(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>, bound: Bound,
 fn is_one_per_process(module: &Analysed<'_>, class: ScopeId) -> bool {
     let mut around = module.names.ancestors(class);
     around.any(|scope| module.names.scope(scope).kind == ScopeKind::Function)
+}
+
+/// The class and those of its bases that stand in the module.
+fn lineage<'m>(module: &Analysed<'m>, class: &'m StmtClassDef) -> Vec<&'m StmtClassDef> {
+    let mut found = vec![class];
+    for at in 0.. {
+        let Some(class) = found.get(at).filter(|_| at < MAX_LINEAGE) else {
+            break;
+        };
+        let bases = class.bases.iter().filter_map(tail);
+        let bindings = bases.flat_map(|base| module.names.bindings(base, ScopeId::MODULE));
+        let scopes = bindings.filter_map(|binding| match binding.kind {
+            BindingKind::Class(base) => module.names.scope_of(base),
+            _ => None,
+        });
+        found.extend(scopes.filter_map(|scope| lifetime::class_of(&module.names, scope)));
+    }
+    found
+}
+
+const MAX_LINEAGE: usize = 10;
+
+/// Whether its instances are compared by what they hold.
+fn is_value(class: &StmtClassDef) -> bool {
+    let mut methods = class.body.iter().filter_map(Def::of);
+    let is_tuple = class
+        .bases
+        .iter()
+        .filter_map(tail)
+        .any(|base| base.to_lowercase().ends_with("tuple"));
+    let is_data = class.decorator_list.iter().any(|decorator| {
+        let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+        matches!(tail(func), Some("dataclass" | "define" | "frozen" | "attrs" | "s"))
+    });
+    is_tuple || is_data || methods.any(|def| ["__hash__", "__eq__"].contains(&def.name))
 }
 
 fn is_test(class: &StmtClassDef) -> bool {

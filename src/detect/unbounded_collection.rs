@@ -73,7 +73,10 @@ pub(super) fn weigh<'a, 'm>(
     if collection.is_bounded {
         return None;
     }
-    if is_word_of(collection.name, &TABLES) || is_made_to_inherit(module, collection) {
+    if is_word_of(collection.name, &TABLES)
+        || is_made_to_inherit(module, collection)
+        || is_of_options(module, collection)
+    {
         return None;
     }
     let stay = match collection.root {
@@ -119,11 +122,27 @@ fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) ->
     // Where there are many collections, who knows which one the limit was for.
     let all = module.collections().iter();
     let of_class = all.filter(|other| other.root == collection.root).count();
-    reordered || (of_class <= 2 && idle_limit(module, class))
+    reordered || (of_class <= 2 && idle_limit(module, class, collection.name))
+}
+
+/// What limits are said to be of.
+const MEASURES: [&str; 14] = [
+    "size", "len", "length", "items", "entries", "count", "number", "num", "n", "keys", "elements", "history",
+    "buffer", "records",
+];
+
+/// Whether the limit names what the collection names, or nothing else.
+fn is_about(limit: &str, collection: &str) -> bool {
+    let stem = |word: &str| word.trim_end_matches('s').to_lowercase();
+    let mut words = limit.split('_').filter(|word| !word.is_empty());
+    words.all(|word| {
+        let known = LIMITS.contains(&word) || MEASURES.contains(&word);
+        known || collection.split('_').any(|other| stem(other) == stem(word))
+    })
 }
 
 /// `self.max_items = max_items`, and nobody asks for it.
-fn idle_limit(module: &Analysed<'_>, class: ScopeId) -> bool {
+fn idle_limit(module: &Analysed<'_>, class: ScopeId, collection: &str) -> bool {
     let index = module.index();
     let Some(node) = lifetime::class_of(&module.names, class) else {
         return false;
@@ -148,8 +167,18 @@ fn idle_limit(module: &Analysed<'_>, class: ScopeId) -> bool {
             .attributes(name)
             .iter()
             .filter(|expr| may_be_of(module, class, expr));
-        is_word_of(name, &LIMITS) && !mentions.any(is_read)
+        is_word_of(name, &LIMITS) && is_about(name, collection) && !mentions.any(is_read)
     })
+}
+
+/// A command line is read once.
+fn is_of_options(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
+    let (Root::Class(class) | Root::Instance(class)) = collection.root else {
+        return false;
+    };
+    let bases = lifetime::class_of(&module.names, class).map_or(&[][..], |class| &class.bases);
+    let mut names = bases.iter().filter_map(tail);
+    names.any(|name| name.ends_with("Options") || name.ends_with("ArgumentParser"))
 }
 
 /// Classes of other modules go on with what it begins.
@@ -162,7 +191,11 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
 }
 
 fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence> {
-    if is_registry(module, growth) || runs_once(module, growth.function) || is_of_self(module, growth) {
+    let is_once = runs_once(module, growth.function)
+        || is_put_once(module, growth)
+        || is_of_classes(module, growth)
+        || is_to_warn_once(module, growth);
+    if is_registry(module, growth) || is_once || is_of_self(module, growth) {
         return None;
     }
     match growth.by.key.map(|key| domain::of_key(&module.names, key)) {
@@ -170,6 +203,57 @@ fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence
         Some(Domain::Unknown) => Some(Confidence::Low),
         Some(Domain::Closed) => None,
     }
+}
+
+/// A metaclass runs once for each class of the program.
+fn is_of_classes(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let class = module.names.enclosing_class(growth.by.at.start().to_u32());
+    let class = class.and_then(|class| lifetime::class_of(&module.names, class));
+    class.is_some_and(|class| lifetime::is_metaclass(&module.names, class))
+}
+
+/// `if name not in seen: seen.add(name); warnings.warn(…)`: there are as many as the program has mistakes.
+fn is_to_warn_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let at = growth.by.at.start().to_u32();
+    let warns = |body: &[Stmt]| {
+        let mut calls = body.iter().filter_map(|one| match one {
+            Stmt::Expr(node) => node.value.as_call_expr(),
+            _ => None,
+        });
+        calls.any(|call| matches!(tail(&call.func), Some("warn" | "warning" | "warn_explicit")))
+    };
+    module.module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::If(choice)) => {
+            let body = &choice.body;
+            body.iter().any(|one| Node::Stmt(one).span().holds(at)) && warns(body)
+        }
+        _ => false,
+    })
+}
+
+/// `if menu[2] != "shell": menu.insert(2, "shell")`: what is always the same is put in after a look whether it is there.
+fn is_put_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
+    let Expr::Call(call) = growth.by.at else { return false };
+    let (Some(list), Some(value)) = (call.func.as_attribute_expr(), growth.by.value) else {
+        return false;
+    };
+    let is_fixed = match value {
+        Expr::Tuple(node) => node.elts.iter().all(Expr::is_constant_expr),
+        other => other.is_constant_expr(),
+    };
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let wanted = text(&list.value);
+    let asks = |test: &Expr| {
+        Node::Expr(test)
+            .descendants()
+            .filter_map(Node::as_expr)
+            .any(|part| text(part) == wanted)
+    };
+    is_fixed
+        && module.module.nodes().any(|node| match node {
+            Node::Stmt(Stmt::If(choice)) => node.span().holds(growth.by.at.start().to_u32()) && asks(&choice.test),
+            _ => false,
+        })
 }
 
 /// What instances put of themselves into a registry is another pattern.

@@ -92,12 +92,15 @@ fn text_of(folder: &str, path: &str, content: &Content) -> Result<String, LabErr
 pub struct Entry {
     pub path: String,
     pub tags: Tags,
+    /// Whether somebody named this module, not a folder that holds it.
+    pub named: bool,
     content: Content,
 }
 
 #[derive(Debug)]
 enum Content {
     Embedded(&'static [u8]),
+    Given(Vec<u8>),
     File(PathBuf),
 }
 
@@ -114,6 +117,7 @@ impl Content {
     fn bytes(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::Embedded(bytes) => Ok(bytes.to_vec()),
+            Self::Given(bytes) => Ok(bytes.clone()),
             Self::File(path) => read_module(path),
         }
     }
@@ -123,7 +127,7 @@ impl Entry {
     /// The file, if there is one outside the program.
     pub fn file(&self) -> Option<&Path> {
         match &self.content {
-            Content::Embedded(_) => None,
+            Content::Embedded(_) | Content::Given(_) => None,
             Content::File(path) => Some(path),
         }
     }
@@ -233,6 +237,7 @@ fn declared(file: &CorpusFile, files: Vec<(String, Content)>, shown: &str) -> Re
         .collect();
     let entry = |(path, content)| Entry {
         tags: file.modules.get(&path).copied().unwrap_or_default(),
+        named: false,
         path,
         content,
     };
@@ -318,6 +323,7 @@ fn wild(folder: &Path) -> Corpus {
     let entry = |(path, file)| Entry {
         path,
         tags: Tags::default(),
+        named: false,
         content: Content::File(file),
     };
     Corpus {
@@ -327,6 +333,26 @@ fn wild(folder: &Path) -> Corpus {
         declared: false,
         entries: found.modules.into_iter().map(entry).collect(),
         unreadable: found.unreadable,
+        unlisted: Vec::new(),
+        aids: Aids::default(),
+    }
+}
+
+/// One module that stands in no file, or not yet.
+pub fn of_text(path: &str, bytes: Vec<u8>) -> Corpus {
+    let entry = Entry {
+        path: path.to_owned(),
+        tags: Tags::default(),
+        named: true,
+        content: Content::Given(bytes),
+    };
+    Corpus {
+        name: "stdin".to_owned(),
+        embedded: false,
+        known_clean: false,
+        declared: false,
+        entries: vec![entry],
+        unreadable: Vec::new(),
         unlisted: Vec::new(),
         aids: Aids::default(),
     }
@@ -342,6 +368,7 @@ fn of_files(files: &BTreeSet<PathBuf>) -> Corpus {
     let entry = |file: &PathBuf| Entry {
         path: relative(common.unwrap_or(Path::new("")), file),
         tags: Tags::default(),
+        named: true,
         content: Content::File(file.clone()),
     };
     Corpus {

@@ -1,12 +1,16 @@
 //! Detectors on somebody's code as it is: no mutants, no verdicts.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::corpus::{Corpus, Entry, unparsed};
 use super::error::LabError;
 use super::guard::caught;
+use super::place::Places;
+use super::suppress::suppressed;
 use super::watch::Watch;
-use crate::detect::Suite;
+use crate::detect::{ResourceImpact, Suite};
 use crate::leak::Finding;
 use crate::python::{Module, Unparsed};
 use crate::record::row::UnparsedRow;
@@ -20,12 +24,25 @@ pub struct Examined<T> {
     pub interrupted: bool,
 }
 
+/// A finding, and what is the same about it wherever its lines move.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub finding: Finding,
+    /// None for what is wrong with a comment.
+    pub impact: Option<ResourceImpact>,
+    pub qualname: String,
+    /// The statement, or the header of a compound one, token by token.
+    pub statement: String,
+    /// Which it is among findings of one rule on equal statements of one definition.
+    pub ordinal: usize,
+}
+
 /// `each` turns the findings of one module into whatever the caller wants of them.
 pub fn examine<T: Send>(
     corpora: &[Corpus],
     suite: &Suite,
     watch: &dyn Watch,
-    each: impl Fn(&Entry, &Module, Vec<Finding>) -> Vec<T> + Sync,
+    each: impl Fn(&Entry, &Module, Vec<Checked>) -> Vec<T> + Sync,
 ) -> Result<Examined<T>, LabError> {
     let entries = corpora
         .iter()
@@ -50,19 +67,54 @@ fn look_at<T>(
     corpus: &Corpus,
     entry: &Entry,
     suite: &Suite,
-    each: &impl Fn(&Entry, &Module, Vec<Finding>) -> Vec<T>,
+    each: &impl Fn(&Entry, &Module, Vec<Checked>) -> Vec<T>,
 ) -> Result<Vec<T>, UnparsedRow> {
     let text = entry.load(&corpus.name)?;
     let looked = caught(|| {
-        let module = Module::parse(&entry.path, text.source)?;
-        let findings = suite.findings(&module);
-        Ok(each(entry, &module, findings))
+        let mut module = Module::parse(&entry.path, text.source)?;
+        if let Some(file) = entry.file().and_then(|file| std::path::absolute(file).ok()) {
+            module.place = file.to_string_lossy().into_owned();
+        }
+        let checked = check(&module, suite);
+        Ok(each(entry, &module, checked))
     });
     let looked = looked.unwrap_or_else(|panic| {
         let reason = format!("crash of the detector: {panic}");
         Err(Unparsed { reason, line: None })
     });
     looked.map_err(|why| unparsed(&corpus.name, &entry.path, why))
+}
+
+/// What comments suppress is left out; what is wrong with the comments comes in.
+fn check(module: &Module, suite: &Suite) -> Vec<Checked> {
+    let found = suite.assessed(module);
+    let findings: Vec<&Finding> = found.iter().map(|(finding, _)| finding).collect();
+    let (stays, faults) = suppressed(module, &findings);
+    if stays.is_empty() && faults.is_empty() {
+        return Vec::new();
+    }
+    let found = found.into_iter().map(|(finding, impact)| (finding, Some(impact)));
+    let mut all: Vec<_> = found.zip(stays).collect();
+    all.extend(faults.into_iter().map(|fault| ((fault, None), true)));
+    all.sort_by(|((one, _), _), ((other, _), _)| one.cmp(other));
+    let places = Places::new(module);
+    let mut seen: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    // What is suppressed counts, so that a comment changes the number of no other finding.
+    let numbered = all.into_iter().map(|((finding, impact), stays)| {
+        let place = places.place(finding.span.start);
+        let key = (finding.rule.clone(), place.qualname.clone(), place.statement.clone());
+        let count = seen.entry(key).or_default();
+        *count += 1;
+        let checked = Checked {
+            finding,
+            impact,
+            qualname: place.qualname,
+            statement: place.statement,
+            ordinal: *count,
+        };
+        stays.then_some(checked)
+    });
+    numbered.flatten().collect()
 }
 
 fn gather<T>(corpora: &[Corpus], results: Vec<Option<Result<Vec<T>, UnparsedRow>>>) -> Examined<T> {

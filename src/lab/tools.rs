@@ -278,7 +278,7 @@ impl Asking<'_> {
         let mut known = Vec::new();
         let mut open = Vec::new();
         for one in shown {
-            match self.cache.get(&self.cache_key(&one)) {
+            match self.cache.get(&Self::cache_key(&one)) {
                 Some(found) => known.push((one.key(), Ok(self.findings(&one, found)))),
                 None => open.push(one),
             }
@@ -291,7 +291,7 @@ impl Asking<'_> {
         Ok(known)
     }
 
-    fn cache_key(&self, shown: &Shown) -> String {
+    fn cache_key(shown: &Shown) -> String {
         let mut hash = Sha256::new();
         let text = shown.text();
         for part in [shown.planned.text.path.as_str(), &text] {
@@ -321,7 +321,7 @@ impl Asking<'_> {
         for (one, raw) in asked.iter().zip(raw) {
             let said = match raw {
                 Ok(found) => {
-                    self.cache.put(&self.cache_key(one), &found)?;
+                    self.cache.put(&Self::cache_key(one), &found)?;
                     Ok(self.findings(one, found))
                 }
                 Err(silence) => Err(silence),

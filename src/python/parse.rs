@@ -13,6 +13,8 @@ use super::span::{LineIndex, Span};
 #[derive(Debug)]
 pub struct Module {
     pub path: String,
+    /// Where the file lies, as far as that is known: the folders around it are packages.
+    pub place: String,
     pub source: Source,
     pub lines: LineIndex,
     pub tokens: Vec<Token>,
@@ -53,8 +55,10 @@ impl Module {
         if depth_of(&body) > MAX_DEPTH {
             return Err(Unparsed::new(too_deep(), None));
         }
+        let path = path.into();
         Ok(Self {
-            path: path.into(),
+            place: path.clone(),
+            path,
             source,
             lines,
             tokens,

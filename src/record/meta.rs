@@ -32,6 +32,9 @@ pub struct Meta {
     pub resource_tables: ResourceTables,
     /// SHA-256 of the triage file; empty without one.
     pub triage_sha256: String,
+    /// SHA-256 of the configuration file; empty without one.
+    #[serde(default)]
+    pub configuration_sha256: String,
     /// Mutants that a second corpus holds as well; counted once.
     pub repeated_mutants: u64,
     /// SHA-256 of the list of fix pairs; empty without one.

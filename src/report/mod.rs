@@ -5,7 +5,6 @@
 pub mod diff;
 pub mod findings;
 mod grid;
-mod sarif;
 mod sections;
 pub mod verify;
 

@@ -180,7 +180,7 @@ fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
 fn claimed(tables: &Tables, corpus: &str, detector: &DetectorMeta) -> Option<String> {
     let lines = || overall(&tables.scores, corpus, &detector.id).filter(|line| line.pattern != POOLED);
     let (has, lacks): (Vec<&ScoreLine>, Vec<&ScoreLine>) =
-        lines().partition(|line| detector.claims.iter().any(|pattern| *pattern == line.pattern));
+        lines().partition(|line| detector.claims.contains(&line.pattern));
     let sum = |lines: &[&ScoreLine], column: &str| lines.iter().map(|line| line.count(column)).sum::<u64>();
     let found = sum(&has, "detected") + sum(&has, "indifferent");
     let judged = sum(&has, "n_mutants") - sum(&has, "no_verdict");

@@ -80,7 +80,7 @@ pub struct Adapter {
 impl Adapter {
     /// A built-in one by its id, or a file.
     pub fn find(name: &str) -> Result<Self, ToolError> {
-        if !name.ends_with(".toml") {
+        if Path::new(name).extension().is_none() {
             let file = BUILT_IN.get_file(format!("{name}.toml"));
             let text = file.and_then(|file| file.contents_utf8());
             let text = text.ok_or_else(|| ToolError::Unknown(name.to_owned()))?;

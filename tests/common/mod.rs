@@ -88,6 +88,9 @@ impl Folder {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("leakbench"));
         command.current_dir(self.0.path()).env_remove("NO_COLOR");
+        for name in ["CONFIG", "EXCLUDE", "IGNORE", "JOBS", "MIN_CONFIDENCE", "SELECT"] {
+            command.env_remove(format!("LEAKBENCH_{name}"));
+        }
         command
     }
 

@@ -200,13 +200,18 @@ class Board:
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, offer: Offer) -> None:
-        for attempt in range(1, 4):
-            try:
-                await report(offer.wish.shop, offer.wish, offer.cents)
+        for _ in range(3):
+            if await self._reported(offer):
                 return
-            except Exception as error:
-                log.warning("attempt %d to deliver: %s", attempt, error)
-                await asyncio.sleep(self.pause)
+            await asyncio.sleep(self.pause)
+
+    async def _reported(self, offer: Offer) -> bool:
+        try:
+            await report(offer.wish.shop, offer.wish, offer.cents)
+        except Exception as error:
+            log.warning("not delivered: %s", error)
+            return False
+        return True
 
     async def close(self) -> None:
         try:

@@ -198,11 +198,27 @@ fn of_defaults<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collec
     };
     let Some(def) = Def::of(statement) else { return };
     for (parameter, default) in parameters(def.arguments) {
-        let rebound = module.names.bindings(&parameter.arg, scope).len() > 1;
-        if let Some(made) = default.filter(|_| !rebound) {
+        let bindings = module.names.bindings(&parameter.arg, scope).iter();
+        let mut others = bindings.filter(|binding| !matches!(binding.kind, BindingKind::Parameter(_)));
+        let is_kept = others.all(|binding| match &binding.kind {
+            BindingKind::Assign { value: Some(value) } => stands_for_none(value, &parameter.arg),
+            _ => false,
+        });
+        if let Some(made) = default.filter(|_| is_kept) {
             found.extend(collection(module, Root::Default(scope), &parameter.arg, made));
         }
     }
+}
+
+/// `[] if items is None else items` leaves a default that is no `None` as it is.
+fn stands_for_none(value: &Expr, name: &str) -> bool {
+    let is_it = |expr: &Expr| expr.as_name_expr().is_some_and(|node| node.id.as_str() == name);
+    let Expr::IfExp(choice) = value else { return false };
+    let Expr::Compare(test) = &*choice.test else {
+        return false;
+    };
+    let asks_for_none = matches!(test.comparators.as_slice(), [Expr::Constant(constant)] if constant.value.is_none());
+    asks_for_none && is_it(&test.left) && (is_it(&choice.body) || is_it(&choice.orelse))
 }
 
 /// The one target and the value of an assignment.
@@ -303,8 +319,11 @@ fn is_making(module: &Analysed<'_>, collection: &Collection<'_>, mention: &Expr)
     let at = mention.start().to_u32();
     let function = module.names.enclosing_function(at);
     stores
-        && function.is_none_or(|function| {
-            matches!(collection.root, Root::Instance(_)) && sets_up(module, collection, function)
+        && function.is_none_or(|function| match collection.root {
+            Root::Instance(_) => sets_up(module, collection, function),
+            // Others than those that keep it were sorted out.
+            Root::Default(_) => true,
+            _ => false,
         })
 }
 

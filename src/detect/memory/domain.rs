@@ -17,9 +17,9 @@ pub(in crate::detect) enum Domain {
 
 const MAX_STEPS: u32 = 6;
 /// Types of values that come from outside.
-const OPEN_TYPES: [&str; 17] = [
-    "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "Path", "PurePath", "PathLike", "StrPath",
-    "datetime", "date", "Decimal", "UUID", "Hashable",
+const OPEN_TYPES: [&str; 13] = [
+    "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "datetime", "date", "Decimal", "UUID",
+    "Hashable",
 ];
 const CLOSED_TYPES: [&str; 12] = [
     "bool",
@@ -100,11 +100,11 @@ const CLOSED_WORDS: [&str; 44] = [
     "width",
     "size",
 ];
-/// Parameters so called hold what users and peers send.
-const OPEN_WORDS: [&str; 34] = [
-    "url", "uri", "path", "filename", "file", "key", "text", "query", "sql", "id", "uid", "user", "username", "email",
-    "host", "hostname", "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line",
-    "message", "request", "body", "word", "payload", "customer", "session",
+/// Parameters so called hold what users and peers send. Of files there are as many as there are.
+const OPEN_WORDS: [&str; 31] = [
+    "url", "uri", "key", "text", "query", "sql", "id", "uid", "user", "username", "email", "host", "hostname",
+    "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line", "message", "request",
+    "body", "word", "payload", "customer", "session",
 ];
 
 /// Texts and numbers so called are often a few.
@@ -137,6 +137,9 @@ pub(in crate::detect) fn of_parameters(names: &Names<'_>, def: &Def<'_>, skip: u
 
 fn of_parameter(names: &Names<'_>, parameter: &Arg, default: Option<&Expr>) -> Domain {
     let word = of_word(&parameter.arg);
+    if is_one_of_few(&parameter.arg) {
+        return Domain::Closed;
+    }
     if let Some(annotation) = parameter.annotation.as_deref() {
         let typed = of_annotation(names, annotation);
         // A `str` may be one of a few names all the same.
@@ -158,15 +161,35 @@ fn words(name: &str) -> impl DoubleEndedIterator<Item = String> {
     words.into_iter()
 }
 
+/// The calendar has so many of them, however they are written.
+const FEW: [&str; 9] = [
+    "hour", "minute", "second", "sign", "month", "weekday", "timezone", "tz", "tzname",
+];
+/// Of the program's own parts there are so many files and no more.
+const PARTS: [&str; 8] = [
+    "template", "module", "package", "plugin", "theme", "locale", "script", "class",
+];
+
 fn of_word(name: &str) -> Domain {
     let last = words(name).next_back().unwrap_or_default();
-    if CLOSED_WORDS.contains(&&*last) {
+    if is_one_of_few(name) {
+        Domain::Closed
+    } else if words(name).any(|word| PARTS.contains(&&*word)) && words(name).count() > 1 {
+        Domain::Unknown
+    } else if CLOSED_WORDS.contains(&&*last) {
         Domain::Closed
     } else if words(name).any(|word| OPEN_WORDS.contains(&&*word)) {
         Domain::Open
     } else {
         Domain::Unknown
     }
+}
+
+/// `hour_str`, `start_month`
+fn is_one_of_few(name: &str) -> bool {
+    words(name)
+        .rfind(|word| word != "str")
+        .is_some_and(|word| FEW.contains(&&*word))
 }
 
 fn is_vague(name: &str) -> bool {
@@ -255,9 +278,12 @@ fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
         Expr::Call(call) => match tail(&call.func) {
             Some("type" | "getpid" | "get_ident" | "current_thread" | "getLogger" | "len" | "bool") => Domain::Closed,
             Some("id") => Domain::Open,
+            // `qualified_name(type(item))`
+            _ if !call.args.is_empty() && widest(&call.args) == Domain::Closed => Domain::Closed,
             _ => widest(&call.args).max(Domain::Unknown),
         },
-        Expr::JoinedStr(_) => Domain::Open,
+        Expr::JoinedStr(node) => widest(&node.values),
+        Expr::FormattedValue(node) => key_within(names, &node.value, rest),
         Expr::BinOp(node) => key_within(names, &node.left, rest).max(key_within(names, &node.right, rest)),
         _ => Domain::Unknown,
     }
@@ -270,8 +296,14 @@ fn of_name(names: &Names<'_>, key: &Expr, name: &str, rest: u32) -> Domain {
     };
     match &binding.kind {
         BindingKind::Parameter(parameter) => of_parameter(names, parameter, None),
-        BindingKind::Assign { value: Some(value) } => key_within(names, value, rest).max(of_word(name)),
+        BindingKind::Assign { value: Some(value) } => match key_within(names, value, rest) {
+            Domain::Closed => Domain::Closed,
+            // That it is called a key says nothing more.
+            other if name == "key" => other,
+            other => other.max(of_word(name)),
+        },
         BindingKind::Def(_) | BindingKind::Class(_) => Domain::Closed,
+        _ if name == "key" => Domain::Unknown,
         _ => of_word(name),
     }
 }

@@ -63,6 +63,8 @@ pub(in crate::detect) enum How {
     Itself,
     /// A bound method, or a function that uses it.
     Callable,
+    /// The same behind a cache of the object's own, which is to go with it.
+    Cached,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,8 @@ pub(in crate::detect) struct Edge<'m> {
     pub(in crate::detect) through: Option<&'m str>,
     /// Objects that nobody looks into lie between: `self.a.b = self`.
     pub(in crate::detect) is_far: bool,
+    /// The attribute is the other object itself, not a collection that has it.
+    pub(in crate::detect) is_whole: bool,
     pub(in crate::detect) to: Object<'m>,
     pub(in crate::detect) how: How,
     /// The statement or call that makes it so.
@@ -83,6 +87,11 @@ pub(in crate::detect) struct Edge<'m> {
 }
 
 impl Edge<'_> {
+    /// Whether the other object is one that the module makes of a class of its own, and no collection of such.
+    pub(in crate::detect) fn is_to_one_made(&self) -> bool {
+        self.is_whole && matches!(self.to, Object::Made(_))
+    }
+
     /// Whether it is the one of a part to its whole.
     pub(in crate::detect) fn is_to_owner(&self) -> bool {
         self.through.is_some_and(|name| {
@@ -155,7 +164,8 @@ impl<'m> Body<'_, 'm> {
         if !target.is_attribute_expr() && !target.is_subscript_expr() {
             return;
         }
-        self.hold(target, value, at, edges);
+        let is_whole = target.is_attribute_expr() && (value.is_name_expr() || value.is_call_expr());
+        self.hold(target, value, (at, is_whole), edges);
     }
 
     fn edge(self, from: Object<'m>, through: Option<&'m str>, to: Object<'m>, at: Span) -> Edge<'m> {
@@ -164,6 +174,7 @@ impl<'m> Body<'_, 'm> {
             class: self.class_of(from),
             through,
             is_far: false,
+            is_whole: false,
             to,
             how: How::Itself,
             at,
@@ -180,7 +191,7 @@ impl<'m> Body<'_, 'm> {
     }
 
     /// What `holder` names holds the value from now on.
-    fn hold(self, holder: &'m Expr, value: &'m Expr, at: Span, edges: &mut Vec<Edge<'m>>) {
+    fn hold(self, holder: &'m Expr, value: &'m Expr, (at, is_whole): (Span, bool), edges: &mut Vec<Edge<'m>>) {
         let Some((from, through)) = self.holder(holder) else {
             return;
         };
@@ -190,8 +201,11 @@ impl<'m> Body<'_, 'm> {
         let mut held = Vec::new();
         self.held(value, How::Itself, MAX_STEPS, &mut held);
         let is_far = is_far(holder);
+        let class = self.class_of(from).filter(|_| !is_far);
         edges.extend(held.into_iter().map(|(to, how)| Edge {
+            class,
             is_far,
+            is_whole,
             how,
             ..self.edge(from, through, to, at)
         }));
@@ -248,7 +262,8 @@ impl<'m> Body<'_, 'm> {
                 let class = self.module.names.enclosing_class(value.start().to_u32());
                 let on_self = node.value.as_name_expr().is_some_and(|name| name.id.as_str() == "self");
                 if on_self && class.is_some_and(|class| is_method(self.module, class, &node.attr)) {
-                    found.extend(self.object("self").map(|object| (object, How::Callable)));
+                    let how = how.max(How::Callable);
+                    found.extend(self.object("self").map(|object| (object, how)));
                 }
             }
             Expr::Lambda(lambda) => self.used_in(Node::Expr(&lambda.body), found),
@@ -293,9 +308,10 @@ impl<'m> Body<'_, 'm> {
 
     fn held_by_call(self, call: &'m ExprCall, how: How, rest: u32, found: &mut Vec<(Object<'m>, How)>) {
         if passes_on(call) {
+            let how = if is_cache(call) { How::Cached } else { How::Callable };
             let keywords = call.keywords.iter().map(|keyword| &keyword.value);
             for argument in call.args.iter().chain(keywords) {
-                self.held(argument, How::Callable, rest, found);
+                self.held(argument, how, rest, found);
             }
         } else if self.class_called(call).is_some() {
             found.push((Object::Made(call.start().to_u32()), how));
@@ -327,7 +343,7 @@ impl<'m> Body<'_, 'm> {
             return;
         }
         for argument in values(call) {
-            self.hold(&node.value, argument, call.range().into(), edges);
+            self.hold(&node.value, argument, (call.range().into(), false), edges);
         }
     }
 
@@ -392,10 +408,18 @@ impl<'m> Body<'_, 'm> {
             }
             let mut held = Vec::new();
             self.held(argument, How::Itself, MAX_STEPS, &mut held);
+            // Of many arguments, the bound method is the one to look at.
+            let place = |how| {
+                if how == How::Itself {
+                    call.range()
+                } else {
+                    argument.range()
+                }
+            };
             edges.extend(held.into_iter().map(|(to, how)| Edge {
                 how,
                 kept_at: Some(*kept_at),
-                ..self.edge(made, Some(attribute.name), to, call.range().into())
+                ..self.edge(made, Some(attribute.name), to, place(how).into())
             }));
         }
     }
@@ -420,11 +444,19 @@ fn argument<'m>(call: &'m ExprCall, position: usize, name: &str) -> Option<&'m E
 
 /// Calls whose result holds their arguments.
 fn passes_on(call: &ExprCall) -> bool {
-    let func = match &*call.func {
-        Expr::Call(inner) => &*inner.func,
-        other => other,
-    };
-    matches!(tail(func), Some("partial" | "cache" | "lru_cache" | "partialmethod"))
+    matches!(wrapper(call), Some("partial" | "partialmethod")) || is_cache(call)
+}
+
+fn is_cache(call: &ExprCall) -> bool {
+    matches!(wrapper(call), Some("cache" | "lru_cache"))
+}
+
+/// `lru_cache` of `functools.lru_cache(8)(f)`
+fn wrapper(call: &ExprCall) -> Option<&str> {
+    match &*call.func {
+        Expr::Call(inner) => tail(&inner.func),
+        func => tail(func),
+    }
 }
 
 fn is_weak_call(value: &Expr) -> bool {

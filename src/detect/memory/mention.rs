@@ -133,10 +133,22 @@ impl<'m> Reader<'_, 'm> {
             }
             Node::Expr(Expr::Call(call)) if std::ptr::eq(&raw const *call.func, mention) => Role::Read,
             Node::Expr(outer @ Expr::Call(call)) => self.of_argument(outer, call),
+            Node::Expr(choice @ Expr::IfExp(_)) if self.is_rebound_to_itself(choice, mention) => Role::Read,
             Node::Expr(expr) => of_operand(expr, mention),
             Node::Stmt(statement) => of_statement(statement, mention),
             Node::Comprehension(_) => Role::Read,
             _ => Role::Escape,
+        }
+    }
+
+    /// `items = [] if items is None else items`
+    fn is_rebound_to_itself(&self, choice: &Expr, mention: &Expr) -> bool {
+        match (self.index.parent(choice), mention) {
+            (Some(Node::Stmt(Stmt::Assign(assign))), Expr::Name(name)) => match assign.targets.as_slice() {
+                [Expr::Name(target)] => target.id == name.id,
+                _ => false,
+            },
+            _ => false,
         }
     }
 

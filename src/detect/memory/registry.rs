@@ -215,7 +215,7 @@ pub(in crate::detect) fn pins_self(module: &Analysed<'_>, class: ScopeId, value:
     }
 }
 
-fn uses_self(node: Node<'_>) -> bool {
+pub(in crate::detect) fn uses_self(node: Node<'_>) -> bool {
     node.descendants()
         .any(|node| matches!(node, Node::Expr(Expr::Name(name)) if name.id.as_str() == "self"))
 }
@@ -227,10 +227,8 @@ pub(in crate::detect) fn is_method(module: &Analysed<'_>, class: ScopeId, name: 
     };
     let mut methods = class.body.iter().filter_map(Def::of).filter(|def| def.name == name);
     methods.any(|def| {
-        let unbound = ["staticmethod", "classmethod", "property", "cached_property"];
-        !def.decorators
-            .iter()
-            .any(|decorator| tail(decorator).is_some_and(|name| unbound.contains(&name)))
+        let mut decorators = def.decorators.iter().filter_map(tail);
+        !decorators.any(|name| ["staticmethod", "classmethod"].contains(&name) || name.ends_with("property"))
     })
 }
 

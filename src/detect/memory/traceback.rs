@@ -138,21 +138,36 @@ fn is_let_go(module: &Analysed<'_>, scope: ScopeId, name: &str, from: u32) -> bo
 
 /// Whether some place that is no constructor takes away what the attribute holds.
 pub(in crate::detect) fn is_broken(module: &Analysed<'_>, class: Option<ScopeId>, attribute: &str) -> bool {
-    let index = module.index();
-    let mentions = index.attributes(attribute).iter();
-    let mut own = mentions.filter(|mention| class.is_none_or(|class| may_be_of(module, class, mention)));
-    own.any(|mention| {
-        let Expr::Attribute(node) = mention else { return false };
-        if node.ctx.is_del() || is_emptied(module, mention) {
-            return true;
-        }
-        let function = module.names.enclosing_function(mention.start().to_u32());
-        let constructs = function.is_none_or(|function| {
-            let name = module.names.scope(function).name();
-            ["__init__", "__new__", "__post_init__"].contains(&name)
-        });
-        node.ctx.is_store() && !constructs && index.parent(mention).is_some_and(|parent| frees(parent, mention))
-    })
+    mentions(module, class, attribute).any(|mention| is_emptied(module, mention) || is_freed(module, mention))
+}
+
+/// The same, of what is no collection that could be emptied.
+pub(in crate::detect) fn is_replaced(module: &Analysed<'_>, class: Option<ScopeId>, attribute: &str) -> bool {
+    mentions(module, class, attribute).any(|mention| is_freed(module, mention))
+}
+
+/// Where the attribute is that of an instance of the class, if that is known.
+fn mentions<'a, 'm>(
+    module: &'a Analysed<'m>,
+    class: Option<ScopeId>,
+    attribute: &str,
+) -> impl Iterator<Item = &'m Expr> + use<'a, 'm> {
+    let all = module.index().attributes(attribute).iter().copied();
+    all.filter(move |mention| class.is_none_or(|class| may_be_of(module, class, mention)))
+}
+
+fn is_freed(module: &Analysed<'_>, mention: &Expr) -> bool {
+    let Expr::Attribute(node) = mention else { return false };
+    if node.ctx.is_del() {
+        return true;
+    }
+    let function = module.names.enclosing_function(mention.start().to_u32());
+    let constructs = function.is_none_or(|function| {
+        let name = module.names.scope(function).name();
+        ["__init__", "__new__", "__post_init__"].contains(&name)
+    });
+    let parent = module.index().parent(mention);
+    node.ctx.is_store() && !constructs && parent.is_some_and(|parent| frees(parent, mention))
 }
 
 /// `x.a = None`, `x.a = []`, `x.a, y = None, x.a`
@@ -197,30 +212,35 @@ pub(in crate::detect) fn raised_again<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>
         Node::Stmt(Stmt::Raise(raise)) => Some((node.span(), raise.exc.as_deref()?)),
         _ => None,
     });
-    let is_made_once = |keeper: &Expr| {
-        let Some(name) = keeper.as_name_expr() else {
-            return false;
-        };
-        let scope = module.names.scope_at(keeper.start().to_u32());
-        let at_import = scope == ScopeId::MODULE || module.names.home(&name.id, scope) != ScopeId::MODULE;
-        match module.names.bindings(&name.id, scope) {
-            [binding] if !at_import && binding.scope == ScopeId::MODULE => match &binding.kind {
-                BindingKind::Assign {
-                    value: Some(Expr::Call(call)),
-                } => tail(&call.func).is_some_and(is_exception),
-                _ => false,
-            },
-            _ => false,
-        }
-    };
     raised
-        .filter(|(_, keeper)| is_made_once(keeper))
+        .filter(|(_, keeper)| is_made_at_import(module, keeper))
         .map(|(at, keeper)| Kept { at, keeper })
         .collect()
 }
 
+/// Whether a function names an exception that the module made, and makes no other under that name.
+fn is_made_at_import(module: &Analysed<'_>, keeper: &Expr) -> bool {
+    let Some(name) = keeper.as_name_expr() else {
+        return false;
+    };
+    let scope = module.names.scope_at(keeper.start().to_u32());
+    if scope == ScopeId::MODULE || module.names.home(&name.id, scope) != ScopeId::MODULE {
+        return false;
+    }
+    let bindings = module.names.bindings(&name.id, scope);
+    let makes = |kind: &BindingKind<'_>| match kind {
+        BindingKind::Assign {
+            value: Some(Expr::Call(call)),
+        } => tail(&call.func).is_some_and(is_exception),
+        _ => false,
+    };
+    bindings.iter().all(|binding| binding.scope == ScopeId::MODULE) && bindings.iter().any(|one| makes(&one.kind))
+}
+
+/// `ValueError`, `socket.gaierror`, `_Timeout`
 fn is_exception(class: &str) -> bool {
-    ["Error", "Exception", "Timeout", "Exit", "Interrupt"]
-        .iter()
-        .any(|word| class.ends_with(word))
+    class.ends_with("error")
+        || ["Error", "Exception", "Timeout", "Exit", "Interrupt"]
+            .iter()
+            .any(|word| class.ends_with(word))
 }

@@ -1,13 +1,13 @@
 //! Finds the calls that acquire, and the body each stands in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::{Origin, World, source, summary};
+use super::{Origin, World, guess, source, summary};
 use crate::detect::resources::{Resource, is_standard};
 use crate::detect::text_at;
-use crate::python::ast::{Constant, Expr, ExprCall, Ranged, Stmt};
-use crate::python::names::{BindingKind, ScopeKind, chain};
-use crate::python::{Node, Resolved, ScopeId};
+use crate::python::ast::{Constant, Expr, ExprCall, Keyword, Ranged, Stmt};
+use crate::python::names::{BindingKind, Def, ScopeKind, chain, parameters};
+use crate::python::{Node, Resolved, ScopeId, Span};
 
 /// A call that acquires.
 #[derive(Clone, Copy)]
@@ -20,13 +20,31 @@ pub(super) struct Acquisition<'a, 'm> {
     pub(super) receiver: Option<&'m str>,
 }
 
+/// Packages in packages are looked for this far up.
+const MAX_PACKAGES: usize = 4;
+
 /// The calls that the table knows; with `helpers`, the calls of those functions and classes instead.
 pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<ScopeId>>) -> Vec<Acquisition<'a, 'm>> {
     let calls = world.module.nodes().filter_map(Node::as_expr);
+    let alone = alone(world);
+    let released = match helpers {
+        None if !world.table.only_named_releases => guess::released_later(world),
+        _ => HashSet::new(),
+    };
     let found = calls.filter_map(|expr| {
         let call = expr.as_call_expr()?;
         let (origin, resource) = match helpers {
-            None => (Origin::Table, acquired(world, call)?),
+            // `device.open(name, "r")` as a statement opens what the device is.
+            None if alone.contains(&std::ptr::from_ref(expr)) => (Origin::Table, acquired(world, call)?),
+            None => match acquired(world, call).or_else(|| guessed(world, call)) {
+                Some(resource) => (Origin::Table, resource),
+                None => (
+                    Origin::Release,
+                    released
+                        .contains(&std::ptr::from_ref(expr))
+                        .then(|| world.table.any())?,
+                ),
+            },
             Some(helpers) => {
                 let (scope, resource) = summary::acquired(world, &call.func)?;
                 helpers.contains(&scope).then_some((Origin::Module(scope), resource))?
@@ -44,6 +62,22 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
     found.collect()
 }
 
+/// The calls whose value is dropped at once or only tested.
+fn alone(world: World<'_, '_>) -> HashSet<*const Expr> {
+    let dropped = world.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Expr(node)) => Some(&*node.value),
+        Node::Stmt(Stmt::If(node)) => Some(&*node.test),
+        Node::Stmt(Stmt::While(node)) => Some(&*node.test),
+        Node::Expr(Expr::UnaryOp(node)) => Some(&*node.operand),
+        _ => None,
+    });
+    dropped.map(std::ptr::from_ref).collect()
+}
+
+fn guessed<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
+    world.table.acquired_by(guess::callable(world, call)?)
+}
+
 /// `self.lock` of `self.lock.acquire()`, if it is a chain of names on one line; or `cls.get_lock()`.
 fn receiver_of<'m>(world: World<'_, 'm>, call: &'m ExprCall) -> Option<&'m str> {
     let receiver = &call.func.as_attribute_expr()?.value;
@@ -53,7 +87,7 @@ fn receiver_of<'m>(world: World<'_, 'm>, call: &'m ExprCall) -> Option<&'m str> 
 }
 
 /// The callable of `get_lock()`.
-fn asked(receiver: &Expr) -> Option<&Expr> {
+pub(super) fn asked(receiver: &Expr) -> Option<&Expr> {
     let call = receiver.as_call_expr()?;
     (call.args.is_empty() && call.keywords.is_empty()).then_some(&*call.func)
 }
@@ -71,23 +105,80 @@ pub(super) fn body_of(world: World<'_, '_>, at: u32) -> ScopeId {
 /// Whether the value is a newly acquired handle.
 pub(super) fn acquires(world: World<'_, '_>, value: &Expr) -> bool {
     match value {
-        Expr::Call(call) => acquired(world, call).is_some() || summary::acquired(world, &call.func).is_some(),
+        Expr::Call(call) => {
+            let known = acquired(world, call).or_else(|| guessed(world, call));
+            known.is_some() || summary::acquired(world, &call.func).is_some()
+        }
         Expr::Await(node) => acquires(world, &node.value),
         _ => false,
     }
 }
 
 fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
-    let callable = callable(world, call)?;
+    let (callable, resource) = callables(world, call)
+        .into_iter()
+        .find_map(|name| world.table.acquired_by(&name).map(|resource| (name, resource)))?;
     if world.config.safe_callables.contains(&callable) {
         return None;
     }
-    let resource = world.table.acquired_by(&callable)?;
     let wanted = resource
         .only_if
         .as_deref()
-        .is_none_or(|condition| has_keyword(call, condition));
-    (wanted && !source::owns_nothing(world, call, &callable)).then_some(resource)
+        .is_none_or(|condition| has_keyword(world, call, condition));
+    let works_on_another = resource
+        .unless
+        .as_deref()
+        .is_some_and(|words| has_argument(call, words));
+    let is_owed = wanted && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
+    (is_owed && !source::owns_nothing(world, call, &callable)).then_some(resource)
+}
+
+/// `context.socket()` where the same body has made the context: ending that ends the socket.
+fn parent_is_owed(world: World<'_, '_>, call: &ExprCall) -> bool {
+    let parent = call.func.as_attribute_expr().map(|method| &*method.value);
+    let is_made = |value: &Expr| {
+        let made = value.as_call_expr().and_then(|call| callable(world, call));
+        made.is_some_and(|callable| world.table.acquired_by(&callable).is_some())
+    };
+    let Some(Expr::Name(name)) = parent else {
+        return parent.is_some_and(is_made);
+    };
+    let scope = world.names.scope_at(name.start().to_u32());
+    world.names.bindings(&name.id, scope).iter().any(|binding| {
+        let made = match binding.kind {
+            BindingKind::Assign { value } => value,
+            BindingKind::With { context } => context,
+            _ => None,
+        };
+        binding.scope == scope && made.is_some_and(is_made)
+    })
+}
+
+/// The dotted names that the callee may go by in the table, the likeliest first.
+fn callables(world: World<'_, '_>, call: &ExprCall) -> Vec<String> {
+    let known = callable(world, call);
+    let others = known.as_deref().map(|name| copies(world, name)).unwrap_or_default();
+    known.into_iter().chain(others).collect()
+}
+
+/// Folders in which packages keep copies of others.
+const VENDORED: [&str; 5] = ["_vendor", "vendor", "_vendored", "vendored", "packages"];
+
+/// What else a name of another module is called: `.sessions.Session` in the folder `requests`, and what is imported from a
+/// copy that a package brings with it, `pip._vendor.requests.get`.
+fn copies(world: World<'_, '_>, name: &str) -> Vec<String> {
+    let relative = name.trim_start_matches('.');
+    let parts: Vec<_> = relative.split('.').collect();
+    let copied = parts.iter().position(|part| VENDORED.contains(part));
+    let mut all: Vec<_> = copied.map(|at| parts[at + 1..].join(".")).into_iter().collect();
+    let dots = name.len() - relative.len();
+    if dots > 0 {
+        let mut folders: Vec<_> = world.module.place.split(['/', '\\']).rev().skip(dots).collect();
+        folders.reverse();
+        let suffixes = (0..folders.len()).rev().take(MAX_PACKAGES);
+        all.extend(suffixes.map(|at| format!("{}.{relative}", folders[at..].join("."))));
+    }
+    all
 }
 
 /// The dotted name of an acquiring callable.
@@ -96,7 +187,8 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,
-        _ => return None,
+        Expr::Attribute(_) => return instance_called(world, func),
+        _ => return opener_among(world, &alternatives(func)),
     };
     if let Resolved::Qualified(name) = world.names.resolve(func) {
         return Some(name);
@@ -112,10 +204,10 @@ fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
         return Some(base);
     }
     let Expr::Attribute(node) = func else {
-        return opener_value(world, func);
+        return opener_value(world, func).or_else(|| instance_called(world, func));
     };
     let typed = world.types().of(&node.value);
-    let class = typed.or_else(|| guessed_class(call, &node.value, tail).map(str::to_owned));
+    let class = typed.or_else(|| guess::class(call, &node.value, tail).map(str::to_owned));
     class.map(|class| format!("{class}.{tail}"))
 }
 
@@ -133,28 +225,76 @@ fn base_of_class(world: World<'_, '_>, func: &Expr) -> Option<String> {
     bases.find(|base| world.table.acquired_by(base).is_some())
 }
 
-/// `o = open` and `o = functools.partial(open, encoding="utf-8")`, for the only binding of the name.
+/// A name bound more often than this is no opener.
+const MAX_OPENERS: usize = 4;
+
+/// `o = open`, `o = functools.partial(open, encoding="utf-8")`, `o = gzip.open if packed else open`, and a
+/// parameter that is `open` unless somebody says otherwise.
 fn opener_value(world: World<'_, '_>, func: &Expr) -> Option<String> {
     let name = func.as_name_expr()?;
-    let [binding] = world
+    let scope = world.names.scope_at(name.start().to_u32());
+    let bindings = world.names.bindings(&name.id, scope);
+    if bindings.len() > MAX_OPENERS {
+        return None;
+    }
+    let values = bindings.iter().map(|binding| match binding.kind {
+        BindingKind::Assign { value } => value,
+        BindingKind::Parameter(_) => default_of(world, &name.id, world.names.home(&name.id, scope)),
+        _ => None,
+    });
+    let values: Option<Vec<&Expr>> = values.collect();
+    let openers: Vec<_> = values?.into_iter().flat_map(alternatives).collect();
+    opener_among(world, &openers)
+}
+
+/// The first of the callables that acquires.
+fn opener_among(world: World<'_, '_>, openers: &[&Expr]) -> Option<String> {
+    openers.iter().find_map(|opener| {
+        let opener = match opener {
+            Expr::Call(call) => {
+                let made = world.names.resolve(&call.func);
+                let is_partial = made.qualified() == Some("functools.partial");
+                call.args.first().filter(|_| is_partial)?
+            }
+            other => other,
+        };
+        let known = world.names.resolve(opener).qualified()?.to_owned();
+        world.table.acquired_by(&known).map(|_| known)
+    })
+}
+
+/// The callables one of which the expression is: `gzip.open if packed else open`, `OPENERS.get(kind, open)`.
+fn alternatives(func: &Expr) -> Vec<&Expr> {
+    match func {
+        Expr::IfExp(node) => vec![&node.body, &node.orelse],
+        Expr::BoolOp(node) => node.values.iter().collect(),
+        Expr::Subscript(node) => match &*node.value {
+            Expr::Dict(dict) => dict.values.iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::Call(call) if super::tail(&call.func) == "get" => call.args.iter().skip(1).collect(),
+        other => vec![other],
+    }
+}
+
+fn default_of<'m>(world: World<'_, 'm>, parameter: &str, function: ScopeId) -> Option<&'m Expr> {
+    let def = world
         .names
-        .bindings(&name.id, world.names.scope_at(name.start().to_u32()))
-    else {
-        return None;
-    };
-    let BindingKind::Assign { value: Some(value) } = binding.kind else {
-        return None;
-    };
-    let opener = match value {
-        Expr::Call(call) => {
-            let made = world.names.resolve(&call.func);
-            let is_partial = made.qualified() == Some("functools.partial");
-            call.args.first().filter(|_| is_partial)?
-        }
-        other => other,
-    };
-    let known = world.names.resolve(opener).qualified()?.to_owned();
-    world.table.acquired_by(&known).map(|_| known)
+        .scope(function)
+        .node
+        .and_then(Node::as_stmt)
+        .and_then(Def::of)?;
+    let all = parameters(def.arguments).into_iter();
+    let mut named = all.filter(|(known, _)| known.arg.as_str() == parameter);
+    named.next()?.1
+}
+
+/// `Session()` after `Session = sessionmaker(engine)`: an object that is called.
+fn instance_called(world: World<'_, '_>, func: &Expr) -> Option<String> {
+    world.table.knows_tail("__call__").then_some(())?;
+    let class = world.types().of(func)?;
+    let callable = format!("{class}.__call__");
+    world.table.acquired_by(&callable).map(|_| callable)
 }
 
 /// `tempfile.mkstemp` where only `from helpers import *` can have brought `tempfile`: a standard module
@@ -167,84 +307,67 @@ fn brought_by_star<'a>(world: World<'a, '_>, func: &Expr, candidates: &[String])
     (brought && world.table.acquired_by(spelled).is_some()).then_some(spelled)
 }
 
-/// `file_path.open()`, `entry.open("rb")` and `server_sock.accept()` without a type in sight: names and
-/// modes tell.
-fn guessed_class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'static str> {
-    let receiver = asked(receiver).filter(|_| method == "acquire").unwrap_or(receiver);
-    let word = match receiver {
-        Expr::Name(name) if name.id.as_str() != "self" => name.id.as_str(),
-        Expr::Attribute(node) => node.attr.as_str(),
-        _ => return None,
-    };
-    let word = word.to_lowercase();
-    let is_path = word == "path" || word.ends_with("_path");
-    match method {
-        "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
-        "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
-        "create_task" if word == "loop" || word.ends_with("_loop") || word == "ioloop" => {
-            Some("asyncio.AbstractEventLoop")
-        }
-        "acquire" if names_a_lock(&word) => Some("threading.Lock"),
-        _ => None,
-    }
-}
-
-/// `lock`, `_write_lock`, `mutex`, `sem`; not `block` or `clock`.
-fn names_a_lock(word: &str) -> bool {
-    let mut parts = word.split('_');
-    let is_lock = parts.any(|part| {
-        [
-            "lock",
-            "rlock",
-            "wlock",
-            "mutex",
-            "sem",
-            "semaphore",
-            "cond",
-            "condition",
-        ]
-        .contains(&part)
-    });
-    is_lock || word.ends_with("mutex") || word.ends_with("semaphore")
-}
-
-/// `p.open("rb")`, `p.open(encoding="utf-8")`; `archive.open(name, "r")` is something else.
-fn opens_with_mode(call: &ExprCall) -> bool {
-    let is_mode = |expr: &Expr| {
-        let text = expr.as_constant_expr().and_then(|constant| constant.value.as_str());
-        text.is_some_and(|text| {
-            let mut letters = text.chars();
-            letters.next().is_some_and(|first| "rwxa".contains(first)) && letters.all(|letter| "bt+".contains(letter))
-        })
-    };
-    let keyword = |wanted: &str| {
-        let mut keywords = call.keywords.iter();
-        keywords.any(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == wanted))
-    };
-    match call.args.first() {
-        Some(first) => is_mode(first),
-        None => keyword("encoding"),
-    }
+/// Whether the call has one of the keywords, whatever its value.
+fn has_argument(call: &ExprCall, words: &str) -> bool {
+    let mut given = call.keywords.iter().filter_map(|keyword| keyword.arg.as_ref());
+    given.any(|word| words.split('|').any(|name| name == word.as_str()))
 }
 
 /// Whether the call has one of the keywords with the value, as in `stream=True` and `stdout=PIPE`.
-fn has_keyword(call: &ExprCall, condition: &str) -> bool {
+fn has_keyword(world: World<'_, '_>, call: &ExprCall, condition: &str) -> bool {
     let Some((keywords, value)) = condition.split_once('=') else {
         return false;
     };
     call.keywords.iter().any(|keyword| {
-        let named = keyword
-            .arg
-            .as_ref()
-            .is_some_and(|word| keywords.split('|').any(|name| name == word.as_str()));
-        let spelled = match &keyword.value {
-            Expr::Constant(node) => match &node.value {
-                Constant::Bool(true) => "True",
-                Constant::Bool(false) => "False",
-                _ => "",
-            },
-            constant => super::tail(constant),
-        };
-        named && spelled == value
+        let named = |name: &str| keywords.split('|').any(|one| one == name);
+        keyword.arg.as_ref().is_some_and(|word| named(word)) && !places(world, &keyword.value, value).is_empty()
     })
+}
+
+/// The streams of a child that are pipes, `stdout=PIPE`, and where that is said.
+pub(super) fn piped(world: World<'_, '_>, call: &Expr) -> Vec<(&'static str, Vec<Span>)> {
+    let keywords = call.as_call_expr().map_or(&[][..], |call| &call.keywords);
+    let said = |stream: &str| {
+        let named = |keyword: &&Keyword| keyword.arg.as_ref().is_some_and(|word| word.as_str() == stream);
+        let keyword = keywords.iter().find(named);
+        keyword
+            .map(|keyword| places(world, &keyword.value, "PIPE"))
+            .unwrap_or_default()
+    };
+    let streams = ["stdin", "stdout", "stderr"].map(|stream| (stream, said(stream)));
+    streams.into_iter().filter(|(_, places)| !places.is_empty()).collect()
+}
+
+/// Where the value is the constant; a choice or a variable may be it:
+///
+/// ```py
+/// stdout = None if show else subprocess.PIPE
+/// ```
+fn places(world: World<'_, '_>, value: &Expr, constant: &str) -> Vec<Span> {
+    let is_it = match value {
+        Expr::Constant(node) => match &node.value {
+            Constant::Bool(true) => constant == "True",
+            Constant::Bool(false) => constant == "False",
+            _ => false,
+        },
+        Expr::IfExp(node) => {
+            let sides = [&*node.body, &*node.orelse];
+            return sides
+                .into_iter()
+                .flat_map(|side| places(world, side, constant))
+                .collect();
+        }
+        Expr::Name(name) if name.id.as_str() != constant => {
+            let bindings = world
+                .names
+                .bindings(&name.id, world.names.scope_at(name.start().to_u32()));
+            let values = bindings.iter().filter_map(|binding| match binding.kind {
+                BindingKind::Assign { value } => value.filter(|value| !value.is_name_expr()),
+                _ => None,
+            });
+            return values.flat_map(|value| places(world, value, constant)).collect();
+        }
+        other => super::tail(other) == constant,
+    };
+    is_it.then(|| value.range().into()).into_iter().collect()
 }

@@ -51,7 +51,11 @@ pub(super) fn bind<'m>(
         store(setting, target, expr, &before, &mut state, &mut taken);
     }
     if let Some(taken) = taken {
-        return Outcome::Moved(taken);
+        let is_named_too = !state.names.is_empty() && before.names.is_empty();
+        return Outcome::Moved(match taken {
+            Move::InLocal(_) if is_named_too => Move::Container,
+            other => other,
+        });
     }
     let value_span = of.map_or(target.range().into(), |expr| Span::from(expr.range()));
     if before.flies_in(value_span) && !state.landed {
@@ -211,6 +215,7 @@ pub(super) fn container<'m>(setting: Setting<'_, 'm>, container: &'m Expr) -> Mo
     match container {
         Expr::Attribute(node) if class::is_self(&node.value) && makes(setting, &node.attr) => Move::InSelf(&node.attr),
         Expr::Name(name) if names.home(&name.id, setting.body) == ScopeId::MODULE => Move::InGlobal(&name.id),
+        Expr::Name(name) if names.home(&name.id, setting.body) == setting.body => Move::InLocal(&name.id),
         _ => Move::Container,
     }
 }
@@ -235,7 +240,7 @@ fn makes(setting: Setting<'_, '_>, attribute: &str) -> bool {
     })
 }
 
-fn makes_container(value: &Expr) -> bool {
+pub(super) fn makes_container(value: &Expr) -> bool {
     const CALLS: [&str; 8] = [
         "list",
         "dict",

@@ -1,23 +1,20 @@
 //! The body that acquires: its statements, its flow graph, and what the definition around it says.
 
 use super::World;
-use crate::python::Node;
-use crate::python::ast::{Expr, Stmt};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Graph, Options};
 use crate::python::names::Def;
+use crate::python::{Node, Span};
 
 /// Methods after whose failure nobody has the object, or nobody is likely to close it.
 const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
 const STARTERS: [&str; 4] = ["start", "open", "connect", "setup"];
 
 /// Decorators under which a generator gets control back after its `yield`.
-const MANAGERS: [&str; 5] = [
-    "contextmanager",
-    "asynccontextmanager",
-    "fixture",
-    "yield_fixture",
-    "async_fixture",
-];
+const MANAGERS: [&str; 2] = ["contextmanager", "asynccontextmanager"];
+const FIXTURES: [&str; 3] = ["fixture", "yield_fixture", "async_fixture"];
 
 /// Whether `self` may be without an owner when the method raises.
 pub(super) fn constructs(node: Option<Node<'_>>) -> bool {
@@ -30,12 +27,21 @@ fn is_named(node: Option<Node<'_>>, names: &[&str]) -> bool {
 }
 
 pub(super) fn is_managed(node: Option<Node<'_>>) -> bool {
+    is_decorated(node, &MANAGERS) || is_fixture(node)
+}
+
+/// A fixture of pytest, which goes on after its `yield` whatever the test did.
+pub(super) fn is_fixture(node: Option<Node<'_>>) -> bool {
+    is_decorated(node, &FIXTURES)
+}
+
+fn is_decorated(node: Option<Node<'_>>, names: &[&str]) -> bool {
     let Some(def) = node.and_then(Node::as_stmt).and_then(Def::of) else {
         return false;
     };
     def.decorators.iter().any(|decorator| match decorator {
-        Expr::Call(call) => MANAGERS.contains(&super::tail(&call.func)),
-        other => MANAGERS.contains(&super::tail(other)),
+        Expr::Call(call) => names.contains(&super::tail(&call.func)),
+        other => names.contains(&super::tail(other)),
     })
 }
 
@@ -57,7 +63,8 @@ pub(super) fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Grap
             &["assertRaises", "assertRaisesRegex"],
         )
     };
-    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &[]);
+    // A server serves until somebody ends it, mostly by an exception.
+    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &["serve_forever"]);
     let options = Options {
         swallows: &swallows,
         never_returns: &never_returns,
@@ -80,4 +87,105 @@ fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]
             .resolve(&call.func)
             .qualified()
             .is_some_and(|name| qualified.contains(&name))
+}
+
+/// The `raise` statements under tests of what only handlers fill, which say that all attempts have failed:
+///
+/// ```py
+/// for address in addresses:
+///     try:
+///         sock = socket.create_connection(address)
+///         break
+///     except OSError as error:
+///         last = error
+/// if last is not None:
+///     raise last  # holding nothing
+/// ```
+pub(super) fn excused(body: &[Stmt]) -> HashSet<Span> {
+    let raises = |statement: &Stmt| statement.is_raise_stmt().then(|| Span::from(statement.range()));
+    let tests: Vec<_> = nodes(body)
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::If(choice)) => Some((&*choice.test, choice.body.iter().find_map(raises)?)),
+            _ => None,
+        })
+        .collect();
+    if tests.is_empty() {
+        return HashSet::new();
+    }
+    let failures = filled_by_handlers(body);
+    let names = |test: &Expr| {
+        let mut inner = Node::Expr(test).descendants().filter_map(Node::as_expr);
+        inner.any(|expr| {
+            expr.as_name_expr()
+                .is_some_and(|name| failures.contains(name.id.as_str()))
+        })
+    };
+    tests
+        .into_iter()
+        .filter(|(test, _)| names(test))
+        .map(|(_, raise)| raise)
+        .collect()
+}
+
+fn nodes(body: &[Stmt]) -> impl Iterator<Item = Node<'_>> {
+    body.iter().flat_map(|statement| Node::Stmt(statement).descendants())
+}
+
+/// Variables that handlers fill, and nothing else but with a constant or something empty.
+fn filled_by_handlers(body: &[Stmt]) -> BTreeSet<&str> {
+    let handlers: Vec<Span> = nodes(body)
+        .filter(|node| matches!(node, Node::Handler(_)))
+        .map(Node::span)
+        .collect();
+    let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
+    for node in nodes(body) {
+        let Some(name) = filled(node) else { continue };
+        let is_inside = handlers.iter().any(|handler| handler.contains(node.span()));
+        if is_inside { &mut inside } else { &mut outside }.insert(name);
+    }
+    inside.retain(|name| !outside.contains(name));
+    inside
+}
+
+/// The variable that the node fills: `last = error`, `errors[address] = error`, `errors.append(error)`.
+fn filled(node: Node<'_>) -> Option<&str> {
+    let target = match node {
+        Node::Stmt(Stmt::Assign(node)) if !is_empty(&node.value) => match node.targets.first()? {
+            Expr::Subscript(item) => &*item.value,
+            other => other,
+        },
+        Node::Expr(Expr::Call(call)) => {
+            let method = call.func.as_attribute_expr()?;
+            ["append", "add", "extend", "update"]
+                .contains(&method.attr.as_str())
+                .then_some(&*method.value)?
+        }
+        _ => return None,
+    };
+    target.as_name_expr().map(|name| name.id.as_str())
+}
+
+fn is_empty(value: &Expr) -> bool {
+    match value {
+        Expr::Constant(_) => true,
+        Expr::List(node) => node.elts.is_empty(),
+        Expr::Dict(node) => node.values.is_empty(),
+        Expr::Call(call) => call.args.is_empty(),
+        _ => false,
+    }
+}
+
+/// Words in the names that handles have.
+const HANDLES: [&str; 9] = [
+    "file", "fileobj", "fp", "fh", "stream", "handle", "sock", "socket", "conn",
+];
+
+/// The calls whose result gets a name that handles have.
+pub(super) fn adopted(body: &[Stmt]) -> HashSet<*const Expr> {
+    let named = |target: &Expr| super::tail(target).split('_').any(|word| HANDLES.contains(&word));
+    let values = nodes(body).filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if node.targets.iter().any(named) => Some(&*node.value),
+        _ => None,
+    });
+    values.map(std::ptr::from_ref).collect()
 }

@@ -21,7 +21,7 @@ pub(super) enum Treatment {
 }
 
 /// Methods that store their argument.
-const KEEPERS: [&str; 34] = [
+const KEEPERS: [&str; 35] = [
     "addCallback",
     "addCallbacks",
     "addErrback",
@@ -56,7 +56,11 @@ const KEEPERS: [&str; 34] = [
     "__init__",
     "update",
     "add_done_callback",
+    "addHandler",
 ];
+
+/// Methods that give their argument back to whoever handed it in.
+const RETURNING: [&str; 3] = ["removeHandler", "unregister", "remove_reader"];
 
 /// Methods that promise a later release.
 const REGISTRARS: [&str; 11] = [
@@ -82,7 +86,7 @@ const CLEANUPS: [&str; 4] = ["addCleanup", "addAsyncCleanup", "addModuleCleanup"
 pub(super) const RELEASE_METHODS: [&str; 5] = ["close", "aclose", "shutdown", "quit", "__exit__"];
 
 /// Words in the name of a function that releases its argument: `close_quietly(f)`.
-const RELEASING: [&str; 9] = [
+const RELEASING: [&str; 13] = [
     "close",
     "cleanup",
     "clean_up",
@@ -92,6 +96,10 @@ const RELEASING: [&str; 9] = [
     "teardown",
     "destroy",
     "disconnect",
+    "putconn",
+    "put_conn",
+    "return_conn",
+    "give_back",
 ];
 
 /// Words in the name of a function whose result may own what it is handed: `cls.taropen(fileobj)`.
@@ -192,10 +200,15 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
     let lower = tail.to_lowercase();
     if REGISTRARS.contains(&tail) {
         Treatment::Registers
+    } else if is_method && RETURNING.contains(&tail) {
+        Treatment::Borrows
     } else if is_method && KEEPERS.contains(&tail) {
         Treatment::Keeps
     } else if names_a_release(tail) {
         Treatment::Releases
+    } else if tail.ends_with("Stub") {
+        // What a gRPC stub is made on stays its maker's, and lives as long.
+        Treatment::Wraps
     } else if is_like_a_class(tail) || lower.starts_with("register") || (is_method && lower.starts_with("set")) {
         Treatment::Keeps
     } else if OWNING.iter().any(|word| lower.contains(word)) {

@@ -117,6 +117,13 @@ pub(super) fn on_self(expr: &Expr) -> Option<&str> {
     is_self(&node.value).then_some(node.attr.as_str())
 }
 
+/// The same, and that of `cls.attribute`.
+pub(super) fn on_own(expr: &Expr) -> Option<&str> {
+    let node = expr.as_attribute_expr()?;
+    let owner = node.value.as_name_expr()?.id.as_str();
+    ["self", "cls"].contains(&owner).then_some(node.attr.as_str())
+}
+
 /// The class whose method the body is.
 pub(super) fn of_method(world: World<'_, '_>, function: ScopeId) -> Option<ScopeId> {
     let node = world.names.scope(function).node?;
@@ -133,7 +140,7 @@ pub(super) fn stores(world: World<'_, '_>, class: ScopeId, attribute: &str) -> b
 }
 
 pub(super) fn is_store(expr: &Expr, attribute: &str) -> bool {
-    on_self(expr) == Some(attribute)
+    on_own(expr) == Some(attribute)
         && expr
             .as_attribute_expr()
             .is_some_and(|node| node.ctx == ExprContext::Store)

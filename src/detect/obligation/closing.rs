@@ -33,6 +33,14 @@ const ENDINGS: [&str; 19] = [
     "teardown_method",
     "tearDownClass",
 ];
+/// Where one of these fails, the test does.
+const OF_TESTS: [&str; 5] = [
+    "tearDown",
+    "tearDownClass",
+    "asyncTearDown",
+    "teardown_method",
+    "teardown_class",
+];
 /// Leaving a `with` ends it.
 const EXITS: [&str; 2] = ["__exit__", "__aexit__"];
 const ENTRANCES: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
@@ -125,7 +133,11 @@ fn fragile(
     let methods = line.flat_map(|class| class::own_methods(world, class));
     let ends = |name: &str| ENDINGS.contains(&name) || (names_a_release(name) && !name.starts_with("test"));
     let releases = |name: &str| !class::reach(world, class, name).bodies.is_disjoint(releasing);
-    let ending = methods.filter(|method| ends(method.def.name) && releases(method.def.name));
+    // Where a test fails to clean up, that is reported.
+    let ending = methods.filter(|method| {
+        let name = method.def.name;
+        ends(name) && !OF_TESTS.contains(&name) && releases(name)
+    });
     let found = ending.filter_map(|method| {
         let twice = closes_number_again(world, class, method, attribute);
         twice.or_else(|| may_skip(world, (class, method), attribute, obligation, releasing))

@@ -6,10 +6,10 @@ use super::bind::{bind, collected_in, container};
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Loss, Move, World, body, class, summary};
+use super::{Doubt, Grade, Loss, Move, World, body, class, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
+use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
@@ -40,6 +40,14 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) readers: &'a HashSet<*const Expr>,
     /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
     pub(super) dropped: &'a HashSet<*const Expr>,
+    /// Iterables that their consumer may leave before their end.
+    pub(super) abandoned: &'a HashSet<*const Expr>,
+    /// Places of `raise` statements that say that nothing has been acquired.
+    pub(super) excused: &'a HashSet<Span>,
+    /// Calls whose result gets a name that handles have: `stream = decode(open(path))`.
+    pub(super) adopted: &'a HashSet<*const Expr>,
+    /// The pipe of a child that is followed.
+    pub(super) stream: Option<&'static str>,
     /// `__init__`, `__enter__`, `start`: when it raises, `self` may have no owner who releases what it holds.
     pub(super) constructs: bool,
     /// `close`, `__exit__`: what an object holds is followed through a method that ends its life.
@@ -85,6 +93,9 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
             _ => settle(step.span, state),
         },
         Kind::Create(node) => create(setting, node, state),
+        Kind::Next(iterable) if setting.resource.ends_itself && state.is_flying(iterable) => {
+            Outcome::Held(iterated(iterable, state))
+        }
         Kind::Next(_) | Kind::Discard(_) | Kind::Return(_) | Kind::Raise(_) | Kind::Collect(_) => {
             settle(step.span, state)
         }
@@ -96,14 +107,25 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
 /// `process.stdout` of a child whose pipes are followed.
 pub(super) fn is_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> bool {
     let Expr::Attribute(node) = expr else { return false };
-    setting.resource.kind == "pipe"
-        && ["stdin", "stdout", "stderr"].contains(&node.attr.as_str())
-        && state.holds(&node.value).is_some()
+    let is_stream = match setting.stream {
+        Some(stream) => node.attr.as_str() == stream,
+        None => ["stdin", "stdout", "stderr"].contains(&node.attr.as_str()),
+    };
+    setting.resource.kind == "pipe" && is_stream && state.holds(&node.value).is_some()
 }
 
 /// The `with` of a connection ends a transaction and leaves the connection open.
 fn entered(span: Span, mut state: State<'_>) -> State<'_> {
     state.entered = Some(span);
+    state
+}
+
+/// `for entry in os.scandir(path):` holds it without a name.
+fn iterated<'m>(iterable: &'m Expr, mut state: State<'m>) -> State<'m> {
+    if let Some((_, hold)) = state.flight {
+        state.iterated = Some((iterable, hold));
+    }
+    state.end_flight();
     state
 }
 
@@ -126,7 +148,11 @@ pub(super) fn branch<'m>(
     state: &State<'m>,
 ) -> Option<State<'m>> {
     let taken = way == EdgeKind::True;
-    if about_handle(test, state).is_some_and(|truth| truth != taken) {
+    let about_pipe = || asks_for_pipe(setting, test, state).then_some(true);
+    if about_handle(test, state)
+        .or_else(about_pipe)
+        .is_some_and(|truth| truth != taken)
+    {
         return None;
     }
     let mut after = state.clone();
@@ -141,11 +167,22 @@ pub(super) fn branch<'m>(
     Some(after)
 }
 
+/// `if child.stdout:`, `if child.stdout is not None:`
+fn asks_for_pipe(setting: Setting<'_, '_>, test: &Expr, state: &State<'_>) -> bool {
+    match test {
+        Expr::Compare(node) => {
+            let is_not = matches!(node.ops.as_slice(), [CmpOp::IsNot | CmpOp::NotEq]);
+            is_not && is_pipe(setting, &node.left, state)
+        }
+        other => is_pipe(setting, other, state),
+    }
+}
+
 /// The value in flight has been consumed by something that did not take it over.
 fn settle(outer: Span, mut state: State<'_>) -> Outcome<'_> {
     if state.flies_in(outer) {
         state.end_flight();
-        if state.names.is_empty() {
+        if state.is_lost() {
             return Outcome::Lost(Loss::Dropped);
         }
     }
@@ -177,7 +214,9 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     if setting.is_acquisition(expr) {
         // The acquisition runs again: this one's handle is the older one.
         state.end_flight();
-        return if state.names.is_empty() {
+        return if state.iterated.is_some() {
+            lost(Loss::Rebound, &state)
+        } else if state.names.is_empty() {
             lost(Loss::Dropped, &state)
         } else {
             Outcome::Held(state)
@@ -239,6 +278,13 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
     if arguments().any(|one| is_pid(setting, one, &state)) {
         return pass_pid(super::tail(&call.func), state);
     }
+    if arguments().any(|one| is_name_of_temporary(setting, one, &state)) && removes_after_failure(call, &state) {
+        return Outcome::Released;
+    }
+    let state = match arguments().find(|one| is_bound_method(one, &state)) {
+        Some(method) if keeps_callable(setting, call, method) => with_doubt(Doubt::Captured, state),
+        _ => state,
+    };
     let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
@@ -256,6 +302,7 @@ fn hand_to<'m>(
     let treatment = match treatment(setting.world, call, argument) {
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
+        Treatment::Unknown if setting.adopted.contains(&std::ptr::from_ref(expr)) => Treatment::MayWrap,
         // Whoever has a task can wait for it.
         _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
@@ -292,6 +339,7 @@ fn hand_to<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
+        Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
         Treatment::Keeps => Outcome::Moved(match &*call.func {
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
@@ -398,9 +446,68 @@ fn releases_self(setting: Setting<'_, '_>, method: &ExprAttribute, state: &State
     is_own && (by_name || summary::releases(setting.world, method, attribute, &setting.resource.release))
 }
 
-fn settle_with_doubt(span: Span, doubt: Doubt, mut state: State<'_>) -> Outcome<'_> {
+fn settle_with_doubt(span: Span, doubt: Doubt, state: State<'_>) -> Outcome<'_> {
+    settle(span, with_doubt(doubt, state))
+}
+
+fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
     state.doubt = state.doubt.max(doubt);
-    settle(span, state)
+    state
+}
+
+/// `f.name` of a temporary file.
+fn is_name_of_temporary(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
+    let Expr::Attribute(node) = argument else { return false };
+    setting.resource.kind == "temporary-file" && node.attr.as_str() == "name" && state.holds(&node.value).is_some()
+}
+
+/// Whoever removes the file when something has failed has thought of the failure, and the handle is not missed.
+fn removes_after_failure(call: &ExprCall, state: &State<'_>) -> bool {
+    state.raised != Grade::Nothing && callee::names_a_removal(super::tail(&call.func))
+}
+
+/// `f.write`, to be called by others.
+fn is_bound_method(argument: &Expr, state: &State<'_>) -> bool {
+    argument
+        .as_attribute_expr()
+        .is_some_and(|node| state.holds(&node.value).is_some())
+}
+
+/// Whether the callee calls it later: `Thread(target=server.serve_forever)`.
+fn keeps_callable(setting: Setting<'_, '_>, call: &ExprCall, method: &Expr) -> bool {
+    let is_partial = super::tail(&call.func) == "partial";
+    let treatment = treatment(setting.world, call, method);
+    !is_partial && matches!(treatment, Treatment::Keeps | Treatment::Registers)
+}
+
+/// Methods that put something somewhere, and those that take it out again.
+const TAKEN_BACK: [(&str, &str); 4] = [
+    // An event loop that is set to be run here is nobody else's.
+    ("set_event_loop", "run_until_complete"),
+    ("addHandler", "removeHandler"),
+    ("register", "unregister"),
+    ("add_reader", "remove_reader"),
+];
+
+/// `logger.addHandler(h)` in a body that says `logger.removeHandler(h)` as well.
+fn is_taken_back(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
+    let tail = super::tail(&call.func);
+    let Some((_, back)) = TAKEN_BACK.iter().find(|(puts, _)| *puts == tail) else {
+        return false;
+    };
+    let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let call = expr.as_call_expr().filter(|call| super::tail(&call.func) == *back);
+        call.is_some_and(|call| {
+            let receiver = call.func.as_attribute_expr().map(|method| &*method.value);
+            call.args.iter().chain(receiver).any(|one| text(one) == text(argument))
+        })
+    })
 }
 
 /// `stack.callback(f.close)`
@@ -449,7 +556,8 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
         }
         _ => false,
     };
-    let (mut used, mut released) = (false, false);
+    let is_at_once = matches!(node, Node::Expr(Expr::Lambda(_)));
+    let (mut used, mut receivers, mut released) = (0, 0, false);
     for inner in node.descendants().filter_map(Node::as_expr) {
         match inner {
             Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
@@ -460,14 +568,35 @@ fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) ->
                 let argument = call.args.iter().find(|one| captured(one));
                 released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
             }
-            name => used |= captured(name),
+            // `retry(lambda: sock.connect(address))` does with it what its own body might do.
+            Expr::Attribute(attribute) if is_at_once && captured(&attribute.value) => receivers += 1,
+            name => used += usize::from(captured(name)),
         }
     }
     if released {
         return Outcome::Moved(Move::Captured);
     }
-    if used {
+    if used > receivers && !is_called_at_once(setting, node) {
         state.doubt = state.doubt.max(Doubt::Captured);
     }
     Outcome::Held(state)
+}
+
+/// Builtins that call what they are handed, and forget it.
+const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "sum"];
+
+/// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
+fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
+    let Node::Expr(lambda) = node else { return false };
+    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
+    let mut inner = statements
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants())
+        .filter_map(Node::as_expr);
+    inner.any(|expr| {
+        let call = expr
+            .as_call_expr()
+            .filter(|call| CALLING.contains(&super::tail(&call.func)));
+        call.is_some_and(|call| call.args.iter().any(|one| std::ptr::eq(one, lambda)))
+    })
 }

@@ -65,6 +65,15 @@ impl<'m> Tests<'m> {
         self.branches.get(&step).copied()
     }
 
+    /// The number of a test.
+    pub(super) fn number_of(&self, test: &Expr, source: &str) -> Option<u32> {
+        let inner = match test {
+            Expr::UnaryOp(node) if node.op == UnaryOp::Not => &node.operand,
+            other => other,
+        };
+        self.numbers.get(&normal_form(inner, source)?.0).copied()
+    }
+
     /// Whether remembering the answer can be of use.
     pub(super) fn is_asked_again(&self, number: u32) -> bool {
         self.asked[number as usize] > 1
@@ -121,6 +130,31 @@ impl<'m> Tests<'m> {
                     learn(facts, *number, holds);
                 }
             }
+        }
+    }
+
+    /// `Popen(command, stdout=out)` has a pipe, which says what `out` is.
+    pub(super) fn learn_piped(&self, facts: &mut Vec<(u32, bool)>, call: &Expr, stream: &str) {
+        let keywords = call.as_call_expr().into_iter().flat_map(|call| &call.keywords);
+        for keyword in keywords.filter(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == stream)) {
+            self.learn_made(facts, &keyword.value);
+        }
+    }
+
+    /// What holds where a value was chosen, and what its block says after that:
+    ///
+    /// ```py
+    /// if capture:
+    ///     out = subprocess.PIPE  # chosen here
+    ///     communicate = True
+    /// ```
+    pub(super) fn learn_chosen(&self, facts: &mut Vec<(u32, bool)>, body: &'m [Stmt], place: Span, source: &'m str) {
+        let mut chosen = self.known_at(body, place, source);
+        for statement in after(body, place) {
+            self.pass(&mut chosen, statement, source);
+        }
+        for (number, holds) in chosen {
+            learn(facts, number, holds);
         }
     }
 
@@ -266,6 +300,16 @@ fn may_leave(last: &Stmt) -> bool {
     )
 }
 
+/// The statements after the one at `at`, in its own block.
+fn after(body: &[Stmt], at: Span) -> &[Stmt] {
+    let holds = |statement: &Stmt| Span::from(statement.range()).contains(at);
+    let Some(here) = body.iter().position(holds) else {
+        return &[];
+    };
+    let inner = blocks(&body[here]).into_iter().find(|block| block.iter().any(holds));
+    inner.map_or(&body[here + 1..], |block| after(block, at))
+}
+
 fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
     match statement {
         Stmt::If(node) => vec![&node.body, &node.orelse],
@@ -332,7 +376,7 @@ fn comparison(node: &ExprCompare, source: &str) -> Option<(String, bool)> {
 }
 
 /// `isinstance`, `isfilelike`, `_has_header`: what they say of an object stays true.
-fn is_predicate(name: &str) -> bool {
+pub(super) fn is_predicate(name: &str) -> bool {
     let word = name.trim_start_matches('_');
     word.starts_with("is") || word.starts_with("has") || word == "callable"
 }

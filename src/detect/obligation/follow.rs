@@ -6,12 +6,16 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::acquire::Acquisition;
 use super::bind::has_come_round;
 use super::body;
+use super::container::stays_here;
 use super::effect::{Outcome, Setting, apply, branch};
+use super::ends::{Deciding, Ends};
 use super::facts::Tests;
 use super::risk::{self, grade};
 use super::setup;
 use super::state::{Key, State};
-use super::{Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, class, release_risk};
+use super::{
+    Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, acquire, class, iterate, release_risk,
+};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged};
@@ -53,6 +57,9 @@ fn in_body<'m>(
     let mut callees: HashSet<*const Expr> = HashSet::new();
     let mut readers: HashSet<*const Expr> = HashSet::new();
     let mut dropped: HashSet<*const Expr> = HashSet::new();
+    let abandoned = iterate::abandoned(body::statements(world, node));
+    let excused = body::excused(body::statements(world, node));
+    let adopted = body::adopted(body::statements(world, node));
     for id in graph.ids() {
         if let Kind::Discard(expr) = graph.step(id).kind {
             dropped.insert(std::ptr::from_ref(expr));
@@ -63,6 +70,7 @@ fn in_body<'m>(
             places.entry(std::ptr::from_ref(expr)).or_default().push(id);
         }
     }
+    let deciding = Deciding::in_body(body::statements(world, node), &tests, world.module.text());
     for acquisition in acquisitions {
         let Some(starts) = places.get(&std::ptr::from_ref(acquisition.call)) else {
             continue;
@@ -76,6 +84,10 @@ fn in_body<'m>(
             callees: &callees,
             readers: &readers,
             dropped: &dropped,
+            abandoned: &abandoned,
+            excused: &excused,
+            adopted: &adopted,
+            stream: None,
             constructs: body::constructs(node),
             ending: false,
             managed: body::is_managed(node),
@@ -88,13 +100,22 @@ fn in_body<'m>(
         if acquisition.origin == Origin::Table && acquisition.resource.class.as_deref() == Some("io.IOBase") {
             tests.learn_opened(&mut facts, acquisition.call, world.module.text());
         }
-        for part in parts(acquisition) {
-            let mut walk = Walk::new(setting, &graph);
+        let at = acquisition.call.start().to_u32();
+        for (part, pipe) in parts(world, acquisition) {
+            let mut facts = facts.clone();
+            let stream = pipe.as_ref().map(|(stream, _)| *stream);
+            if let Some((stream, places)) = &pipe {
+                tests.learn_piped(&mut facts, acquisition.call, stream);
+                if let [place] = places.as_slice() {
+                    tests.learn_chosen(&mut facts, body::statements(world, node), *place, world.module.text());
+                }
+            }
+            let mut walk = Walk::new(Setting { stream, ..setting }, &graph);
             walk.max_states = MAX_STATES.min(MAX_STATES_PER_BODY / acquisitions.len());
             for start in starts {
                 walk.begin(*start, &begun(acquisition, part, facts.clone()));
             }
-            walk.run();
+            walk.run((&deciding, at));
             found.push(obligation(world, acquisition, walk.fate));
         }
     }
@@ -130,13 +151,17 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         callees: &HashSet::new(),
         readers: &HashSet::new(),
         dropped: &HashSet::new(),
+        abandoned: &HashSet::new(),
+        excused: &HashSet::new(),
+        adopted: &HashSet::new(),
+        stream: None,
         constructs: false,
         ending: false,
         managed: body::is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
-    walk.run();
+    walk.run((&[], 0));
     Some(walk.fate)
 }
 
@@ -173,13 +198,17 @@ pub(super) fn follow_attribute<'m>(
         callees: &callees,
         readers: &HashSet::new(),
         dropped: &HashSet::new(),
+        abandoned: &HashSet::new(),
+        excused: &HashSet::new(),
+        adopted: &HashSet::new(),
+        stream: None,
         constructs: false,
         ending: true,
         managed: false,
     };
     let mut walk = Walk::new(setting, &graph);
     walk.begin(Graph::ENTRY, &State::handed(name));
-    walk.run();
+    walk.run((&[], 0));
     (!walk.fate.unknown).then_some(walk.fate)
 }
 
@@ -210,10 +239,19 @@ fn hands_out(kind: &Kind<'_>, state: &State<'_>) -> bool {
     }
 }
 
-fn parts(acquisition: &Acquisition<'_, '_>) -> Vec<Option<usize>> {
-    match acquisition.resource.parts.as_slice() {
-        [] => vec![None],
-        parts => parts.iter().copied().map(Some).collect(),
+/// A stream of a child, and where it is said to be a pipe.
+type Pipe = (&'static str, Vec<Span>);
+
+/// What has to be released one by one: the items of a tuple, the pipes of a child.
+fn parts(world: World<'_, '_>, acquisition: &Acquisition<'_, '_>) -> Vec<(Option<usize>, Option<Pipe>)> {
+    let resource = acquisition.resource;
+    match resource.parts.as_slice() {
+        [] if resource.kind == "pipe" => {
+            let streams = acquire::piped(world, acquisition.call).into_iter();
+            streams.map(|pipe| (None, Some(pipe))).collect()
+        }
+        [] => vec![(None, None)],
+        parts => parts.iter().map(|part| (Some(*part), None)).collect(),
     }
 }
 
@@ -252,9 +290,10 @@ struct Walk<'a, 'g, 'm> {
     seen: HashSet<(StepId, Key<'m>)>,
     per_step: HashMap<StepId, u32>,
     fate: Fate<'m>,
+    ends: Ends<'m>,
     /// An exception at a `yield` that had handed the handle out: the consumer's affair, unless this
     /// generator releases it elsewhere, as context managers do.
-    skipped_outside: Option<Skipped>,
+    skipped_outside: Option<(Skipped, State<'m>)>,
     max_states: usize,
 }
 
@@ -267,6 +306,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             seen: HashSet::new(),
             per_step: HashMap::new(),
             fate: Fate::default(),
+            ends: Ends::default(),
             skipped_outside: None,
             max_states: MAX_STATES,
         }
@@ -287,11 +327,12 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         }
     }
 
-    fn run(&mut self) {
+    /// `deciding`: the tests that may have been decided before it is acquired, and where that is.
+    fn run(&mut self, deciding: (&[Deciding<'m>], u32)) {
         while let Some((id, state, trail)) = self.open.pop_front() {
             if self.seen.len() > self.max_states {
                 self.fate.unknown = true;
-                return;
+                break;
             }
             match id {
                 Graph::END | Graph::RETURNED | Graph::JUMPED => self.leave(id, &state, trail),
@@ -299,11 +340,13 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 _ => self.pass(id, state, trail),
             }
         }
-        match self.skipped_outside {
-            Some(skipped) if self.fate.released => self.note(skipped),
+        match self.skipped_outside.take() {
+            _ if self.fate.unknown => {}
+            Some((skipped, state)) if self.fate.released => self.note(skipped, &state),
             Some(_) => self.moved(Move::Yielded),
             None => {}
         }
+        std::mem::take(&mut self.ends).conclude(&mut self.fate, deciding);
     }
 
     fn push(&mut self, to: StepId, mut state: State<'m>, trail: Trail) {
@@ -330,6 +373,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             Outcome::Held(after) => Some(after),
             // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
             Outcome::Released => return self.release(step.span, &before),
+            Outcome::Moved(Move::InLocal(name)) => match self.put_into(name, &before) {
+                Some(held) => Some(held),
+                None => return self.end_in(name, &before, trail),
+            },
             Outcome::Moved(to) => {
                 if let Kind::Bind {
                     value: Value::Entered(_),
@@ -363,15 +410,44 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             match (edge.kind, &after) {
                 (EdgeKind::Exception, _) => self.raise(id, *edge, &before, trail),
                 (EdgeKind::False, _) if matches!(step.kind, Kind::Next(each) if !has_come_round(each, &before)) => {}
-                (EdgeKind::False, Some(_)) if self.is_exhausted(step, &before) => self.release(step.span, &before),
+                (EdgeKind::False, Some(after)) if self.is_exhausted(step, &before) => {
+                    self.release(step.span, &before);
+                    if self.may_be_abandoned(step) {
+                        self.push(edge.to, after.clone(), trail);
+                    }
+                }
                 (_, Some(after)) => self.push(edge.to, after.clone(), trail),
                 (_, None) => {}
             }
         }
     }
 
+    /// What is put into a container that stays here is held by its name as before.
+    fn put_into(&self, container: &str, before: &State<'m>) -> Option<State<'m>> {
+        let is_named = !before.names.is_empty();
+        (is_named && self.stays_in(container)).then(|| {
+            let mut held = before.clone();
+            held.end_flight();
+            held
+        })
+    }
+
+    /// No name holds it but the container's.
+    fn end_in(&mut self, container: &str, before: &State<'m>, trail: Trail) {
+        if before.names.is_empty() && self.stays_in(container) {
+            self.lose(Loss::End, self.end_of_body(), before, trail);
+        } else {
+            self.moved(Move::Container);
+        }
+    }
+
+    fn stays_in(&self, container: &str) -> bool {
+        !self.setting.world.table.only_named_releases && stays_here(self.setting, container)
+    }
+
     fn release(&mut self, at: Span, state: &State<'m>) {
         self.fate.released = true;
+        self.ends.release(&state.facts);
         if state.raised == Grade::Nothing {
             self.fate.released_at.insert(at);
         }
@@ -381,6 +457,11 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
     fn is_exhausted(&self, step: &Step<'m>, state: &State<'m>) -> bool {
         let holds = |iterable: &Expr| state.holds(iterable).is_some_and(|hold| hold.part.is_none());
         self.setting.resource.ends_itself && matches!(step.kind, Kind::Next(iterable) if holds(iterable))
+    }
+
+    /// `any(entry.is_dir() for entry in entries)` may stop before the end.
+    fn may_be_abandoned(&self, step: &Step<'m>) -> bool {
+        matches!(step.kind, Kind::Next(iterable) if self.setting.abandoned.contains(&std::ptr::from_ref(iterable)))
     }
 
     fn fork(&mut self, id: StepId, test: &'m Expr, state: &State<'m>, trail: Trail) {
@@ -489,14 +570,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             doubt: state.doubt,
             entered: state.entered,
         };
-        let better = self
-            .fate
-            .left_open
-            .as_ref()
-            .is_none_or(|known| left.doubt < known.doubt);
-        if better {
-            self.fate.left_open = Some(left);
-        }
+        self.ends.leave_open(left, &state.facts);
     }
 
     fn skip(&mut self, state: &State<'m>, trail: Trail, caught: bool) {
@@ -511,23 +585,14 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             kept_on_self: state.on_self().is_some(),
         };
         if state.yielded {
-            self.skipped_outside = Some(skipped);
+            self.skipped_outside = Some((skipped, state.clone()));
             return;
         }
-        self.note(skipped);
+        self.note(skipped, state);
     }
 
-    fn note(&mut self, skipped: Skipped) {
-        let rank = |skipped: &Skipped| (skipped.grade, skipped.cause, skipped.caught);
-        let known = self.fate.skipped;
-        if known.is_none_or(|known| skipped.grade > known.grade) {
-            self.fate.causes.clear();
-        }
-        if known.is_none_or(|known| skipped.grade >= known.grade) {
-            self.fate.causes.insert(skipped.cause);
-        }
-        if known.is_none_or(|known| rank(&skipped) > rank(&known)) {
-            self.fate.skipped = Some(skipped);
-        }
+    fn note(&mut self, skipped: Skipped, state: &State<'m>) {
+        let name = state.names.first().map(|(name, _)| *name).or(state.last_name);
+        self.ends.skip(skipped, name, &state.facts);
     }
 }

@@ -1,10 +1,10 @@
 //! The obligation analysis: whoever acquires a resource owes its release, and each such obligation is
 //! followed along the flow graph to its fate.
 //!
-//! `acquire` finds the obligations, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
+//! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
-//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `summary` sees through
-//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
+//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
@@ -13,10 +13,14 @@ mod body;
 mod callee;
 mod class;
 mod closing;
+mod container;
 mod effect;
+mod ends;
 mod facts;
 mod finalizer;
 mod follow;
+mod guess;
+mod iterate;
 mod owner;
 mod release_risk;
 mod risk;
@@ -26,6 +30,7 @@ mod state;
 mod summary;
 
 pub use closing::{Fragile, Owned};
+pub(super) use iterate::left_early;
 pub use owner::Release;
 
 use std::borrow::Cow;
@@ -84,6 +89,8 @@ pub enum Origin {
     Table,
     /// A function of the module returns a handle, or a class of the module owns one.
     Module(ScopeId),
+    /// Nobody knows the callable, but the function releases what it gives.
+    Release,
 }
 
 /// What the paths from an acquisition end in.
@@ -200,6 +207,8 @@ pub enum Move<'m> {
     OnClass(&'m str),
     Elsewhere,
     Container,
+    /// A container that a variable of the body holds; a path does not end so, but in one of the others or in a loss.
+    InLocal(&'m str),
     Passed,
     /// A nested function releases it.
     Captured,
@@ -321,7 +330,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
     for round in 0..MAX_ROUNDS {
         let world = world(module, names, config, table, &summaries);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
-        if acquisitions.is_empty() {
+        if acquisitions.is_empty() && round > 0 {
             break;
         }
         all.extend(follow::all(world, &acquisitions));

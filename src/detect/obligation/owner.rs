@@ -51,7 +51,9 @@ pub(super) struct Owners<'m> {
     /// The same for attributes that a `with` enters: whether that releases is the resource's affair.
     entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
-    exposed: BTreeSet<Holder<'m>>,
+    exposed: BTreeMap<Holder<'m>, BTreeSet<Place>>,
+    /// Attributes of which something is handed on that `get` gives: an item of a mapping, an answer of a client.
+    asked: BTreeSet<Holder<'m>>,
     /// Containers from which items are taken, so that somebody looks after each.
     emptied: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
@@ -80,7 +82,9 @@ struct Place {
 impl Place {
     fn of(world: World<'_, '_>, value: &Expr) -> Self {
         let at = value.start().to_u32();
-        let own = class::on_self(value).and_then(|_| world.names.enclosing_class(at));
+        // A name stands for what a method has taken out of its own object.
+        let is_own = class::on_own(value).is_some() || value.is_name_expr();
+        let own = world.names.enclosing_class(at).filter(|_| is_own);
         Self {
             function: world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE),
             own,
@@ -196,8 +200,15 @@ impl<'m> Owners<'m> {
     }
 
     fn expose(&mut self, world: World<'_, 'm>, value: Option<&'m Expr>) {
-        if let Some(value) = value {
-            self.exposed.extend(self.attributes(world, value));
+        let Some(value) = value else { return };
+        let place = Place::of(world, value);
+        let is_asked = asks(value);
+        for attribute in self.attributes(world, value) {
+            if is_asked {
+                self.asked.insert(attribute);
+                continue;
+            }
+            self.exposed.entry(attribute).or_default().insert(place);
         }
     }
 
@@ -233,8 +244,11 @@ impl<'m> Owners<'m> {
             act.method.is_some_and(|method| methods.iter().any(|one| one == method))
         };
         let counts = |act: &&Act<'_>| {
-            let named = act.method.is_none() || is_one_of(&resource.release, act);
-            (named || !world.table.only_named_releases) && !(act.alone && is_one_of(&resource.awaited, act))
+            let named = act.method.is_none_or(|method| {
+                let is_usual = !world.table.only_named_releases && RELEASES.contains(&method);
+                is_usual || resource.release.iter().any(|one| one == method)
+            });
+            named && !(act.alone && is_one_of(&resource.awaited, act))
         };
         let released = self.released.get(&holder).into_iter().flatten().filter(counts);
         let places = released
@@ -253,6 +267,11 @@ impl<'m> Owners<'m> {
                     .method
                     .is_some_and(|method| resource.awaited.iter().any(|one| one == method))
         })
+    }
+
+    fn is_exposed(&self, world: World<'_, '_>, holder: Holder<'m>, class: ScopeId) -> bool {
+        let mut places = self.exposed.get(&holder).into_iter().flatten();
+        places.any(|place| place.concerns(world, holder, class))
     }
 
     /// Whether something releases the attribute in which an obligation ends.
@@ -275,7 +294,8 @@ impl<'m> Owners<'m> {
                 Release::OnlyFinalizer
             }
             false => Release::Somewhere,
-            true if self.exposed.contains(&holder) || self.emptied.contains(&holder) => Release::Maybe,
+            true if self.is_exposed(world, holder, class) || self.emptied.contains(&holder) => Release::Maybe,
+            true if self.asked.contains(&holder) && !is_client(resource) => Release::Maybe,
             true if has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
         }
@@ -333,6 +353,8 @@ impl<'m> Owners<'m> {
                 class: None,
                 parts: Vec::new(),
                 only_if: None,
+                unless: None,
+                of_parent: false,
                 ends_itself: false,
                 awaited: coroutines(world, class, &release),
                 ..obligation.resource.as_ref().clone()
@@ -392,8 +414,15 @@ fn coroutines(world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<S
 
 /// `async with self.session.get(url) as response:`
 fn asks(context: &Expr) -> bool {
-    let Expr::Call(call) = context else { return false };
-    super::tail(&call.func) == "get"
+    match context {
+        Expr::Await(node) => asks(&node.value),
+        Expr::Call(call) => super::tail(&call.func) == "get",
+        _ => false,
+    }
+}
+
+fn is_client(resource: &Resource) -> bool {
+    ["client", "http-client"].contains(&resource.kind.as_str())
 }
 
 fn is_release(world: World<'_, '_>, method: &str) -> bool {

@@ -3,8 +3,9 @@
 
 use super::bind::displays;
 use super::effect::Setting;
+use super::facts::is_predicate;
 use super::state::State;
-use super::{Grade, World, acquire, callee};
+use super::{Grade, World, acquire, body, callee, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -59,8 +60,12 @@ const SAFE: [&str; 44] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 37] = [
+const UNLIKELY: [&str; 40] = [
     "os.dup2",
+    // Whoever does not get the lock ends.
+    "fcntl.flock",
+    "fcntl.lockf",
+    "portalocker.lock",
     "six.b",
     "six.u",
     "sys.stdout.write",
@@ -134,8 +139,10 @@ const ITERATORS: [&str; 4] = [
     "builtins.reversed",
 ];
 /// Methods of strings and collections, loggers and locks.
-const UNLIKELY_METHODS: [&str; 47] = [
+const UNLIKELY_METHODS: [&str; 41] = [
     "fileno",
+    "addHandler",
+    "removeHandler",
     "append",
     "add",
     "get",
@@ -160,14 +167,6 @@ const UNLIKELY_METHODS: [&str; 47] = [
     "update",
     "clear",
     "replace",
-    "debug",
-    "info",
-    "warning",
-    "warn",
-    "error",
-    "exception",
-    "critical",
-    "isEnabledFor",
     "getLogger",
     "discard",
     "find",
@@ -215,6 +214,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
+        Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
         Kind::Bind {
@@ -240,6 +240,8 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
     let (world, resource) = (setting.world, setting.resource);
     match expr {
         Expr::Call(call) => of_call(world, resource, call, state),
+        // A failed test is not thrown into its fixtures.
+        Expr::Yield(_) if body::is_fixture(world.names.scope(setting.body).node) => Grade::Nothing,
         Expr::Yield(_) | Expr::YieldFrom(_) => Grade::Likely,
         // What was not awaited to its end has not been acquired.
         Expr::Await(node) if state.flies_in(node.range().into()) => Grade::Nothing,
@@ -337,10 +339,11 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     }
     if let Expr::Attribute(method) = &*call.func {
         let quiet = resource.quiet.iter().any(|quiet| quiet == tail);
-        if quiet && state.holds(&method.value).is_some() {
+        let enters = ["__enter__", "__aenter__"].contains(&tail);
+        if (quiet || enters) && state.holds(&method.value).is_some() {
             return Grade::Nothing;
         }
-        if quiet || LOGGING.contains(&tail) || (tail == "pop" && call.args.len() == 2) {
+        if quiet || is_logging(world, call, tail) || (tail == "pop" && call.args.len() == 2) {
             return Grade::Unlikely;
         }
         if state.holds(&method.value).is_some() {
@@ -356,6 +359,9 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     let lower = tail.to_lowercase();
     let releases = ["close", "unlock", "release", "shutdown"];
     if releases.iter().any(|word| lower.starts_with(word)) || lower.contains("cleanup") {
+        return Grade::Nothing;
+    }
+    if asks(&lower) || is_exception(tail) {
         return Grade::Nothing;
     }
     if CONVERSIONS.contains(&lower.as_str()) {
@@ -375,6 +381,28 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
         _ => Grade::Likely,
     }
+}
+
+/// `ConnectionError(errors)`: what is raised is made without fail.
+fn is_exception(name: &str) -> bool {
+    name.starts_with(char::is_uppercase) && (name.ends_with("Error") || name.ends_with("Exception"))
+}
+
+/// `logger.info(text)`, `self.log("...")`; a method of the class that goes by such a name may do anything.
+fn is_logging(world: World<'_, '_>, call: &ExprCall, tail: &str) -> bool {
+    let is_text = |expr: &Expr| match expr {
+        Expr::Constant(_) | Expr::JoinedStr(_) => true,
+        Expr::BinOp(node) => node.left.is_constant_expr(),
+        Expr::Call(call) => super::tail(&call.func) == "format",
+        _ => false,
+    };
+    LOGGING.contains(&tail) && (call.args.first().is_some_and(is_text) || summary::called(world, &call.func).is_none())
+}
+
+/// `is_stream(target)`, `isfilelike(path)`, `self.has_data()`
+fn asks(name: &str) -> bool {
+    let others = ["issue", "isolat", "hash", "hast", "callable"];
+    is_predicate(name) && !others.iter().any(|word| name.starts_with(word))
 }
 
 fn of_known(world: World<'_, '_>, name: &str, tail: &str) -> Grade {
@@ -425,14 +453,21 @@ fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Gra
     }
 }
 
-/// A method of the handle, or a function that is handed it.
+/// A method of the handle, or a function that is to call one.
 pub(super) fn is_call_on_handle(kind: &Kind<'_>, state: &State<'_>) -> bool {
     let Kind::Evaluate(Expr::Call(call)) = kind else {
         return false;
     };
-    call.func
-        .as_attribute_expr()
-        .is_some_and(|method| state.holds(&method.value).is_some())
+    let is_method = |func: &Expr| {
+        let method = func.as_attribute_expr();
+        method.is_some_and(|method| state.holds(&method.value).is_some())
+    };
+    is_method(&call.func) || call.args.iter().filter_map(deferred).any(|call| is_method(&call.func))
+}
+
+/// The call of `lambda: sock.connect(address)`.
+fn deferred(argument: &Expr) -> Option<&ExprCall> {
+    argument.as_lambda_expr()?.body.as_call_expr()
 }
 
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around

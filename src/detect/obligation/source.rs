@@ -52,6 +52,9 @@ pub(super) fn owns_nothing(world: World<'_, '_>, call: &ExprCall, callable: &str
     if OPENERS.contains(&callable) {
         return leaves_descriptor(call, callable);
     }
+    if callable == "PIL.Image.open" {
+        return !call.args.first().is_some_and(|first| is_like_a_path(world, first));
+    }
     let Some(over) = world.table.over_stream(callable) else {
         return is_over_any_stream(world, call);
     };
@@ -78,6 +81,22 @@ fn is_over_any_stream(world: World<'_, '_>, call: &ExprCall) -> bool {
         .iter()
         .chain(call.keywords.iter().map(|keyword| &keyword.value));
     call.args.first().is_some_and(|first| is_named(first, &STREAMS)) || all.any(|one| is_typed(world, one, true))
+}
+
+/// Whether the value is a path rather than a stream: what is opened from a stream of others holds no file of its own.
+fn is_like_a_path(world: World<'_, '_>, expr: &Expr) -> bool {
+    const WORDS: [&str; 4] = ["path", "filename", "fname", "file_name"];
+    let class = world.types().of(expr);
+    let is_typed = class.is_some_and(|class| ["pathlib.Path", "builtins.str"].contains(&class.as_str()));
+    is_typed
+        || match expr {
+            Expr::Constant(_) | Expr::JoinedStr(_) | Expr::BinOp(_) => true,
+            Expr::Call(call) => world.names.resolve(&call.func).qualified() == Some("os.path.join"),
+            other => {
+                let name = super::tail(other).to_lowercase();
+                WORDS.iter().any(|known| name.ends_with(known))
+            }
+        }
 }
 
 fn is_named(expr: &Expr, words: &[&str]) -> bool {

@@ -46,6 +46,8 @@ pub(super) struct State<'m> {
     pub(super) names: Vec<(&'m str, Hold)>,
     /// The expression whose value it is, until that value is consumed.
     pub(super) flight: Option<(&'m Expr, Hold)>,
+    /// The iterable of the loop that walks it.
+    pub(super) iterated: Option<(&'m Expr, Hold)>,
     /// The value has been bound to a name; a second target of the same statement may follow.
     pub(super) landed: bool,
     pub(super) raised: Grade,
@@ -90,6 +92,7 @@ impl<'m> State<'m> {
         Self {
             names,
             flight: None,
+            iterated: None,
             landed: false,
             raised: Grade::Nothing,
             cause: Cause::Operation,
@@ -118,6 +121,11 @@ impl<'m> State<'m> {
     pub(super) fn holds(&self, expr: &Expr) -> Option<Hold> {
         if let Some((flight, hold)) = self.flight
             && std::ptr::eq(flight, expr)
+        {
+            return Some(hold);
+        }
+        if let Some((iterated, hold)) = self.iterated
+            && std::ptr::eq(iterated, expr)
         {
             return Some(hold);
         }
@@ -223,6 +231,11 @@ impl<'m> State<'m> {
         self.names.retain(|(holder, _)| *holder != name);
     }
 
+    /// Whether the expression's value is the handle, which has no name yet.
+    pub(super) fn is_flying(&self, expr: &Expr) -> bool {
+        !self.landed && self.flight.is_some_and(|(flight, _)| std::ptr::eq(flight, expr))
+    }
+
     pub(super) fn end_flight(&mut self) {
         self.flight = None;
         self.landed = false;
@@ -235,7 +248,7 @@ impl<'m> State<'m> {
 
     /// Whether nothing in sight holds the handle any more.
     pub(super) fn is_lost(&self) -> bool {
-        self.names.is_empty() && (self.flight.is_none() || self.landed)
+        self.names.is_empty() && self.iterated.is_none() && (self.flight.is_none() || self.landed)
     }
 
     pub(super) fn key(&self) -> Key<'m> {
@@ -244,6 +257,7 @@ impl<'m> State<'m> {
             flight: self
                 .flight
                 .map(|(expr, hold)| (std::ptr::from_ref(expr) as usize, hold)),
+            iterated: self.iterated.map(|(expr, _)| std::ptr::from_ref(expr) as usize),
             raised: (self.raised, self.cause),
             doubt: self.doubt,
             yielded: self.yielded,
@@ -258,6 +272,7 @@ impl<'m> State<'m> {
 pub(super) struct Key<'m> {
     names: Vec<(&'m str, Hold)>,
     flight: Option<(usize, Hold)>,
+    iterated: Option<usize>,
     raised: (Grade, Cause),
     doubt: Doubt,
     yielded: bool,

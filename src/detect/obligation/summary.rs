@@ -45,6 +45,11 @@ pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>>
         let class = world.names.enclosing_class(func.start().to_u32())?;
         return method_of(world, class, &node.attr);
     }
+    if let Expr::Attribute(node) = func
+        && let Some(class) = class_of_instance(world, &node.value)
+    {
+        return method_of(world, class, &node.attr);
+    }
     let Resolved::Local { bindings, path, .. } = world.names.resolve(func) else {
         return None;
     };
@@ -56,6 +61,23 @@ pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>>
     match path.as_slice() {
         [] => local(world, scope, false),
         [method] => method_of(world, scope, method),
+        _ => None,
+    }
+}
+
+/// The class of the module that makes what the only binding of a name holds.
+fn class_of_instance(world: World<'_, '_>, object: &Expr) -> Option<ScopeId> {
+    let name = object.as_name_expr()?;
+    let [binding] = world
+        .names
+        .bindings(&name.id, world.names.scope_at(name.start().to_u32()))
+    else {
+        return None;
+    };
+    match binding.kind {
+        BindingKind::Assign {
+            value: Some(Expr::Call(call)),
+        } => class_named(world, &call.func),
         _ => None,
     }
 }
@@ -327,7 +349,61 @@ pub(super) fn acquiring<'m>(
             found.entry(class).or_insert(resource);
         }
     }
+    for function in announced(world) {
+        let opened = world.table.acquired_by("builtins.open");
+        found
+            .entry(function)
+            .or_insert_with(|| whole(opened.unwrap_or(world.table.any())));
+    }
     found
+}
+
+/// Functions that are called after opening and say that they return a stream, where their body leaves it to others to
+/// open it: `def _open(self, path) -> BinaryIO: raise NotImplementedError`.
+fn announced(world: World<'_, '_>) -> Vec<ScopeId> {
+    if world.table.acquired_by("builtins.open").is_none() {
+        return Vec::new();
+    }
+    let statements = world.module.nodes().filter_map(Node::as_stmt);
+    let functions = statements.filter(|statement| {
+        Def::of(statement).is_some_and(|def| {
+            let opens = def.name.trim_start_matches('_').starts_with("open");
+            opens && def.returns.is_some_and(|returns| is_stream(world, returns)) && leaves_it_to_others(def.body)
+        })
+    });
+    let scopes = functions.filter_map(|function| world.names.scope_of(function));
+    scopes.filter(|scope| is_plain(world, *scope)).collect()
+}
+
+/// `IO`, `TextIO`, `BinaryIO`, `IO[bytes]`
+fn is_stream(world: World<'_, '_>, annotation: &Expr) -> bool {
+    let class = match annotation {
+        Expr::Subscript(node) => &node.value,
+        other => other,
+    };
+    let resolved = world.names.resolve(class);
+    let known = [
+        "typing.IO",
+        "typing.TextIO",
+        "typing.BinaryIO",
+        "io.TextIOWrapper",
+        "io.BufferedReader",
+    ];
+    resolved.qualified().is_some_and(|name| known.contains(&name))
+}
+
+/// An abstract method, or one that returns what another call opens.
+fn leaves_it_to_others(body: &[Stmt]) -> bool {
+    let opens = |value: &Expr| {
+        let call = value.as_call_expr();
+        call.is_some_and(|call| super::tail(&call.func).to_lowercase().contains("open"))
+    };
+    is_abstract(body)
+        || body.iter().all(|statement| match statement {
+            Stmt::Return(node) => node.value.as_deref().is_some_and(opens),
+            Stmt::Expr(node) => node.value.is_constant_expr(),
+            _ => false,
+        })
 }
 
 fn whole(resource: &Resource) -> Resource {
@@ -343,10 +419,7 @@ fn is_plain(world: World<'_, '_>, scope: ScopeId) -> bool {
         return false;
     };
     let Some(def) = Def::of(statement) else { return false };
-    let harmless = ["staticmethod", "classmethod"];
-    let plain = def.decorators.iter().all(|one| {
-        one.as_name_expr()
-            .is_some_and(|name| harmless.contains(&name.id.as_str()))
-    });
+    let harmless = ["staticmethod", "classmethod", "abstractmethod", "override", "final"];
+    let plain = def.decorators.iter().all(|one| harmless.contains(&super::tail(one)));
     plain && !world.names.is_generator(statement)
 }

@@ -36,7 +36,7 @@ pub struct Said {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "format", rename_all = "lowercase")]
 pub enum Format {
-    Sarif(sarif::Sarif),
+    Sarif,
     Json(json::Json),
     Lines(lines::Lines),
 }
@@ -44,7 +44,7 @@ pub enum Format {
 impl Format {
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Sarif(_) => Ok(()),
+            Self::Sarif => Ok(()),
             Self::Json(json) => json.check(),
             Self::Lines(lines) => lines.check(),
         }
@@ -53,7 +53,7 @@ impl Format {
     pub(super) fn read(&self, output: &[u8]) -> Result<Said, String> {
         let text = std::str::from_utf8(output).map_err(|_| "its output is not UTF-8".to_owned())?;
         match self {
-            Self::Sarif(sarif) => sarif.read(text),
+            Self::Sarif => sarif::read(text),
             Self::Json(json) => json.read(text),
             Self::Lines(lines) => lines.read(text),
         }

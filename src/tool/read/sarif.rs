@@ -1,32 +1,25 @@
 //! SARIF 2.1.0 of any tool.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::place::{Columns, Unit};
 use super::{RawFinding, Said, parsed};
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sarif {}
-
-impl Sarif {
-    pub(super) fn read(&self, text: &str) -> Result<Said, String> {
-        let value = parsed(text)?;
-        let runs = value.get("runs").and_then(Value::as_array);
-        let runs = runs.ok_or_else(|| "its SARIF has no runs".to_owned())?;
-        let mut said = Said::default();
-        for run in runs {
-            let results = run.get("results").and_then(Value::as_array);
-            // Without `results` a run did not come to an end: an empty list says that nothing was found.
-            let results = results.ok_or_else(|| "a run of its SARIF has no results".to_owned())?;
-            for result in results.iter().filter(|result| is_reported(result)) {
-                said.findings.push(finding(run, result)?);
-            }
-            said.unreadable.extend(unreadable(run));
+pub(super) fn read(text: &str) -> Result<Said, String> {
+    let value = parsed(text)?;
+    let runs = value.get("runs").and_then(Value::as_array);
+    let runs = runs.ok_or_else(|| "its SARIF has no runs".to_owned())?;
+    let mut said = Said::default();
+    for run in runs {
+        let results = run.get("results").and_then(Value::as_array);
+        // Without `results` a run did not come to an end: an empty list says that nothing was found.
+        let results = results.ok_or_else(|| "a run of its SARIF has no results".to_owned())?;
+        for result in results.iter().filter(|result| is_reported(result)) {
+            said.findings.push(finding(run, result)?);
         }
-        Ok(said)
+        said.unreadable.extend(unreadable(run));
     }
+    Ok(said)
 }
 
 fn columns(run: &Value) -> Columns {
@@ -160,7 +153,7 @@ mod tests {
 
     #[test]
     fn results_are_read_with_their_bases_and_indices() {
-        let said = Sarif {}.read(LOG).unwrap_or_else(|error| panic!("{error}"));
+        let said = read(LOG).unwrap_or_else(|error| panic!("{error}"));
         let [only] = &said.findings[..] else {
             panic!("{:?}", said.findings)
         };
@@ -172,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_run_without_results_is_no_silence() {
-        let wrong = |text: &str| Sarif {}.read(text).unwrap_err();
+        let wrong = |text: &str| read(text).unwrap_err();
         assert!(wrong("{}").contains("no runs"));
         assert!(wrong(r#"{"runs": [{}]}"#).contains("no results"));
         assert!(wrong(r#"{"runs": [{"results": [{"ruleId": "R"}]}]}"#).contains("no place"));

@@ -12,7 +12,7 @@ def _archive():
     httpx.answers.clear()
     httpx.answers.update(
         {
-            "/history": (200, b"guest: hello\nbob: hi\nann: bye\n"),
+            "/history": (200, b"guest: hello\nother: hi\nguest: bye\n"),
             "/motto": (200, b"be kind\n"),
             "/transcripts": (200, b""),
             "/members": (200, b'["guest"]'),

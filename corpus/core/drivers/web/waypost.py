@@ -71,4 +71,4 @@ def logs_to_a_file(box):
 
 def runs_dry(box):
     site = _site()
-    waypost.dry_run(site, [waypost.Request("GET", "/"), waypost.Request("GET", "/users/bob")])
+    waypost.dry_run(site, [waypost.Request("GET", "/"), waypost.Request("GET", "/users/guest")])
