@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::bind::{bind, collected_in, container};
+use super::boxes::Boxes;
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
@@ -40,6 +41,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) readers: &'a HashSet<*const Expr>,
     /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
     pub(super) dropped: &'a HashSet<*const Expr>,
+    /// Lists of the body whose whole life is in sight.
+    pub(super) boxes: &'a Boxes<'m>,
     /// Iterables that their consumer may leave before their end.
     pub(super) abandoned: &'a HashSet<*const Expr>,
     /// Places of `raise` statements that say that nothing has been acquired.
@@ -81,6 +84,16 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
                 .holds(value)
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
+        }
+        Kind::Collect(whole)
+            if state.flies_in(step.span)
+                && setting.boxes.comprehensions.contains(&std::ptr::from_ref(whole))
+                && carried_by_element(&step.kind, &state) =>
+        {
+            let mut state = state;
+            state.end_flight();
+            state.iterated = Some((whole, Hold::IN_LIST));
+            Outcome::Held(state)
         }
         Kind::Collect(whole) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
             Outcome::Moved(collected(setting, whole))
@@ -214,8 +227,11 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     if setting.is_acquisition(expr) {
         // The acquisition runs again: this one's handle is the older one.
         state.end_flight();
-        return if state.iterated.is_some() {
+        let is_collecting = state.iterated.is_some_and(|(_, hold)| hold == Hold::IN_LIST);
+        return if state.iterated.is_some() && !is_collecting {
             lost(Loss::Rebound, &state)
+        } else if is_collecting {
+            Outcome::Held(state)
         } else if state.names.is_empty() {
             lost(Loss::Dropped, &state)
         } else {
@@ -340,6 +356,13 @@ fn hand_to<'m>(
             settle_with_doubt(span, Doubt::Passed, state)
         }
         Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
+        Treatment::Keeps if setting.boxes.takes(call) => {
+            if let Some(list) = setting.boxes.list_of(call) {
+                state.add(list, Hold::IN_LIST);
+                state.end_flight();
+            }
+            Outcome::Held(state)
+        }
         Treatment::Keeps => Outcome::Moved(match &*call.func {
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,

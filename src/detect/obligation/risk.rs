@@ -210,6 +210,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        Kind::Evaluate(Expr::Call(call)) if setting.boxes.takes(call) => Grade::Nothing,
         // `get_lock()` once more.
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
