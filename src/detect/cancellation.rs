@@ -70,7 +70,11 @@ fn released(node: Node<'_>) -> Option<&Expr> {
     };
     let method = call.func.as_attribute_expr()?;
     let name = method.attr.as_str();
-    let is_object = method.value.is_name_expr() || method.value.is_attribute_expr();
+    // Whoever has `self` can still close it.
+    let is_object = method
+        .value
+        .as_name_expr()
+        .is_some_and(|object| object.id.as_str() != "self");
     (is_object && (["close", "aclose"].contains(&name) || ENDING.contains(&name))).then_some(&*method.value)
 }
 

@@ -319,6 +319,10 @@ fn hand_to<'m>(
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
         Treatment::Unknown if setting.adopted.contains(&std::ptr::from_ref(expr)) => Treatment::MayWrap,
+        // An object that has a child speaks with it.
+        Treatment::Unknown if setting.resource.kind == "pipe" && callee::is_like_a_class(super::tail(&call.func)) => {
+            Treatment::Keeps
+        }
         // Whoever has a task can wait for it.
         _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
@@ -355,7 +359,6 @@ fn hand_to<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
-        Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
         Treatment::Keeps if setting.boxes.takes(call) => {
             if let Some(list) = setting.boxes.list_of(call) {
                 state.add(list, Hold::IN_LIST);
@@ -363,12 +366,17 @@ fn hand_to<'m>(
             }
             Outcome::Held(state)
         }
+        Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
         Treatment::Keeps => Outcome::Moved(match &*call.func {
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
         }),
         Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
+        // Who is handed each item of a list may keep it.
+        Treatment::Unknown if state.names.iter().any(|(_, hold)| *hold == Hold::IN_LIST) => {
+            Outcome::Moved(Move::Passed)
+        }
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
 }

@@ -45,14 +45,14 @@ pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>>
         let class = world.names.enclosing_class(func.start().to_u32())?;
         return method_of(world, class, &node.attr);
     }
+    if func.as_name_expr().is_some_and(|name| name.id.as_str() == "cls") {
+        let class = world.names.enclosing_class(func.start().to_u32())?;
+        return local(world, class, false);
+    }
     if let Expr::Attribute(node) = func
         && let Some(class) = class_of_instance(world, &node.value)
     {
         return method_of(world, class, &node.attr);
-    }
-    if func.as_name_expr().is_some_and(|name| name.id.as_str() == "cls") {
-        let class = world.names.enclosing_class(func.start().to_u32())?;
-        return local(world, class, false);
     }
     let Resolved::Local { bindings, path, .. } = world.names.resolve(func) else {
         return None;
