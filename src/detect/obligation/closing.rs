@@ -94,9 +94,18 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
     // What can be entered is the stack that it is kept in.
     resource.with_releases |= obligation.on_self().is_none();
     let resource = &resource;
-    let release = owners.release_of(world, holder, class, resource);
     let mut releasing = owners.releasing(world, holder, class, resource);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
+    let release = match owners.release_of(world, holder, class, resource) {
+        // What the constructor releases is not what another method opens after that.
+        Release::Somewhere
+            if !is_run_only_at_birth(world, obligation.body)
+                && releasing.iter().all(|scope| is_run_only_at_birth(world, *scope)) =>
+        {
+            Release::Nowhere
+        }
+        other => other,
+    };
     let fragile = match release {
         Release::Somewhere => obligation
             .on_self()
@@ -119,6 +128,27 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
         pinned_by,
         fragile,
     })
+}
+
+/// Whether the body is a constructor, or a private method that only constructors run.
+fn is_run_only_at_birth(world: World<'_, '_>, function: ScopeId) -> bool {
+    let name = world.names.scope(function).name();
+    if name == "__init__" {
+        return true;
+    }
+    if !name.starts_with('_') || name.ends_with("__") || class::of_method(world, function).is_none() {
+        return false;
+    }
+    let mentions = world.module.nodes().filter_map(|node| match node {
+        Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == name => Some(node.start().to_u32()),
+        _ => None,
+    });
+    let in_constructor = |at: u32| {
+        let around = world.names.enclosing_function(at);
+        around.is_some_and(|scope| world.names.scope(scope).name() == "__init__")
+    };
+    let all: Vec<_> = mentions.map(in_constructor).collect();
+    !all.is_empty() && all.iter().all(|inside| *inside)
 }
 
 /// The worst that the methods which release it do.
@@ -277,7 +307,7 @@ fn hollow_exit(
     let from_the_beginning = ENTRANCES
         .iter()
         .any(|name| class::reach(world, class, name).bodies.contains(&obligation.body));
-    if !from_the_beginning || !releasing.iter().any(is_own) {
+    if !from_the_beginning || !releasing.iter().any(is_own) || is_put_on_a_stack(world, obligation) {
         return None;
     }
     let is_hollow = |name: &&&str| {
@@ -288,6 +318,19 @@ fn hollow_exit(
             && !reach.bodies.iter().any(|body| is_transaction(world, *body))
     };
     EXITS.iter().find(is_hollow).map(|name| (*name).to_owned())
+}
+
+/// `self._stack.callback(lambda: self._file.close())` beside the acquisition: whatever unwinds the stack releases it.
+fn is_put_on_a_stack(world: World<'_, '_>, obligation: &Obligation<'_>) -> bool {
+    let body = world.names.scope(obligation.body).node;
+    let mut inner = body.into_iter().flat_map(Node::descendants);
+    inner.any(|node| match node {
+        Node::Expr(Expr::Lambda(lambda)) => {
+            let mut parts = Node::Expr(&lambda.body).descendants().filter_map(Node::as_expr);
+            parts.any(|part| class::on_self(part).is_some_and(|name| obligation.on_self() == Some(name)))
+        }
+        _ => false,
+    })
 }
 
 fn is_transaction(world: World<'_, '_>, body: ScopeId) -> bool {
