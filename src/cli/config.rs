@@ -208,8 +208,15 @@ impl Reader<'_> {
     fn fault(&self, ours: Option<&Spanned<DeValue<'_>>>, error: &toml::de::Error) -> Fault {
         let at = error.span().map_or(0, |range| range.start);
         let message = error.message().trim_end();
+        let in_words = message
+            .replace("expected a sequence", "expected a list")
+            .replace("type: map", "type: table");
         let unknown = ours.and_then(|_| unknown_key(message));
-        let mut fault = self.fault_at_in(ours, at, message);
+        let mut fault = self.fault_at_in(ours, at, in_words);
+        if ours.is_none() {
+            let (before, after) = self.text.split_at_checked(at).unwrap_or((self.text, ""));
+            fault.key = key_around(before, after);
+        }
         if let Some((key, mut known)) = unknown {
             // At the top our own keys are known as well as those that the detectors listed.
             if fault.key == key {
@@ -244,6 +251,15 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let rest = message.strip_prefix("unknown field `")?;
     let (key, known) = rest.split_once('`')?;
     Some((key, known.split('`').skip(1).step_by(2).collect()))
+}
+
+/// Of a text that is no TOML: what stands before the `=` of the line in the middle.
+fn key_around(before: &str, after: &str) -> String {
+    let start = before.rsplit('\n').next().unwrap_or("");
+    let line = format!("{start}{}", after.lines().next().unwrap_or(""));
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+    let is_key = key.chars().all(|each| each.is_alphanumeric() || "-_.\"".contains(each));
+    if is_key { key.to_owned() } else { String::new() }
 }
 
 /// `resource[2].kind`, for a place in the key or in its value.
@@ -464,7 +480,12 @@ only-if = 'hold=True'
             ),
             ("jobs = -1\n", "leakbench.toml:1: `jobs`: invalid value: integer `-1`"),
             ("exclude = ['a/{b']\n", "leakbench.toml:1: `exclude`: "),
-            ("jobs = 1\njobs = 2\n", "leakbench.toml:2: "),
+            ("jobs = 1\njobs = 2\n", "leakbench.toml:2: `jobs`: duplicate key"),
+            ("select = [\n", "leakbench.toml:1: `select`: unclosed array"),
+            (
+                "exclude = 'x'\n",
+                "leakbench.toml:1: `exclude`: invalid type: string \"x\", expected a list",
+            ),
             (
                 "safe-callables = ['open']\n",
                 "leakbench.toml:1: `safe-callables`: \"open\" is no dotted name of a callable; write \"builtins.open\"",

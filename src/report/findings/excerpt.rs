@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{Level, Located, Region, Step, level};
 use crate::console::paint;
 use crate::report::Style;
@@ -140,7 +142,7 @@ impl Window {
             text: if from > 0 { "…".to_owned() } else { String::new() },
             columns: Vec::with_capacity(length + 1),
         };
-        let mut column = window.text.chars().count();
+        let mut column = window.text.width();
         for (at, character) in line.chars().enumerate() {
             window.columns.push(column);
             if at >= from && at < from + WIDTH {
@@ -149,7 +151,7 @@ impl Window {
                 } else {
                     visible_char(character).to_string()
                 };
-                column += shown.chars().count();
+                column += shown.width();
                 window.text.push_str(&shown);
             }
         }
@@ -214,6 +216,18 @@ a.py:2:11: high release-skipped-on-path: `open(...)`";
         let found = located("a.py", &LEAKY.replace("return None", "return '\u{1b}[31m'"));
         assert!(!text(&found, Style::default()).contains('\u{1b}'));
         assert!(text(&found, Style { colour: true }).contains("\u{1b}[1;31mhigh\u{1b}[0m"));
+    }
+
+    #[test]
+    fn marks_stand_below_wide_characters() {
+        let shown = text(
+            &located("a.py", "def f(p):\n    print('漢字', open(p).read())\n"),
+            Style::default(),
+        );
+        let lines: Vec<&str> = shown.lines().collect();
+        let (code, marks) = (lines[2], lines[3]);
+        let at = code.find("open").unwrap();
+        assert_eq!(code[..at].width(), marks.find('^').unwrap(), "{shown}");
     }
 
     #[test]
