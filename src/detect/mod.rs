@@ -60,6 +60,7 @@
 
 mod analysed;
 mod async_resource_not_closed;
+mod cancellation;
 mod child_not_reaped;
 mod config;
 mod course;

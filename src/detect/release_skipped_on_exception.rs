@@ -1,7 +1,7 @@
 //! Released or handed on when all goes well, and lost when something in between raises.
 
 use super::report::on_exception;
-use super::{Analysed, Info, PythonResourceDetector, primary};
+use super::{Analysed, Info, PythonResourceDetector, cancellation, primary};
 use crate::leak::{Finding, Pattern};
 
 pub(super) struct ReleaseSkippedOnException;
@@ -20,6 +20,6 @@ impl PythonResourceDetector for ReleaseSkippedOnException {
             let skipped = obligation.fate.skipped.as_ref()?;
             Some(on_exception(module, pattern, obligation, skipped, ""))
         });
-        reports.collect()
+        reports.chain(cancellation::passing(module, pattern)).collect()
     }
 }

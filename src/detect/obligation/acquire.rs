@@ -299,7 +299,7 @@ fn default_of<'m>(world: World<'_, 'm>, parameter: &str, function: ScopeId) -> O
 
 /// `Session()` after `Session = sessionmaker(engine)`: an object that is called.
 fn instance_called(world: World<'_, '_>, func: &Expr) -> Option<String> {
-    world.table.knows_tail("__call__").then_some(())?;
+    world.has_factories.then_some(())?;
     let class = world.types().of(func)?;
     let callable = format!("{class}.__call__");
     world.table.acquired_by(&callable).map(|_| callable)

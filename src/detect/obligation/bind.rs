@@ -47,6 +47,12 @@ pub(super) fn bind<'m>(
         state.remove(name);
     }
     let mut taken = None;
+    if before
+        .iterated
+        .is_some_and(|(held, _)| of.is_some_and(|value| std::ptr::eq(held, value)))
+    {
+        state.iterated = None;
+    }
     if let Some(expr) = of {
         store(setting, target, expr, &before, &mut state, &mut taken);
     }
@@ -81,7 +87,18 @@ pub(super) fn bind<'m>(
 
 /// How a display that a loop walks holds the handle: `for each in (f, g): each.close()`.
 pub(super) fn displays(iterable: &Expr, state: &State<'_>) -> Option<Hold> {
+    if is_list_of_it(iterable, state) {
+        return Some(Hold {
+            wrapped: false,
+            part: None,
+        });
+    }
     items(iterable)?.iter().find_map(|item| state.holds(item))
+}
+
+/// The list in which it has been put.
+fn is_list_of_it(iterable: &Expr, state: &State<'_>) -> bool {
+    iterable.is_name_expr() && state.holds(iterable) == Some(Hold::IN_LIST)
 }
 
 /// The items that are written out, in `filter(None, (f, g))` too.
@@ -97,6 +114,9 @@ fn items(iterable: &Expr) -> Option<&[Expr]> {
 
 /// Each round may be the one for the handle; the path on which none is does not exist.
 fn bind_item<'m>(target: &'m Expr, iterable: &Expr, mut state: State<'m>) -> State<'m> {
+    if is_list_of_it(iterable, &state) {
+        state.walked = Some(std::ptr::from_ref(iterable));
+    }
     if let (Expr::Name(name), Some(hold)) = (target, displays(iterable, &state)) {
         state.add(&name.id, hold);
     }
@@ -105,6 +125,9 @@ fn bind_item<'m>(target: &'m Expr, iterable: &Expr, mut state: State<'m>) -> Sta
 
 /// Whether the loop over a display has come to the handle.
 pub(super) fn has_come_round(iterable: &Expr, state: &State<'_>) -> bool {
+    if is_list_of_it(iterable, state) {
+        return state.walked == Some(std::ptr::from_ref(iterable));
+    }
     let named = items(iterable)
         .into_iter()
         .flatten()

@@ -249,7 +249,7 @@ fn is_own_class(func: &Expr) -> bool {
 }
 
 /// `Reader(f)`, `_Reader(f)`: the object may well close it.
-fn is_like_a_class(tail: &str) -> bool {
+pub(super) fn is_like_a_class(tail: &str) -> bool {
     let word = tail.trim_start_matches('_');
     word.starts_with(char::is_uppercase) && word.chars().any(char::is_lowercase)
 }

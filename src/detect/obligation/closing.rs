@@ -94,9 +94,18 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
     // What can be entered is the stack that it is kept in.
     resource.with_releases |= obligation.on_self().is_none();
     let resource = &resource;
-    let release = owners.release_of(world, holder, class, resource);
     let mut releasing = owners.releasing(world, holder, class, resource);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
+    let release = match owners.release_of(world, holder, class, resource) {
+        // What the constructor releases is not what another method opens after that.
+        Release::Somewhere
+            if !is_run_only_at_birth(world, obligation.body)
+                && releasing.iter().all(|scope| is_run_only_at_birth(world, *scope)) =>
+        {
+            Release::Nowhere
+        }
+        other => other,
+    };
     let fragile = match release {
         Release::Somewhere => obligation
             .on_self()
@@ -119,6 +128,27 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
         pinned_by,
         fragile,
     })
+}
+
+/// Whether the body is a constructor, or a private method that only constructors run.
+fn is_run_only_at_birth(world: World<'_, '_>, function: ScopeId) -> bool {
+    let name = world.names.scope(function).name();
+    if name == "__init__" {
+        return true;
+    }
+    if !name.starts_with('_') || name.ends_with("__") || class::of_method(world, function).is_none() {
+        return false;
+    }
+    let mentions = world.module.nodes().filter_map(|node| match node {
+        Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == name => Some(node.start().to_u32()),
+        _ => None,
+    });
+    let in_constructor = |at: u32| {
+        let around = world.names.enclosing_function(at);
+        around.is_some_and(|scope| world.names.scope(scope).name() == "__init__")
+    };
+    let all: Vec<_> = mentions.map(in_constructor).collect();
+    !all.is_empty() && all.iter().all(|inside| *inside)
 }
 
 /// The worst that the methods which release it do.

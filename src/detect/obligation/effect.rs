@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::bind::{bind, collected_in, container};
+use super::boxes::Boxes;
 use super::callee::{self, Treatment, treatment};
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
@@ -40,6 +41,8 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) readers: &'a HashSet<*const Expr>,
     /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
     pub(super) dropped: &'a HashSet<*const Expr>,
+    /// Lists of the body whose whole life is in sight.
+    pub(super) boxes: &'a Boxes<'m>,
     /// Iterables that their consumer may leave before their end.
     pub(super) abandoned: &'a HashSet<*const Expr>,
     /// Places of `raise` statements that say that nothing has been acquired.
@@ -81,6 +84,16 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
                 .holds(value)
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
             Outcome::Moved(if whole { Move::Returned } else { Move::Container })
+        }
+        Kind::Collect(whole)
+            if state.flies_in(step.span)
+                && setting.boxes.comprehensions.contains(&std::ptr::from_ref(whole))
+                && carried_by_element(&step.kind, &state) =>
+        {
+            let mut state = state;
+            state.end_flight();
+            state.iterated = Some((whole, Hold::IN_LIST));
+            Outcome::Held(state)
         }
         Kind::Collect(whole) if state.flies_in(step.span) && carried_by_element(&step.kind, &state) => {
             Outcome::Moved(collected(setting, whole))
@@ -214,8 +227,11 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     if setting.is_acquisition(expr) {
         // The acquisition runs again: this one's handle is the older one.
         state.end_flight();
-        return if state.iterated.is_some() {
+        let is_collecting = state.iterated.is_some_and(|(_, hold)| hold == Hold::IN_LIST);
+        return if state.iterated.is_some() && !is_collecting {
             lost(Loss::Rebound, &state)
+        } else if is_collecting {
+            Outcome::Held(state)
         } else if state.names.is_empty() {
             lost(Loss::Dropped, &state)
         } else {
@@ -303,6 +319,10 @@ fn hand_to<'m>(
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
         Treatment::Unknown if setting.adopted.contains(&std::ptr::from_ref(expr)) => Treatment::MayWrap,
+        // An object that has a child speaks with it.
+        Treatment::Unknown if setting.resource.kind == "pipe" && callee::is_like_a_class(super::tail(&call.func)) => {
+            Treatment::Keeps
+        }
         // Whoever has a task can wait for it.
         _ if setting.resource.kind == "task" => Treatment::Keeps,
         other => other,
@@ -339,6 +359,13 @@ fn hand_to<'m>(
         Treatment::Keeps if setting.readers.contains(&std::ptr::from_ref(expr)) => {
             settle_with_doubt(span, Doubt::Passed, state)
         }
+        Treatment::Keeps if setting.boxes.takes(call) => {
+            if let Some(list) = setting.boxes.list_of(call) {
+                state.add(list, Hold::IN_LIST);
+                state.end_flight();
+            }
+            Outcome::Held(state)
+        }
         Treatment::Keeps if is_taken_back(setting, call, argument) => settle(span, state),
         Treatment::Keeps => Outcome::Moved(match &*call.func {
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
@@ -346,6 +373,10 @@ fn hand_to<'m>(
         }),
         Treatment::Registers => Outcome::Moved(registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
+        // Who is handed each item of a list may keep it.
+        Treatment::Unknown if state.names.iter().any(|(_, hold)| *hold == Hold::IN_LIST) => {
+            Outcome::Moved(Move::Passed)
+        }
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
 }
@@ -468,9 +499,10 @@ fn removes_after_failure(call: &ExprCall, state: &State<'_>) -> bool {
 
 /// `f.write`, to be called by others.
 fn is_bound_method(argument: &Expr, state: &State<'_>) -> bool {
+    const DATA: [&str; 6] = ["stdin", "stdout", "stderr", "name", "pid", "buf"];
     argument
         .as_attribute_expr()
-        .is_some_and(|node| state.holds(&node.value).is_some())
+        .is_some_and(|node| !DATA.contains(&node.attr.as_str()) && state.holds(&node.value).is_some())
 }
 
 /// Whether the callee calls it later: `Thread(target=server.serve_forever)`.

@@ -1,6 +1,6 @@
 //! What the ends of all paths say together: the worst of them make the fate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Tests;
 use super::{Fate, LeftOpen, Skipped};
@@ -28,26 +28,30 @@ pub(super) struct Ends<'m> {
 ///     out = open(target, "wb")
 /// ```
 pub(super) struct Deciding<'m> {
-    at: u32,
     number: u32,
-    names: Vec<&'m str>,
+    /// Where it first stands.
+    at: u32,
+    names: BTreeSet<&'m str>,
 }
 
 impl<'m> Deciding<'m> {
     /// All tests of the body that are asked again.
     pub(super) fn in_body(body: &'m [Stmt], tests: &Tests<'m>, source: &'m str) -> Vec<Self> {
-        let nodes = body.iter().flat_map(|statement| Node::Stmt(statement).descendants());
-        let found = nodes.filter_map(|node| match node {
-            Node::Stmt(Stmt::If(choice)) => Some(Self {
+        let mut found: BTreeMap<u32, Self> = BTreeMap::new();
+        for node in body.iter().flat_map(|statement| Node::Stmt(statement).descendants()) {
+            let Node::Stmt(Stmt::If(choice)) = node else { continue };
+            let number = tests.number_of(&choice.test, source);
+            let Some(number) = number.filter(|number| tests.is_asked_again(*number)) else {
+                continue;
+            };
+            let first = found.entry(number).or_insert_with(|| Self {
+                number,
                 at: choice.start().to_u32(),
-                number: tests
-                    .number_of(&choice.test, source)
-                    .filter(|number| tests.is_asked_again(*number))?,
-                names: names_under(node),
-            }),
-            _ => None,
-        });
-        found.collect()
+                names: BTreeSet::new(),
+            });
+            first.names.extend(names_under(node));
+        }
+        found.into_values().collect()
     }
 }
 
@@ -107,7 +111,7 @@ impl<'m> Ends<'m> {
                     .iter()
                     .all(|there| answer(there, number) == here.map(|holds| !holds))
         };
-        let concerns = |each: &&&Deciding<'m>| name.is_some_and(|name| each.names.contains(&name));
+        let concerns = |each: &&&Deciding<'m>| name.is_some_and(|name| each.names.contains(name));
         !self.released.is_empty() && deciding.iter().filter(concerns).any(|each| opposite(each.number))
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::acquire::Acquisition;
 use super::bind::has_come_round;
 use super::body;
+use super::boxes::Boxes;
 use super::container::stays_here;
 use super::effect::{Outcome, Setting, apply, branch};
 use super::ends::{Deciding, Ends};
@@ -44,6 +45,36 @@ pub(super) fn all<'m>(world: World<'_, 'm>, acquisitions: &[Acquisition<'_, 'm>]
     found
 }
 
+/// Which steps evaluate an expression, and what its value is for.
+#[derive(Default)]
+struct Index {
+    places: HashMap<*const Expr, Vec<StepId>>,
+    callees: HashSet<*const Expr>,
+    readers: HashSet<*const Expr>,
+    dropped: HashSet<*const Expr>,
+}
+
+impl Index {
+    fn of(graph: &Graph<'_>) -> Self {
+        let mut index = Self::default();
+        for id in graph.ids() {
+            match graph.step(id).kind {
+                Kind::Discard(expr) => {
+                    index.dropped.insert(std::ptr::from_ref(expr));
+                }
+                Kind::Evaluate(expr) => {
+                    let callee = expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func));
+                    index.callees.extend(callee);
+                    index.readers.extend(read_at_once(expr));
+                    index.places.entry(std::ptr::from_ref(expr)).or_default().push(id);
+                }
+                _ => {}
+            }
+        }
+        index
+    }
+}
+
 fn in_body<'m>(
     world: World<'_, 'm>,
     body: ScopeId,
@@ -53,26 +84,14 @@ fn in_body<'m>(
     let node = world.names.scope(body).node;
     let graph = body::graph_of(world, node);
     let tests = Tests::of(&graph, world.module.text());
-    let mut places: HashMap<*const Expr, Vec<StepId>> = HashMap::new();
-    let mut callees: HashSet<*const Expr> = HashSet::new();
-    let mut readers: HashSet<*const Expr> = HashSet::new();
-    let mut dropped: HashSet<*const Expr> = HashSet::new();
+    let boxes = Boxes::of_body(world, body, body::statements(world, node));
     let abandoned = iterate::abandoned(body::statements(world, node));
     let excused = body::excused(body::statements(world, node));
     let adopted = body::adopted(body::statements(world, node));
-    for id in graph.ids() {
-        if let Kind::Discard(expr) = graph.step(id).kind {
-            dropped.insert(std::ptr::from_ref(expr));
-        }
-        if let Kind::Evaluate(expr) = graph.step(id).kind {
-            callees.extend(expr.as_call_expr().map(|call| std::ptr::from_ref(&*call.func)));
-            readers.extend(read_at_once(expr));
-            places.entry(std::ptr::from_ref(expr)).or_default().push(id);
-        }
-    }
+    let index = Index::of(&graph);
     let deciding = Deciding::in_body(body::statements(world, node), &tests, world.module.text());
     for acquisition in acquisitions {
-        let Some(starts) = places.get(&std::ptr::from_ref(acquisition.call)) else {
+        let Some(starts) = index.places.get(&std::ptr::from_ref(acquisition.call)) else {
             continue;
         };
         let setting = Setting {
@@ -81,9 +100,10 @@ fn in_body<'m>(
             call: Some(acquisition.call),
             body,
             tests: &tests,
-            callees: &callees,
-            readers: &readers,
-            dropped: &dropped,
+            callees: &index.callees,
+            readers: &index.readers,
+            dropped: &index.dropped,
+            boxes: &boxes,
             abandoned: &abandoned,
             excused: &excused,
             adopted: &adopted,
@@ -151,6 +171,7 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         callees: &HashSet::new(),
         readers: &HashSet::new(),
         dropped: &HashSet::new(),
+        boxes: &Boxes::default(),
         abandoned: &HashSet::new(),
         excused: &HashSet::new(),
         adopted: &HashSet::new(),
@@ -198,6 +219,7 @@ pub(super) fn follow_attribute<'m>(
         callees: &callees,
         readers: &HashSet::new(),
         dropped: &HashSet::new(),
+        boxes: &Boxes::default(),
         abandoned: &HashSet::new(),
         excused: &HashSet::new(),
         adopted: &HashSet::new(),

@@ -19,7 +19,7 @@ pub(super) fn class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'
         _ => return None,
     };
     let word = word.to_lowercase();
-    let is_path = word == "path" || word.ends_with("_path");
+    let is_path = word.ends_with("path");
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),
@@ -118,7 +118,9 @@ fn keyword<'c>(call: &'c ExprCall, wanted: &str) -> Option<&'c Expr> {
 }
 
 /// Releases by which a function says that what it has made needs one.
-const RELEASES: [&str; 5] = ["close", "aclose", "disconnect", "quit", "finalize"];
+const RELEASES: [&str; 4] = ["close", "aclose", "disconnect", "quit"];
+/// The same of a writer; of a hash or a builder it ends the use and releases nothing.
+const FINISH: &str = "finalize";
 
 /// Words in the names of callees whose results hold nothing open, though they have such a method.
 const HARMLESS: [&str; 13] = [
@@ -135,28 +137,33 @@ const HARMLESS: [&str; 13] = [
 ///     writer.close()         # it wants to be closed
 /// ```
 pub(super) fn released_later(world: World<'_, '_>) -> HashSet<*const Expr> {
-    let mut names: BTreeSet<(ScopeId, &str)> = BTreeSet::new();
+    let mut names: BTreeSet<(ScopeId, &str, bool)> = BTreeSet::new();
     for node in world.module.nodes() {
         if let Node::Expr(Expr::Call(call)) = node
             && let Expr::Attribute(method) = &*call.func
             && let Expr::Name(name) = &*method.value
-            && RELEASES.contains(&method.attr.as_str())
+            && (RELEASES.contains(&method.attr.as_str()) || method.attr.as_str() == FINISH)
         {
-            names.insert((world.names.scope_at(name.start().to_u32()), name.id.as_str()));
+            let is_finished = method.attr.as_str() == FINISH;
+            names.insert((
+                world.names.scope_at(name.start().to_u32()),
+                name.id.as_str(),
+                is_finished,
+            ));
         }
     }
-    let in_functions = names.into_iter().filter(|(scope, name)| {
+    let in_functions = names.into_iter().filter(|(scope, name, _)| {
         world.names.home(name, *scope) == *scope && world.names.scope(*scope).kind == ScopeKind::Function
     });
-    let bindings = in_functions.map(|(scope, name)| world.names.bindings(name, scope));
-    bindings
-        .filter_map(|bindings| made_by(world, bindings))
-        .flatten()
-        .collect()
+    let made = in_functions.filter_map(|(scope, name, is_finished)| {
+        let calls = made_by(world, world.names.bindings(name, scope))?;
+        Some(calls.into_iter().filter(move |call| !is_finished || makes_writer(call)))
+    });
+    made.flatten().map(std::ptr::from_ref).collect()
 }
 
 /// The calls of unknown callees, if nothing else gives the name a value.
-fn made_by(world: World<'_, '_>, bindings: &[Binding<'_>]) -> Option<Vec<*const Expr>> {
+fn made_by<'m>(world: World<'_, 'm>, bindings: &[Binding<'m>]) -> Option<Vec<&'m Expr>> {
     let mut calls = Vec::new();
     for binding in bindings {
         let BindingKind::Assign { value: Some(value) } = binding.kind else {
@@ -168,11 +175,16 @@ fn made_by(world: World<'_, '_>, bindings: &[Binding<'_>]) -> Option<Vec<*const 
         };
         match made {
             Expr::Constant(_) => {}
-            Expr::Call(call) if is_unknown(world, call) => calls.push(std::ptr::from_ref(made)),
+            Expr::Call(call) if is_unknown(world, call) => calls.push(made),
             _ => return None,
         }
     }
     Some(calls)
+}
+
+fn makes_writer(made: &Expr) -> bool {
+    made.as_call_expr()
+        .is_some_and(|call| tail(&call.func).ends_with("Writer"))
 }
 
 fn is_unknown(world: World<'_, '_>, call: &ExprCall) -> bool {

@@ -2,7 +2,7 @@
 //! followed along the flow graph to its fate.
 //!
 //! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
-//! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `risk` how likely a step is
+//! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `boxes` which lists hold handles in sight, `borrow` which objects leave what they are handed to its owner, `risk` how likely a step is
 //! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
 //! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
@@ -10,6 +10,8 @@ mod acquire;
 mod alias;
 mod bind;
 mod body;
+mod borrow;
+mod boxes;
 mod callee;
 mod class;
 mod closing;
@@ -56,6 +58,8 @@ pub(super) struct World<'a, 'm> {
     pub(super) table: &'a Table,
     pub(super) config: &'a Config,
     pub(super) summaries: &'a Summaries,
+    /// The module names a class whose instances acquire when they are called.
+    pub(super) has_factories: bool,
 }
 
 impl<'a, 'm> World<'a, 'm> {
@@ -317,6 +321,7 @@ fn world<'w, 'm>(
         table,
         config,
         summaries,
+        has_factories: table.factories().any(|name| module.text().contains(name)),
     }
 }
 

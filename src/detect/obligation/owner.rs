@@ -494,7 +494,7 @@ fn may_inherit_with(world: World<'_, '_>, class: ScopeId) -> bool {
 }
 
 /// Whether a base class is defined elsewhere.
-fn has_unknown_base(world: World<'_, '_>, class: ScopeId) -> bool {
+pub(super) fn has_unknown_base(world: World<'_, '_>, class: ScopeId) -> bool {
     let bases = telling_bases(world, class);
     bases.is_none_or(|bases| bases.iter().any(|base| super::summary::called(world, base).is_none()))
 }

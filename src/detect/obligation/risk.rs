@@ -210,6 +210,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        Kind::Evaluate(Expr::Call(call)) if setting.boxes.takes(call) => Grade::Nothing,
         // `get_lock()` once more.
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
@@ -369,6 +370,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     }
     // It has taken the socket over before the handshake, and closes it if that fails.
     if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
+        return Grade::Nothing;
+    }
+    let handed = call.args.iter().find(|one| state.carries(one));
+    if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
         return Grade::Nothing;
     }
     // What is made on disk already does not wait for its descriptor to be wrapped.

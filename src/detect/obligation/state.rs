@@ -40,6 +40,17 @@ pub(super) struct Hold {
     pub(super) part: Option<usize>,
 }
 
+/// The `part` of what is somewhere in a list.
+pub(super) const SOME_ITEM: usize = usize::MAX;
+
+impl Hold {
+    /// How a list holds it, in which it is put.
+    pub(super) const IN_LIST: Self = Self {
+        wrapped: true,
+        part: Some(SOME_ITEM),
+    };
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct State<'m> {
     /// Names that hold it, sorted.
@@ -48,6 +59,8 @@ pub(super) struct State<'m> {
     pub(super) flight: Option<(&'m Expr, Hold)>,
     /// The iterable of the loop that walks it.
     pub(super) iterated: Option<(&'m Expr, Hold)>,
+    /// The loop that has come to it in the list which holds it.
+    pub(super) walked: Option<*const Expr>,
     /// The value has been bound to a name; a second target of the same statement may follow.
     pub(super) landed: bool,
     pub(super) raised: Grade,
@@ -93,6 +106,7 @@ impl<'m> State<'m> {
             names,
             flight: None,
             iterated: None,
+            walked: None,
             landed: false,
             raised: Grade::Nothing,
             cause: Cause::Operation,
@@ -258,6 +272,7 @@ impl<'m> State<'m> {
                 .flight
                 .map(|(expr, hold)| (std::ptr::from_ref(expr) as usize, hold)),
             iterated: self.iterated.map(|(expr, _)| std::ptr::from_ref(expr) as usize),
+            walked: self.walked,
             raised: (self.raised, self.cause),
             doubt: self.doubt,
             yielded: self.yielded,
@@ -273,6 +288,7 @@ pub(super) struct Key<'m> {
     names: Vec<(&'m str, Hold)>,
     flight: Option<(usize, Hold)>,
     iterated: Option<usize>,
+    walked: Option<*const Expr>,
     raised: (Grade, Cause),
     doubt: Doubt,
     yielded: bool,

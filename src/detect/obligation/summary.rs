@@ -8,7 +8,7 @@ use super::callee::Treatment;
 use super::class;
 use super::follow::follow_parameter;
 use super::owner::Owners;
-use super::{Doubt, Fate, Move, Obligation, World};
+use super::{Doubt, Fate, Move, Obligation, World, borrow};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
@@ -44,6 +44,10 @@ pub(super) fn called<'m>(world: World<'_, 'm>, func: &Expr) -> Option<Local<'m>>
     {
         let class = world.names.enclosing_class(func.start().to_u32())?;
         return method_of(world, class, &node.attr);
+    }
+    if func.as_name_expr().is_some_and(|name| name.id.as_str() == "cls") {
+        let class = world.names.enclosing_class(func.start().to_u32())?;
+        return local(world, class, false);
     }
     if let Expr::Attribute(node) = func
         && let Some(class) = class_of_instance(world, &node.value)
@@ -228,10 +232,14 @@ fn has_decorator(def: Def<'_>, name: &str) -> bool {
 /// What a function of the module does with the argument.
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Option<Treatment> {
     let callee = called(world, &call.func)?;
+    let made = callee.scope;
     let callee = match callee.statement {
         // A class without `__init__` of its own stores what it is handed, as dataclasses do.
         Stmt::ClassDef(_) => match method_of(world, callee.scope, "__init__") {
-            Some(init) => init,
+            Some(init) => {
+                let parameter = parameter_for(Def::of(init.statement)?, true, call, argument)?;
+                return Some(of_constructor(world, callee.scope, init.scope, parameter));
+            }
             None => return Some(Treatment::Keeps),
         },
         _ => callee,
@@ -241,7 +249,44 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Some(Treatment::Unknown);
     }
     let parameter = parameter_for(def, callee.is_bound, call, argument)?;
-    Some(of_parameter(world, callee.scope, parameter))
+    let treatment = of_parameter(world, callee.scope, parameter);
+    let constructs = made != callee.scope && !world.table.only_named_releases;
+    let wraps = constructs && treatment == Treatment::Keeps && is_closed_like_it(world, made, def, parameter);
+    Some(if wraps { Treatment::MayWrap } else { treatment })
+}
+
+/// Whether the call makes an object of the module that does nothing with the argument but own it.
+pub(super) fn makes_owner(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
+    let is_class = called(world, &call.func).is_some_and(|callee| callee.statement.is_class_def_stmt());
+    is_class && treatment(world, call, argument) == Some(Treatment::MayWrap)
+}
+
+/// Whether instances keep what the parameter of `__init__` brings as theirs, and nothing but methods named for that
+/// releases it: then whoever drops the instance drops that.
+fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parameter: &str) -> bool {
+    let stored = init.body.iter().find_map(|statement| match statement {
+        Stmt::Assign(node) => {
+            let is_it = node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == parameter);
+            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
+        }
+        _ => None,
+    });
+    let Some(attribute) = stored else { return false };
+    let released = |method: &str| {
+        let asked = (attribute, world.table.any().release.as_slice());
+        method_releases(world, (class, method), asked, MAX_HELPERS)
+    };
+    let line = class::lineage(world, class).into_iter();
+    let methods = line.flat_map(|class| class::own_methods(world, class));
+    let releasing: Vec<_> = methods
+        .map(|method| method.def.name)
+        .filter(|name| released(name))
+        .collect();
+    let is_usual = |name: &&str| super::callee::RELEASE_METHODS.contains(name) || *name == "__del__";
+    !releasing.is_empty() && releasing.iter().all(is_usual)
 }
 
 /// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
@@ -271,6 +316,23 @@ fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &E
     let positional = def.arguments.posonlyargs.len() + def.arguments.args.len();
     let at = at + usize::from(is_bound);
     (at < positional).then(|| all[at].0.arg.as_str())
+}
+
+/// An object that only uses what it is handed leaves it to whoever has opened it.
+fn of_constructor(world: World<'_, '_>, class: ScopeId, init: ScopeId, parameter: &str) -> Treatment {
+    let key = (class, parameter.to_owned());
+    if let Some(known) = world.summaries.parameters.borrow().get(&key) {
+        return *known;
+    }
+    let mut found = of_parameter(world, init, parameter);
+    world.summaries.parameters.borrow_mut().insert(key.clone(), found);
+    // Whoever has a thread or a child can wait for it.
+    if found == Treatment::Keeps && !world.table.only_named_releases && borrow::only_uses(world, class, init, parameter)
+    {
+        found = Treatment::Unknown;
+    }
+    world.summaries.parameters.borrow_mut().insert(key, found);
+    found
 }
 
 fn is_same(one: &Expr, other: &Expr) -> bool {
