@@ -30,6 +30,8 @@
 //! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
 //! `non-closing-context` or `owner-without-release`, and of `incomplete-release` if a method closes it and does not await that.
 //!
+//! A queue between processes is `incomplete-release` or nothing: the end of the process does the rest.
+//!
 //! What has a life rather than a handle is followed by the same analysis with a table of its own, `lifecycles.toml`, and
 //! each kind has one detector: `lock-not-released`, `temp-left-behind` (the path; the descriptor of `mkstemp` is a handle),
 //! `child-not-reaped` (whose report stands for that of the pipes), `thread-not-joined`, `pool-not-shut-down`, `dangling-task`.

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use super::course::own_nodes;
+use super::memory::collection::is_self;
+use super::memory::lifetime;
+use super::memory::notes::class_called;
 use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, silenced, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Ranged, Stmt};
-use crate::python::names::ScopeKind;
+use crate::python::ast::{Expr, Ranged, Stmt, StmtAssign};
+use crate::python::names::{Def, ScopeKind};
 use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct OwnerWithoutRelease;
@@ -37,8 +41,91 @@ impl PythonResourceDetector for OwnerWithoutRelease {
                 .into_iter()
                 .filter_map(|(class, users)| unmanaged(module, class, &users)),
         );
+        found.extend(module.module.nodes().filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(assign)) => dropped_owner(module, assign),
+            _ => None,
+        }));
         found
     }
+}
+
+/// Methods that end an object's life.
+const ENDINGS: [&str; 6] = ["close", "aclose", "shutdown", "stop", "disconnect", "terminate"];
+
+/// `reporter = Reporter(); reporter.send(event)` and no more, where `Reporter.close` releases what another module's
+/// class gave its constructor: that class tells by its method that there is something to release.
+fn dropped_owner(module: &Analysed<'_>, assign: &StmtAssign) -> Option<Finding> {
+    let ([target @ Expr::Name(name)], Expr::Call(call)) = (assign.targets.as_slice(), &*assign.value) else {
+        return None;
+    };
+    let class = class_called(module, &call.func)?;
+    let span = Span::from(call.range());
+    let is_followed = || module.obligations().iter().any(|one| one.span == span);
+    let (names, index) = (&module.names, module.index());
+    let home = names.home(&name.id, names.scope_at(name.start().to_u32()));
+    if names.scope(home).kind != ScopeKind::Function || names.bindings(&name.id, home).len() != 1 || is_followed() {
+        return None;
+    }
+    let (attribute, method) = releases_what_it_made(module, class)?;
+    let mut others = index
+        .names(home, &name.id)
+        .iter()
+        .filter(|other| !std::ptr::eq(**other, target));
+    let only_used = others.all(|other| match index.parent(other) {
+        Some(Node::Expr(used @ Expr::Attribute(node))) => {
+            let is_called = matches!(index.parent(used), Some(Node::Expr(Expr::Call(_))));
+            is_called && !ENDINGS.contains(&node.attr.as_str()) && !node.attr.starts_with("__")
+        }
+        _ => false,
+    });
+    only_used.then(|| Finding {
+        span,
+        rule: Pattern::OwnerWithoutRelease.id().to_owned(),
+        patterns: vec![Pattern::OwnerWithoutRelease],
+        resource: None,
+        confidence: Confidence::Medium,
+        message: format!(
+            "`{}` is dropped, and its `{method}` would have released its `{attribute}`",
+            name.id
+        ),
+        suggestion: format!("call `{method}` in a `finally`, or make it once for all calls"),
+        related: Vec::new(),
+    })
+}
+
+/// The attribute that the constructor gets from another module's class, and the method that releases it.
+fn releases_what_it_made<'m>(module: &Analysed<'m>, class: ScopeId) -> Option<(&'m str, &'m str)> {
+    let node = lifetime::class_of(&module.names, class)?;
+    let methods: Vec<_> = node.body.iter().filter_map(Def::of).collect();
+    let made = methods
+        .iter()
+        .filter(|def| def.name == "__init__")
+        .flat_map(|def| own_nodes(def.body));
+    let made: Vec<_> = made
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(assign)) => {
+                let [Expr::Attribute(target)] = assign.targets.as_slice() else {
+                    return None;
+                };
+                let resolved = module.names.resolve(&assign.value.as_call_expr()?.func);
+                let is_class = resolved.qualified().is_some_and(|name| {
+                    let last = name.rsplit('.').next().unwrap_or_default();
+                    last.starts_with(char::is_uppercase) && !name.starts_with("threading.") && name.contains('.')
+                });
+                (is_class && is_self(&target.value)).then_some(target.attr.as_str())
+            }
+            _ => None,
+        })
+        .collect();
+    let ending = methods.iter().filter(|def| ENDINGS.contains(&def.name));
+    ending.into_iter().find_map(|def| {
+        own_nodes(def.body).find_map(|node| {
+            let method = node.as_expr()?.as_call_expr()?.func.as_attribute_expr()?;
+            let object = method.value.as_attribute_expr()?;
+            let name = made.iter().find(|name| **name == object.attr.as_str())?;
+            (ENDINGS.contains(&method.attr.as_str()) && is_self(&object.value)).then_some((*name, def.name))
+        })
+    })
 }
 
 /// Kept on `self`, and released by nobody.

@@ -10,7 +10,7 @@ use super::obligation::{Loss, Move, Obligation, Origin, Release};
 use super::report::{acquisition, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
+use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtClassDef, StmtWhile, UnaryOp};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -32,9 +32,54 @@ impl PythonResourceDetector for ThreadNotJoined {
                 || thread.fate.moves.iter().any(|moved| matches!(moved, Move::Global(_)));
             thread.origin == Origin::Table && !thread.fate.unknown && !is_global
         });
-        made_often.filter_map(|thread| report(module, thread)).collect()
+        let mut found: Vec<_> = made_often.filter_map(|thread| report(module, thread)).collect();
+        found.extend(module.module.nodes().filter_map(|node| match node {
+            Node::Stmt(Stmt::Expr(statement)) => stopped_only(module, &statement.value),
+            _ => None,
+        }));
+        found
     }
 }
+
+/// `worker.stop()` of what is called like a thread class of the module and started there, and that nothing joins.
+fn stopped_only(module: &Analysed<'_>, statement: &Expr) -> Option<Finding> {
+    let call = statement.as_call_expr().filter(|call| call.args.is_empty())?;
+    let method = call
+        .func
+        .as_attribute_expr()
+        .filter(|method| method.attr.as_str() == "stop")?;
+    let name = method.value.as_name_expr().filter(|name| name.id.as_str() != "self")?;
+    let word: String = name.id.split('_').map(str::to_lowercase).collect();
+    let is_thread = |class: &StmtClassDef| {
+        let mut bases = class.bases.iter().filter_map(last_word);
+        let runs = class.body.iter().filter_map(Def::of).any(|def| def.name == "run");
+        runs && class.name.to_lowercase().ends_with(&word) && bases.any(|base| base.ends_with("Thread"))
+    };
+    let classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
+    let is_told = |what: &str| {
+        let mut all = module.index().attributes(what).iter();
+        all.any(|expr| {
+            let object = expr.as_attribute_expr().and_then(|node| node.value.as_name_expr());
+            object.is_some_and(|object| object.id == name.id)
+        })
+    };
+    if word.len() < MIN_WORD || !classes.into_iter().any(is_thread) || !is_told("start") || is_told("join") {
+        return None;
+    }
+    Some(Finding {
+        span: call.range().into(),
+        rule: Pattern::ThreadNotJoined.id().to_owned(),
+        patterns: vec![Pattern::ThreadNotJoined],
+        resource: Some("thread".to_owned()),
+        confidence: Confidence::Medium,
+        message: format!("the thread `{}` is told to stop, and nobody joins it", name.id),
+        suggestion: format!("call `{}.join()` after it", name.id),
+        related: Vec::new(),
+    })
+}
+
+/// Shorter names say nothing of a class.
+const MIN_WORD: usize = 4;
 
 fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding> {
     if is_in_main(module, thread) || is_handed_on(thread) {

@@ -30,6 +30,11 @@ const PUTS: [&str; 8] = [
     "update",
     "__setitem__",
 ];
+/// What hardly ever is anything but a method.
+const METHODS: [&str; 16] = [
+    "result", "close", "read", "readline", "write", "flush", "send", "sendall", "recv", "append", "cancel", "join",
+    "start", "stop", "shutdown", "release",
+];
 /// Names of what an object is a part of.
 const OWNERS: [&str; 16] = [
     "parent",
@@ -264,6 +269,13 @@ impl<'m> Body<'_, 'm> {
                 if on_self && class.is_some_and(|class| is_method(self.module, class, &node.attr)) {
                     let how = how.max(How::Callable);
                     found.extend(self.object("self").map(|object| (object, how)));
+                }
+                // Whatever it is, what is called so is a method, and holds its object.
+                if let Expr::Name(name) = &*node.value
+                    && !on_self
+                    && METHODS.contains(&node.attr.as_str())
+                {
+                    found.extend(self.object(name.id.as_str()).map(|object| (object, How::Callable)));
                 }
             }
             Expr::Lambda(lambda) => self.used_in(Node::Expr(&lambda.body), found),

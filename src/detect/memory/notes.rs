@@ -143,7 +143,7 @@ fn kept_name(value: &Expr) -> Option<&str> {
     }
 }
 
-pub(super) fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
+pub(in crate::detect) fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
     let Resolved::Local {
         bindings: [binding],
         path,
