@@ -10,6 +10,7 @@
 //! | [`mutate`] | mutator pages to labelled mutants | detectors; files, threads, the terminal |
 //! | [`detect`] | the built-in suite | mutators; files, threads, the terminal |
 //! | [`judge`] | verdicts, scores, intervals, controls | I/O of any kind |
+//! | [`tool`] | calls other people's detectors and reads what they print | corpora, mutators, the built-in suite; the terminal |
 //! | [`witness`] | runs code under CPython, to prove labels | corpora, mutators, detectors; the terminal |
 //! | [`record`] | the run folder: CSV, `run.json`, triage | |
 //! | [`lab`] | the main loop | the terminal |
@@ -38,4 +39,5 @@ pub mod mutate;
 pub mod python;
 pub mod record;
 pub mod report;
+pub mod tool;
 pub mod witness;

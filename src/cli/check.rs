@@ -169,19 +169,22 @@ impl Check {
             .first()
             .ok_or_else(|| Failure::new(Exit::Internal, "there is no built-in suite"))?;
         let each = |entry: &Entry, module: &Module, checked: Vec<Checked>| {
-            let wanted = checked.into_iter().filter(|checked| wanted.holds(&checked.finding));
-            wanted
-                .map(|checked| located(&names.of_entry(entry), module, checked))
-                .collect()
+            let name = names.of_entry(entry);
+            let checked = checked.into_iter();
+            checked.map(|checked| located(&name, module, checked)).collect()
         };
         let terminal = Terminal::new();
         let threads = self.jobs.threads(settings.check.jobs);
         let examined = on_threads(threads, || examine(&corpora, suite, &terminal, each));
         terminal.end();
         let mut examined = examined.and_then(|examined| examined)?;
-        let unparsed = names.unlooked(&corpora, &examined);
+        let unparsed = names.unlooked(&examined);
         not_looked_at(&unparsed);
-        let against_baseline = self.hold_against(known, &mut examined, &names)?;
+        if let Some(known) = &known {
+            tell_gone(known, &examined, &names.looked_at(&unparsed));
+        }
+        examined.found.retain(|found| wanted.holds(&found.finding));
+        let against_baseline = self.hold_against(known, &mut examined)?;
         let report = Report {
             found: &examined.found,
             unparsed: &unparsed,
@@ -223,34 +226,20 @@ impl Check {
     }
 
     /// Writes a baseline and leaves out what one knows; says whether one was asked.
-    fn hold_against(
-        &self,
-        known: Option<Baseline>,
-        examined: &mut Examined<Located>,
-        names: &Names,
-    ) -> Result<bool, Failure> {
+    fn hold_against(&self, known: Option<Baseline>, examined: &mut Examined<Located>) -> Result<bool, Failure> {
+        let mut known = known;
         if let Some(path) = &self.write_baseline {
             if examined.interrupted {
                 console::warning("interrupted: no baseline is written");
-                return Ok(false);
+                return Ok(known.is_some());
             }
             let now = Baseline::of(&examined.found);
             now.save(path)?;
-            console::note(&format!("{} findings are known now: {}", now.count(), path.display()));
-            if known.is_none() {
-                examined.found.clear();
-                return Ok(true);
-            }
+            let count = counted(now.count(), "finding");
+            console::note(&format!("{count} known from now on: {}", path.display()));
+            known = known.or(Some(now));
         }
         let Some(known) = known else { return Ok(false) };
-        if !examined.interrupted {
-            let gone = known.gone(&examined.found, |path| names.0.contains(path));
-            if gone > 0 {
-                console::note(&format!(
-                    "{gone} findings of the baseline are gone; --write-baseline renews it"
-                ));
-            }
-        }
         examined.found.retain(|found| !known.knows(found));
         Ok(true)
     }
@@ -289,32 +278,38 @@ impl Check {
 }
 
 /// How modules are called in reports.
-struct Names(BTreeSet<String>, PathBuf);
+struct Names {
+    here: PathBuf,
+    /// Of all modules, by corpus and path there.
+    by_module: BTreeMap<(String, String), String>,
+}
 
 impl Names {
     fn of(corpora: &[Corpus]) -> Self {
         let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
-        let mut names = Self(BTreeSet::new(), here.unwrap_or_default());
-        let entries = corpora.iter().flat_map(|corpus| &corpus.entries);
-        names.0 = entries.map(|entry| names.of_entry(entry)).collect();
+        let mut names = Self {
+            here: here.unwrap_or_default(),
+            by_module: BTreeMap::new(),
+        };
+        for corpus in corpora {
+            for entry in &corpus.entries {
+                let module = (corpus.name.clone(), entry.path.clone());
+                names.by_module.insert(module, names.of_entry(entry));
+            }
+        }
         names
     }
 
     /// Relative to the working folder if the file lies below it.
     fn of_entry(&self, entry: &Entry) -> String {
         let file = entry.file().unwrap_or(Path::new(&entry.path));
-        slashed(file.strip_prefix(&self.1).unwrap_or(file))
+        slashed(file.strip_prefix(&self.here).unwrap_or(file))
     }
 
-    fn unlooked(&self, corpora: &[Corpus], examined: &Examined<Located>) -> Vec<Unlooked> {
-        let entries = corpora
-            .iter()
-            .flat_map(|corpus| corpus.entries.iter().map(move |entry| (corpus, entry)));
-        let shown: BTreeMap<(&str, &str), String> = entries
-            .map(|(corpus, entry)| ((corpus.name.as_str(), entry.path.as_str()), self.of_entry(entry)))
-            .collect();
+    fn unlooked(&self, examined: &Examined<Located>) -> Vec<Unlooked> {
         let rows = examined.unparsed.iter().map(|row| {
-            let path = shown.get(&(row.corpus.as_str(), row.module.as_str()));
+            let module = (row.corpus.clone(), row.module.clone());
+            let path = self.by_module.get(&module);
             Unlooked {
                 path: path
                     .cloned()
@@ -324,6 +319,15 @@ impl Names {
             }
         });
         rows.collect()
+    }
+
+    /// Those of all modules but the ones that could not be looked at.
+    fn looked_at(&self, unparsed: &[Unlooked]) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = self.by_module.values().map(String::as_str).collect();
+        for module in unparsed {
+            names.remove(module.path.as_str());
+        }
+        names
     }
 }
 
@@ -364,12 +368,29 @@ fn fingerprint(path: &str, checked: &Checked) -> String {
     hex(&hash.finalize())[..FINGERPRINT_DIGITS].to_owned()
 }
 
+/// What a baseline knows and nothing reports any more, of the modules that were looked at.
+fn tell_gone(known: &Baseline, examined: &Examined<Located>, looked_at: &BTreeSet<&str>) {
+    let gone = known.gone(&examined.found, |path| looked_at.contains(path));
+    if gone > 0 && !examined.interrupted {
+        let count = counted(gone, "finding");
+        console::note(&format!(
+            "{count} of the baseline no longer found; --write-baseline renews it"
+        ));
+    }
+}
+
+/// `1 finding`, `2 findings`
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// On stderr: how much was found, and of what.
 fn summarize(examined: &Examined<Located>, new: bool) {
     let looked_at = examined.modules - examined.unparsed.len().min(examined.modules);
     let count = examined.found.len();
-    let new = if new { "new " } else { "" };
-    console::note(&format!("{count} {new}findings in {looked_at} modules"));
+    let found = counted(count, if new { "new finding" } else { "finding" });
+    console::note(&format!("{found} in {}", counted(looked_at, "module")));
     let mut by_rule: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for found in &examined.found {
         let counts = by_rule.entry(&found.finding.rule).or_default();
@@ -389,4 +410,5 @@ fn summarize(examined: &Examined<Located>, new: bool) {
     }
     let colour = console::stderr_has_colour();
     console::note(grid.as_text(Style { colour }).trim_end());
+    console::note("`leakbench explain PATTERN` says why it leaks and how to mend it");
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::lab::LabError;
 use crate::record::RecordError;
 use crate::record::triage::TriageError;
+use crate::tool::ToolError;
 use crate::witness::WitnessError;
 
 /// What the program tells its caller. Scripts rely on the numbers; they never change their meaning.
@@ -64,12 +65,15 @@ impl fmt::Display for Failure {
 impl From<LabError> for Failure {
     fn from(error: LabError) -> Self {
         let exit = match &error {
-            LabError::Path { .. } | LabError::Overlap { .. } | LabError::Threads { .. } => Exit::Usage,
             LabError::Corpus { .. }
             | LabError::TooManyUnparsed { .. }
             | LabError::NotFetched(_)
             | LabError::FetchFailed(_) => Exit::Inconsistent,
             LabError::NoModules(_) => Exit::Nothing,
+            LabError::Tool(ToolError::Unusable { .. }) => Exit::Detector,
+            LabError::Path { .. } | LabError::Overlap { .. } | LabError::Threads { .. } | LabError::Tool(_) => {
+                Exit::Usage
+            }
             LabError::Witness(error) => witness_exit(error),
             LabError::Record(error) => return Self::new(record_exit(error), error),
         };

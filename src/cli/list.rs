@@ -9,11 +9,13 @@ use super::arguments::pages;
 use super::exit::{Exit, Failure};
 use crate::console;
 use crate::detect::suites;
+use crate::lab::version;
 use crate::leak::Pattern;
 use crate::mutate::MODIFIERS;
 use crate::report::{Column, Grid, Style};
+use crate::tool::known_adapters;
 
-/// Lists mutators with their modifiers, patterns or detectors
+/// Lists mutators with their modifiers, patterns, built-in detectors or external tools
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  leakbench list mutators\n  leakbench list patterns --format json")]
 pub(super) struct List {
@@ -32,6 +34,7 @@ enum What {
     Mutators,
     Patterns,
     Detectors,
+    Tools,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,12 +43,16 @@ enum Format {
     Json,
 }
 
+/// Patterns of one rule that are named in a line.
+const MOST_CLAIMS: usize = 2;
+
 impl List {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let (grid, values) = match self.what {
             What::Mutators => self.mutators()?,
             What::Patterns => patterns(),
             What::Detectors => detectors(),
+            What::Tools => tools()?,
         };
         let colour = console::stdout_has_colour();
         let shown = match self.format {
@@ -101,6 +108,39 @@ fn patterns() -> (Grid, Vec<Value>) {
         values.push(json!({ "id": pattern.id(), "cwe": pattern.cwe(), "summary": pattern.summary() }));
     }
     (grid, values)
+}
+
+/// What is installed, and what each of its rules claims.
+fn tools() -> Result<(Grid, Vec<Value>), Failure> {
+    let mut grid = Grid::new(&["tool", "installed", "rule", "claims"].map(Column::left));
+    let mut values = Vec::new();
+    for adapter in known_adapters().map_err(Failure::usage)? {
+        let version = version(&adapter);
+        let installed = version.as_ref().map_or("-", String::as_str);
+        for (rule, patterns) in &adapter.rules {
+            let ids: Vec<&str> = patterns.iter().map(|pattern| pattern.id()).collect();
+            let shown = if ids.len() > MOST_CLAIMS {
+                format!(
+                    "{}, and {} more",
+                    ids[..MOST_CLAIMS].join(", "),
+                    ids.len() - MOST_CLAIMS
+                )
+            } else {
+                ids.join(", ")
+            };
+            grid.rows
+                .push(vec![adapter.id.clone(), installed.to_owned(), rule.clone(), shown]);
+        }
+        let claims: Vec<&str> = adapter.claims().into_iter().map(Pattern::id).collect();
+        values.push(json!({
+            "id": adapter.id,
+            "about": adapter.about,
+            "version": version.as_ref().ok(),
+            "reason": version.as_ref().err().map(ToString::to_string),
+            "claims": claims,
+        }));
+    }
+    Ok((grid, values))
 }
 
 fn detectors() -> (Grid, Vec<Value>) {

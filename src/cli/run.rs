@@ -13,11 +13,11 @@ use super::terminal::Terminal;
 use crate::console;
 use crate::detect::{self, Suite, suites_with};
 use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
-use crate::lab::{Ended, FixPairs, LabError, Request, on_threads, run};
+use crate::lab::{Ended, FixPairs, LabError, Request, Tool, on_threads, run};
 use crate::leak::Pattern;
 use crate::mutate::{self, Quota};
 use crate::record::triage::{DEFAULT_FILE, Triage};
-use crate::record::{DetectorMeta, FORMAT, Host, Meta, Recording, ResourceTables};
+use crate::record::{DetectorMeta, FORMAT, Host, Meta, Recording, ResourceTables, ScoreLine};
 use crate::report::{self, Style};
 
 /// Leak mutants kept per mutator on code that is not ours.
@@ -29,6 +29,7 @@ const PER_MUTATOR: usize = 200;
     leakbench run                          the embedded corpus, everything\n  \
     leakbench run src/ tools/build.py      leaks injected into your own code\n  \
     leakbench run --pattern never-released --out results/base\n  \
+    leakbench run --tool ruff --tool pylint    other tools on the same mutants\n  \
     leakbench run --pairs corpus/wild/pairs.csv    real leaks and their fixes as well\n  \
     leakbench run --corpus corpus/core --mutators my-pages -j 1 --format csv")]
 pub(super) struct Run {
@@ -62,12 +63,33 @@ pub(super) struct Run {
     /// Decisions about findings on clean code (`leakbench triage`)
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     triage: PathBuf,
+    /// An external tool beside the built-in suite: a name of `leakbench list tools` or an adapter's FILE.toml; several times
+    #[arg(long = "tool", value_name = "NAME")]
+    tools: Vec<String>,
+    /// Another program for a tool: a development build, say
+    #[arg(long = "tool-command", value_name = "NAME=PROGRAM", value_parser = tool_command)]
+    tool_commands: Vec<(String, String)>,
+    /// Where what tools have said of a text is kept
+    #[arg(long, value_name = "DIR", default_value = "results/cache")]
+    cache: PathBuf,
+    /// Asks tools anew, and keeps nothing
+    #[arg(long)]
+    no_cache: bool,
     /// A list of real leaks and their fixes, looked at as well (`leakbench corpus fetch` brings their files)
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
     /// How the scores are shown
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+}
+
+/// For clap: `NAME=PROGRAM`.
+fn tool_command(word: &str) -> Result<(String, String), String> {
+    let split = word
+        .split_once('=')
+        .filter(|(name, program)| !name.is_empty() && !program.is_empty());
+    let (name, program) = split.ok_or_else(|| "must be NAME=PROGRAM".to_owned())?;
+    Ok((name.to_owned(), program.to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -84,6 +106,7 @@ impl Run {
         let pages = pages(self.mutators.as_deref())?;
         let triage = Triage::load(&self.triage)?;
         let pairs = self.pairs.as_deref().map(FixPairs::read).transpose()?;
+        let tools = self.tools()?;
         let settings = self.config.load()?;
         let threads = self.jobs.threads(settings.check.jobs);
         let corpora = self.corpora(&settings)?;
@@ -98,6 +121,8 @@ impl Run {
             quota,
             suites: &suites,
             triage: &triage,
+            tools: &tools,
+            tool_cache: (!self.no_cache).then_some(self.cache.as_path()),
             pairs: pairs.as_ref(),
         };
         let terminal = Terminal::new();
@@ -106,7 +131,7 @@ impl Run {
         terminal.end();
         meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let exit = conclude(&ended);
-        meta.complete = matches!(exit, Exit::Done | Exit::Nothing) && ended.is_ok();
+        meta.complete = matches!(exit, Exit::Done | Exit::Nothing | Exit::Detector) && ended.is_ok();
         meta.exit_reason = exit_reason(&ended, exit);
         recording.write_meta(&meta)?;
         if let Err(LabError::TooManyUnparsed { unparsed, .. }) = &ended {
@@ -116,6 +141,29 @@ impl Run {
         self.show(&ended, &meta)?;
         self.tell(&ended, exit, recording.moved.as_deref());
         Ok(exit)
+    }
+
+    fn tools(&self) -> Result<Vec<Tool>, Failure> {
+        let named = |(tool, _): &&(String, String), name: &str| tool == name;
+        let ready = |name: &String| {
+            let command = self.tool_commands.iter().find(|pair| named(pair, name));
+            Tool::ready(name, command.map(|(_, program)| program.as_str()))
+        };
+        let stranger = self.tool_commands.iter().find(|(tool, _)| !self.tools.contains(tool));
+        if let Some((tool, _)) = stranger {
+            return Err(Failure::usage(format!(
+                "--tool-command {tool}=…: there is no --tool {tool}"
+            )));
+        }
+        let tools: Vec<Tool> = self.tools.iter().map(ready).collect::<Result<_, LabError>>()?;
+        let mut ids: Vec<&str> = tools.iter().map(|tool| tool.adapter.id.as_str()).collect();
+        ids.sort_unstable();
+        let named = ids.len();
+        ids.dedup();
+        if ids.len() < named {
+            return Err(Failure::usage("a tool is named twice"));
+        }
+        Ok(tools)
     }
 
     fn corpora(&self, settings: &Settings) -> Result<Vec<Corpus>, Failure> {
@@ -144,6 +192,10 @@ impl Run {
         let detector = |suite: &Suite| DetectorMeta {
             id: suite.id.to_owned(),
             version: suite.version.to_owned(),
+            command: Vec::new(),
+            claims: Vec::new(),
+            busy_ms: None,
+            peak_bytes: None,
         };
         Meta {
             record_format: FORMAT,
@@ -191,6 +243,15 @@ impl Run {
         match exit {
             Exit::Internal => console::error("the scale is broken: these scores mean nothing; please report this"),
             Exit::Nothing => console::error("no mutant could be made, so nothing was measured"),
+            Exit::Detector => {
+                for line in short_of_verdicts(ended) {
+                    let (count, all) = (line.count("no_verdict"), line.count("n_mutants"));
+                    console::error(&format!(
+                        "{}: no verdict on {count} of {all} mutants, more than one in ten; outcomes.csv says why",
+                        line.detector
+                    ));
+                }
+            }
             Exit::Interrupted => console::warning("interrupted: the record is incomplete"),
             _ => {}
         }
@@ -222,9 +283,18 @@ fn conclude(ended: &Result<Ended, LabError>) -> Exit {
         Ok(ended) if ended.interrupted => Exit::Interrupted,
         Ok(ended) if !ended.controls_off.is_empty() => Exit::Internal,
         Ok(ended) if ended.mutants == 0 => Exit::Nothing,
+        Ok(ended) if !short_of_verdicts(ended).is_empty() => Exit::Detector,
         Ok(_) => Exit::Done,
         Err(_) => Exit::Failed,
     }
+}
+
+/// Detectors without a verdict on more than one mutant in ten: their ratios would be about what they happened to survive.
+fn short_of_verdicts(ended: &Ended) -> Vec<&ScoreLine> {
+    let pooled = ended.tables.scores.iter().filter(|line| line.is_pooled());
+    pooled
+        .filter(|line| line.count("no_verdict") * 10 > line.count("n_mutants"))
+        .collect()
 }
 
 fn exit_reason(ended: &Result<Ended, LabError>, exit: Exit) -> String {
@@ -233,6 +303,7 @@ fn exit_reason(ended: &Result<Ended, LabError>, exit: Exit) -> String {
         (_, Exit::Interrupted) => "interrupted".to_owned(),
         (_, Exit::Internal) => "a control is off".to_owned(),
         (_, Exit::Nothing) => "no mutant".to_owned(),
+        (_, Exit::Detector) => "a detector gave too few verdicts".to_owned(),
         _ => "done".to_owned(),
     }
 }

@@ -1,13 +1,14 @@
 //! An object leaves its release to a finalizer, or to one that keeps it alive.
 
 use super::course::own_nodes;
-use super::memory::{headline, registry, tail};
+use super::memory::collection::is_self;
+use super::memory::{headline, lifetime, registry, tail};
 use super::obligation::{Obligation, Release};
 use super::report::{acquisition, finding, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::Node;
-use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtClassDef};
 use crate::python::names::Def;
 
 pub(super) struct FinalizerCleanup;
@@ -23,10 +24,58 @@ impl PythonResourceDetector for FinalizerCleanup {
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let all = primary::all(module, Pattern::FinalizerCleanup);
         let left = all.filter_map(|obligation| left_to_finalizer(module, obligation));
+        let mut found: Vec<_> = left.collect();
         let statements = module.module.nodes().filter_map(Node::as_stmt);
-        left.chain(statements.filter_map(|statement| put_off(module, statement)))
-            .collect()
+        found.extend(statements.filter_map(|statement| put_off(module, statement)));
+        found.extend(module.module.nodes().filter_map(|node| match node {
+            Node::Expr(Expr::Call(call)) => pinning(module, call),
+            _ => None,
+        }));
+        found.sort();
+        found.dedup_by_key(|finding| finding.span);
+        found
     }
+}
+
+/// `weakref.finalize(self, self.close)`: what is to be called when the object is gone keeps it from going.
+fn pinning(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
+    let is_net = module.names.resolve(&call.func).qualified() == Some("weakref.finalize");
+    let [object, rest @ ..] = call.args.as_slice() else {
+        return None;
+    };
+    let function = module
+        .names
+        .enclosing_function(call.start().to_u32())
+        .filter(|_| is_net)?;
+    let class = registry::class_around(module, function)?;
+    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+    let pins = rest
+        .iter()
+        .chain(keywords)
+        .any(|value| registry::pins_self(module, class, value));
+    let node = lifetime::class_of(&module.names, class)?;
+    if !is_self(object) || !pins || lifetime::is_singleton(module, node) || takes_back(node) {
+        return None;
+    }
+    Some(Finding {
+        span: call.range().into(),
+        rule: Pattern::FinalizerCleanup.id().to_owned(),
+        patterns: vec![Pattern::FinalizerCleanup],
+        resource: None,
+        confidence: Confidence::High,
+        message: "the finalizer holds `self`, so that the object is never gone and the finalizer never runs".to_owned(),
+        suggestion: "hand it a function of the module, and what is to be released instead of `self`".to_owned(),
+        related: Vec::new(),
+    })
+}
+
+/// `self._finalizer.detach()`, `self._finalizer()`
+fn takes_back(class: &StmtClassDef) -> bool {
+    let inner = class.body.iter().flat_map(|one| Node::Stmt(one).descendants());
+    inner.filter_map(|node| node.as_expr()?.as_call_expr()).any(|call| {
+        let name = tail(&call.func).unwrap_or_default();
+        name == "detach" || (name.to_lowercase().contains("finalize") && call.args.is_empty())
+    })
 }
 
 /// Calls that have something done later, by whoever runs then.
@@ -84,7 +133,10 @@ fn left_to_finalizer<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> 
     let message = if owned.release == Release::OnlyFinalizer {
         format!("{what} is kept as `self.{attribute}`, and only a finalizer gets it {done}")
     } else {
-        let at = owned.pinned_by?;
+        // `weakref.finalize` is reported where it is called.
+        let at = owned
+            .pinned_by
+            .filter(|at| !text_at(module.module.text(), *at).contains("finalize("))?;
         let line = module.line(at.start);
         format!("{what} is kept as `self.{attribute}`, and what line {line} registers keeps its object alive")
     };

@@ -1,5 +1,6 @@
 //! A lock is acquired by hand, and some path leaves without releasing it: whoever asks for it next waits for ever.
 
+use super::course::{definition, own_nodes};
 use super::obligation::{Grade, Obligation};
 use super::report::{ending, finding, raiser, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
@@ -29,6 +30,9 @@ fn report(module: &Analysed<'_>, held: &Obligation<'_>) -> Option<Finding> {
     let is_meant =
         holds_on_purpose(module, held) || is_made_here(module, held, receiver) || counts_events(module, held, receiver);
     if is_meant {
+        return None;
+    }
+    if is_released_by_its_name(module, held, receiver) {
         return None;
     }
     if !held.fate.released && is_released_by_another(module, held, receiver) {
@@ -97,6 +101,36 @@ fn is_of_another(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) 
     let mut parameters = bindings.filter(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
     let is_own = ["self", "cls"].contains(&root.id.as_str());
     !held.fate.released && !is_own && !attributes.is_empty() && parameters.next().is_some()
+}
+
+/// `self.get_lock().acquire()`, and `self._lock.release()` in a `finally`, where `get_lock` returns `self._lock`.
+fn is_released_by_its_name(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
+    let getter = receiver.as_call_expr().and_then(|call| definition(module, &call.func));
+    let mut returned = getter
+        .into_iter()
+        .flat_map(|def| own_nodes(def.body))
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Return(node)) => Some(node.value.as_deref().and_then(last_word)),
+            _ => None,
+        });
+    let Some(Some(name)) = returned.next() else {
+        return false;
+    };
+    if returned.any(|other| other != Some(name)) {
+        return false;
+    }
+    let releases = |node: Node<'_>| match node {
+        Node::Expr(Expr::Attribute(node)) => node.attr.as_str() == "release" && last_word(&node.value) == Some(name),
+        _ => false,
+    };
+    let around = module.names.scope(held.body).node;
+    around.into_iter().flat_map(Node::descendants).any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let mut last = node.finalbody.iter().flat_map(|one| Node::Stmt(one).descendants());
+            last.any(releases)
+        }
+        _ => false,
+    })
 }
 
 /// A lock that the same function has just made is shared with nobody yet, or serves as a latch.

@@ -19,6 +19,9 @@ pub(super) fn all<'a, 'm>(
 
 pub(super) fn of<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>) -> Option<Pattern> {
     let pattern = of_any(module, obligation)?;
+    if obligation.resource.kind == "process-queue" && pattern != Pattern::IncompleteRelease {
+        return None;
+    }
     let is_unreleased = [
         Pattern::NeverReleased,
         Pattern::InlineAcquisition,

@@ -143,7 +143,8 @@ fn is_restored(module: &Analysed<'_>, edge: &Edge<'_>, attribute: &str) -> bool 
         }
         _ => false,
     };
-    !places.is_empty() && module.module.nodes().any(in_finally)
+    let around = function.and_then(|function| module.names.scope(function).node);
+    !places.is_empty() && around.is_some_and(|node| node.descendants().any(in_finally))
 }
 
 fn report(module: &Analysed<'_>, scope: ScopeId, cycle: &[&Edge<'_>], named: &Edge<'_>, found: &mut Vec<Finding>) {

@@ -6,7 +6,7 @@ use super::memory::registry::{self, Receiver};
 use super::memory::{lifetime, tail};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign, StmtClassDef};
 use crate::python::names::{Binding, BindingKind, Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -112,13 +112,66 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let partners = registry::partners(verb).filter(|_| !is_unbound)?;
     // What comes back may be what the registration is undone with.
     let is_dropped = registry::is_statement(module, call);
-    if !is_dropped || registry::is_mentioned(module, &partners) {
+    if !is_dropped || is_undone(module, call, verb, &partners) {
         return None;
     }
-    let sure = of_receiver(module, &call.func)?;
+    let sure = of_receiver(module, &call.func).max(each_time(module, call, function))?;
     let confidence = of_object(module, call, function, &[])?;
     let registry = text_at(module.module.text(), call.func.range().into());
     Some(finding(call.range().into(), confidence.min(sure), registry))
+}
+
+/// Whether anything in the module takes out what the call registers. What another class that registers by itself
+/// takes out is its own.
+fn is_undone(module: &Analysed<'_>, call: &ExprCall, verb: &str, partners: &[String]) -> bool {
+    let (names, index) = (&module.names, module.index());
+    let here = names.enclosing_class(call.start().to_u32());
+    let registers = |class: ScopeId| {
+        let mut all = index.attributes(verb).iter();
+        all.any(|mention| names.enclosing_class(mention.start().to_u32()) == Some(class))
+    };
+    let is_other = |at: u32| {
+        let class = names.enclosing_class(at).filter(|class| Some(*class) != here);
+        here.is_some() && class.is_some_and(|class| registers(class) && !is_kin(module, here, class))
+    };
+    partners.iter().any(|name| {
+        let mut attributes = index.attributes(name).iter();
+        let bare = index.names(ScopeId::MODULE, name);
+        attributes.any(|mention| !is_other(mention.start().to_u32())) || !bare.is_empty()
+    })
+}
+
+/// Whether one of the classes names the other among its bases.
+fn is_kin(module: &Analysed<'_>, one: Option<ScopeId>, other: ScopeId) -> bool {
+    let class = |scope: ScopeId| lifetime::class_of(&module.names, scope);
+    let (Some(one), Some(other)) = (one.and_then(class), class(other)) else {
+        return true;
+    };
+    let names =
+        |class: &StmtClassDef, base: &StmtClassDef| class.bases.iter().any(|each| tail(each) == Some(&base.name));
+    names(one, other) || names(other, one)
+}
+
+/// How the names of methods begin that run once in the life of an object.
+const ONCE: [&str; 14] = [
+    "__", "build", "create", "make", "open", "connect", "load", "register", "add", "bind", "run", "main", "attach",
+    "on_",
+];
+
+/// A method that registers a callback with a part of its object registers it once more at each call.
+fn each_time(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Confidence> {
+    let part = call.func.as_attribute_expr()?.value.as_attribute_expr()?;
+    let name = module.names.scope(function).name();
+    let plain = if name.starts_with("__") {
+        name
+    } else {
+        name.trim_start_matches('_')
+    };
+    // A deferred result is called back once, and so is a `once` listener.
+    let verb = tail(&call.func)?.to_lowercase();
+    let is_used_up = verb.ends_with("callback") || ["once", "onetime"].iter().any(|word| verb.contains(word));
+    let is_once = is_used_up || ONCE.iter().any(|word| plain.starts_with(word)) || sets_up(module, function);
+    (is_self(&part.value) && !is_once).then_some(Confidence::Medium)
 }
 
 /// Methods that put their argument into a collection.

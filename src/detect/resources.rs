@@ -211,6 +211,15 @@ impl Table {
         &self.any
     }
 
+    /// What classes are called whose instances acquire when they are called.
+    pub(super) fn factories(&self) -> impl Iterator<Item = &str> {
+        let called = self
+            .by_callable
+            .keys()
+            .filter_map(|name| name.strip_suffix(".__call__"));
+        called.map(|class| class.rsplit('.').next().unwrap_or(class))
+    }
+
     /// Whether any acquiring callable ends in this name.
     pub(super) fn knows_tail(&self, tail: &str) -> bool {
         self.tails.contains(tail)

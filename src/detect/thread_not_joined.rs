@@ -5,6 +5,7 @@
 //! the thread runs, at what ends that, and at whether anybody does.
 
 use super::course::{definition, has_way_out, is_true, method, own_nodes};
+use super::memory::collection::may_be_of;
 use super::obligation::{Loss, Move, Obligation, Origin, Release};
 use super::report::{acquisition, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
@@ -121,6 +122,10 @@ fn run_of_class<'m>(module: &Analysed<'m>, call: &ExprCall) -> Option<Work<'m>> 
 
 /// Why it never ends, how sure that is, and the loop.
 fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+    if let Some((signal, at)) = signal_without_ear(module, work) {
+        let why = format!("is told to stop by `{signal}`, which nothing asks for");
+        return Some((Confidence::High, why, at));
+    }
     let in_try = tries(work.def.body);
     let loops = own_nodes(work.def.body).filter_map(|node| match node {
         Node::Stmt(Stmt::While(node)) => Some(node),
@@ -143,6 +148,45 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
         }
     }
     None
+}
+
+/// An event of the object whose method the thread runs in a loop: its ending sets that, and nobody ever asks for it.
+fn signal_without_ear<'m>(module: &Analysed<'m>, work: &Work<'_>) -> Option<(&'m str, Span)> {
+    let class = module.names.enclosing_class(work.def.body.first()?.start().to_u32())?;
+    let loops = own_nodes(work.def.body).filter_map(|node| match node {
+        Node::Stmt(Stmt::While(node)) => Some(Span::from(node.test.range())),
+        _ => None,
+    });
+    let at = loops.into_iter().next()?;
+    let index = module.index();
+    let made = module.module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(assign)) => {
+            let [Expr::Attribute(target)] = assign.targets.as_slice() else {
+                return None;
+            };
+            let call = assign.value.as_call_expr()?;
+            let here = module.names.enclosing_class(node.span().start) == Some(class);
+            let is_event = module.names.resolve(&call.func).qualified() == Some("threading.Event");
+            (here && is_event).then_some(target.attr.as_str())
+        }
+        _ => None,
+    });
+    let mut unasked = made.filter(|name| {
+        let uses = || {
+            let all = index.attributes(name).iter();
+            all.filter(|mention| is_loaded(mention) && may_be_of(module, class, mention))
+        };
+        let is_told = |mention: &Expr, what: &[&str]| match index.parent(mention) {
+            Some(Node::Expr(Expr::Attribute(method))) => what.contains(&method.attr.as_str()),
+            _ => false,
+        };
+        uses().any(|mention| is_told(mention, &["set"])) && uses().all(|mention| is_told(mention, &["set", "clear"]))
+    });
+    Some((unasked.next()?, at))
+}
+
+fn is_loaded(mention: &Expr) -> bool {
+    mention.as_attribute_expr().is_some_and(|node| node.ctx.is_load())
 }
 
 /// The bodies of `try` statements that a handler or a `finally` ends.
@@ -560,7 +604,13 @@ fn joins(module: &Analysed<'_>, body: ScopeId) -> bool {
     let Some(node) = module.names.scope(around.unwrap_or(body)).node else {
         return false;
     };
+    let is_join = |value: &Expr| {
+        let method = value.as_attribute_expr();
+        method.is_some_and(|method| method.attr.as_str() == "join" && !method.value.is_constant_expr())
+    };
     node.descendants().any(|node| match node {
+        // `stack.callback(thread.join)`
+        Node::Expr(Expr::Call(call)) if call.args.iter().any(is_join) => true,
         Node::Expr(Expr::Call(call)) => {
             let method = call.func.as_attribute_expr();
             method.is_some_and(|method| method.attr.as_str() == "join" && !method.value.is_constant_expr())

@@ -3,7 +3,7 @@
 //! Knows `Path` values, annotations, constructors and attributes assigned in a class's own methods.
 
 use super::resources::Table;
-use crate::python::ast::{Expr, Operator, Ranged, Stmt, StmtClassDef};
+use crate::python::ast::{Expr, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
 use crate::python::names::{Binding, BindingKind, Def};
 use crate::python::{Names, Node, Resolved, ScopeId};
 
@@ -144,7 +144,11 @@ impl Types<'_, '_> {
             return None;
         }
         bindings.iter().find_map(|binding| match &binding.kind {
-            BindingKind::Parameter(parameter) => self.of_annotation(parameter.annotation.as_deref()?),
+            BindingKind::Parameter(parameter) => match parameter.annotation.as_deref() {
+                Some(annotation) => self.of_annotation(annotation),
+                // A fixture that pytest brings.
+                None => (parameter.arg.as_str() == "tmp_path").then(|| PATH.to_owned()),
+            },
             BindingKind::Assign { value: Some(value) } => self.within(value, rest),
             BindingKind::With { context: Some(context) } => self.within(context, rest),
             BindingKind::For { iterable } => self.item_of(iterable, rest),
@@ -153,28 +157,39 @@ impl Types<'_, '_> {
     }
 
     /// What iterating gives: the paths of `path.iterdir()`, the items of `paths: list[Path]`.
-    fn item_of(&self, iterable: &Expr, rest: u32) -> Option<String> {
-        if let Expr::Name(name) = iterable {
-            return self.item_of_parameter(&name.id, name.start().to_u32());
+    fn item_of(&self, iterable: &Expr, steps: u32) -> Option<String> {
+        let rest = steps.checked_sub(1)?;
+        match iterable {
+            Expr::Name(name) => self.item_of_name(&name.id, name.start().to_u32(), rest),
+            Expr::List(node) => node.elts.iter().find_map(|item| self.within(item, rest)),
+            Expr::Tuple(node) => node.elts.iter().find_map(|item| self.within(item, rest)),
+            Expr::ListComp(node) => self.within(&node.elt, rest),
+            Expr::GeneratorExp(node) => self.within(&node.elt, rest),
+            Expr::Call(call) => self.item_of_call(call, rest),
+            _ => None,
         }
-        let Expr::Call(call) = iterable else { return None };
-        if call
-            .func
-            .as_name_expr()
-            .is_some_and(|name| name.id.as_str() == "sorted")
-        {
-            return self.item_of(call.args.first()?, rest);
-        }
-        let method = call.func.as_attribute_expr()?;
-        let walks = ["iterdir", "glob", "rglob"].contains(&method.attr.as_str());
-        walks
-            .then(|| self.within(&method.value, rest))
-            .flatten()
-            .filter(|class| class == PATH)
     }
 
-    /// `T` of a parameter that is annotated as `list[T]`.
-    fn item_of_parameter(&self, name: &str, at: u32) -> Option<String> {
+    fn item_of_call(&self, call: &ExprCall, rest: u32) -> Option<String> {
+        let first = || call.args.first();
+        match &*call.func {
+            Expr::Name(name) => match name.id.as_str() {
+                "sorted" | "list" | "tuple" | "set" | "reversed" | "iter" => self.item_of(first()?, rest),
+                "filter" => self.item_of(call.args.get(1)?, rest),
+                "map" => self.of_annotation(first()?),
+                _ => None,
+            },
+            Expr::Attribute(method) => {
+                let walks = ["iterdir", "glob", "rglob"].contains(&method.attr.as_str());
+                let class = walks.then(|| self.within(&method.value, rest)).flatten();
+                class.filter(|class| class == PATH)
+            }
+            _ => None,
+        }
+    }
+
+    /// `T` of a parameter that is annotated as `list[T]`, and of what is assigned once.
+    fn item_of_name(&self, name: &str, at: u32, rest: u32) -> Option<String> {
         let [binding] = self.names.bindings(name, self.names.scope_at(at)) else {
             return None;
         };
@@ -183,6 +198,7 @@ impl Types<'_, '_> {
                 Expr::Subscript(node) => self.of_annotation(&node.slice),
                 _ => None,
             },
+            BindingKind::Assign { value: Some(value) } => self.item_of(value, rest),
             _ => None,
         }
     }

@@ -263,7 +263,7 @@ fn is_value(class: &StmtClassDef) -> bool {
         let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
         matches!(tail(func), Some("dataclass" | "define" | "frozen" | "attrs" | "s"))
     });
-    is_tuple || is_data || methods.any(|def| ["__hash__", "__eq__"].contains(&def.name))
+    is_tuple || is_data || methods.any(|def| def.name == "__eq__")
 }
 
 fn is_test(class: &StmtClassDef) -> bool {

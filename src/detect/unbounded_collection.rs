@@ -8,7 +8,7 @@ use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, Ranged, Stmt};
-use crate::python::names::Def;
+use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, ScopeId};
 
 pub(super) struct UnboundedCollection;
@@ -205,6 +205,12 @@ fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence
     }
 }
 
+/// Everything in the function that makes it grow.
+fn inside<'m>(module: &Analysed<'m>, growth: &Growth<'_>) -> impl Iterator<Item = Node<'m>> {
+    let function = module.names.scope(growth.function).node;
+    function.into_iter().flat_map(Node::descendants)
+}
+
 /// A metaclass runs once for each class of the program.
 fn is_of_classes(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
     let class = module.names.enclosing_class(growth.by.at.start().to_u32());
@@ -222,7 +228,7 @@ fn is_to_warn_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
         });
         calls.any(|call| matches!(tail(&call.func), Some("warn" | "warning" | "warn_explicit")))
     };
-    module.module.nodes().any(|node| match node {
+    inside(module, growth).any(|node| match node {
         Node::Stmt(Stmt::If(choice)) => {
             let body = &choice.body;
             body.iter().any(|one| Node::Stmt(one).span().holds(at)) && warns(body)
@@ -250,7 +256,7 @@ fn is_put_once(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
             .any(|part| text(part) == wanted)
     };
     is_fixed
-        && module.module.nodes().any(|node| match node {
+        && inside(module, growth).any(|node| match node {
             Node::Stmt(Stmt::If(choice)) => node.span().holds(growth.by.at.start().to_u32()) && asks(&choice.test),
             _ => false,
         })
@@ -264,7 +270,8 @@ fn is_of_self(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
 }
 
 /// How the names of functions begin that a program calls while it is being set up.
-const REGISTERING: [&str; 13] = [
+const REGISTERING: [&str; 14] = [
+    "decorat",
     "register",
     "add_",
     "install",
@@ -344,7 +351,7 @@ fn is_returned(module: &Analysed<'_>, function: ScopeId, value: &Expr) -> bool {
         .names
         .bindings(&name.id, function)
         .iter()
-        .any(|binding| matches!(binding.kind, crate::python::names::BindingKind::Parameter(_)));
+        .any(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
     is_parameter
         && Node::Stmt(statement).descendants().any(|node| match node {
             Node::Stmt(Stmt::Return(node)) => node
@@ -368,7 +375,10 @@ pub(super) fn runs_once(module: &Analysed<'_>, function: ScopeId) -> bool {
     }
     let uses = module.names.loads(def.name, ScopeId::MODULE);
     let at_import = |at: u32| lifetime::runs_at_import(&module.names, at);
-    def.name == "main" || (!uses.is_empty() && uses.iter().all(|each| at_import(each.span.start)))
+    // `del register`, once the module has done with it
+    let mut bindings = module.names.bindings(def.name, ScopeId::MODULE).iter();
+    let is_deleted = bindings.any(|binding| matches!(binding.kind, BindingKind::Del));
+    def.name == "main" || is_deleted || (!uses.is_empty() && uses.iter().all(|each| at_import(each.span.start)))
 }
 
 fn report<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Finding> {

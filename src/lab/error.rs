@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::walk::io_reason;
 use crate::record::RecordError;
 use crate::record::row::UnparsedRow;
+use crate::tool::ToolError;
 use crate::witness::WitnessError;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub enum LabError {
     FetchFailed(PathBuf),
     #[error("start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     #[error(transparent)]
     Witness(#[from] WitnessError),
     #[error(transparent)]

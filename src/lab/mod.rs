@@ -2,6 +2,7 @@
 //!
 //! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `work` per module → `score`,
 //! with `rows` for the record. `verify` (with `crew`) runs what the plan makes.
+//! External `tools` are asked before the rest is worked on, and their answers cached (`tool_cache`).
 //! `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
@@ -22,6 +23,8 @@ mod run;
 mod score;
 pub mod suppress;
 pub mod tags;
+mod tool_cache;
+mod tools;
 mod verify;
 mod walk;
 mod watch;
@@ -33,6 +36,7 @@ pub use fetch::fetch;
 pub use fix_pairs::FixPairs;
 pub use rows::{CLEAN, LOW_CONFIDENCE};
 pub use run::{Ended, Request, run};
+pub use tools::{Tool, version};
 pub use verify::{Verified, VerifiedModule, VerifiedMutant, VerifyRequest, verify};
 pub use watch::Watch;
 

@@ -1,5 +1,7 @@
 //! One measurement from corpora to record.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +12,8 @@ use super::load::{Loaded, load};
 use super::plan::{Choice, Plan, Planned, plan};
 use super::rows::{cluster, counted, edit_row, finding_rows, mutant_row, outcome_row};
 use super::score::{Field, Ledger, shared_folders, tables};
+use super::tool_cache::ToolCache;
+use super::tools::{Answers, Tool, ask_tool};
 use super::watch::Watch;
 use super::work::{Bench, Measured, measure};
 use crate::detect::Suite;
@@ -20,7 +24,7 @@ use crate::mutate::{Pages, Quota};
 use crate::python::LineIndex;
 use crate::record::row::{FindingRow, MutantRow, OutcomeRow, UnparsedRow};
 use crate::record::triage::{Triage, hex};
-use crate::record::{CorpusMeta, EDITS_FILE, Meta, Recording, Rows, Tables, append_edits};
+use crate::record::{CorpusMeta, DetectorMeta, EDITS_FILE, Meta, Recording, Rows, Tables, append_edits};
 
 /// One unparsed module in this many is too much.
 const UNPARSED_BUDGET: usize = 10;
@@ -37,6 +41,10 @@ pub struct Request<'a> {
     pub quota: Quota,
     pub suites: &'a [Suite],
     pub triage: &'a Triage,
+    /// External tools, tried and ready.
+    pub tools: &'a [Tool],
+    /// Where what tools have said is kept; nothing is without one.
+    pub tool_cache: Option<&'a Path>,
     /// Real leaks to look at beside the injected ones.
     pub pairs: Option<&'a FixPairs>,
 }
@@ -77,9 +85,14 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
     write_plan(&plan, recording)?;
     let field = Field::new(&plan);
     let controls_off = field.check_controls();
+    let Some(answers) = ask_tools(request, &plan, watch)? else {
+        return Ok(interrupted());
+    };
+    meta.detectors.extend(request.tools.iter().zip(&answers).map(tool_meta));
     let work = Work {
         plan: &plan,
         request,
+        tools: &answers,
         watch,
     };
     let done = work.all(recording)?;
@@ -106,6 +119,30 @@ fn add_fix_pairs(request: &Request, tables: &mut Tables, watch: &dyn Watch) -> R
     tables.fix_pairs = rows;
     tables.fix_scores = scores;
     Ok(true)
+}
+
+/// `None` if it was interrupted.
+fn ask_tools(request: &Request, plan: &Plan, watch: &dyn Watch) -> Result<Option<Vec<Answers>>, LabError> {
+    let mut all = Vec::new();
+    for tool in request.tools {
+        let cache = ToolCache::open(request.tool_cache, tool)?;
+        let Some(answers) = ask_tool(tool, plan, &cache, watch)? else {
+            return Ok(None);
+        };
+        all.push(answers);
+    }
+    Ok(Some(all))
+}
+
+fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
+    DetectorMeta {
+        id: tool.adapter.id.clone(),
+        version: tool.version.clone(),
+        command: tool.adapter.command.clone(),
+        claims: tool.adapter.claims().iter().map(ToString::to_string).collect(),
+        busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
+        peak_bytes: answers.peak_bytes,
+    }
 }
 
 fn interrupted() -> Ended {
@@ -179,6 +216,7 @@ fn write_plan(plan: &Plan, recording: &Recording) -> Result<(), LabError> {
 struct Work<'a> {
     plan: &'a Plan<'a>,
     request: &'a Request<'a>,
+    tools: &'a [Answers],
     watch: &'a dyn Watch,
 }
 
@@ -190,7 +228,8 @@ struct Done {
 
 impl Work<'_> {
     fn detectors(&self) -> Vec<&str> {
-        self.request.suites.iter().map(|suite| suite.id).collect()
+        let suites = self.request.suites.iter().map(|suite| suite.id);
+        suites.chain(self.tools.iter().map(|tool| tool.id.as_str())).collect()
     }
 
     /// Batch by batch: within one, modules run in any order; results are written in that of the plan.
@@ -222,6 +261,7 @@ impl Work<'_> {
     fn batch(&self, batch: &[Planned]) -> Vec<Option<Measured>> {
         let bench = Bench {
             suites: self.request.suites,
+            tools: self.tools,
             triage: self.request.triage,
             watch: self.watch,
         };

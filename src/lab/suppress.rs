@@ -169,6 +169,7 @@ mod tests {
             "    # leakbench: ignore[never-released] the process ends\n    # right after\n    handle = open(p)\n",
             "    handle = open(p)  # noqa: SIM115  # leakbench: ignore[never-released] ends here\n",
             "    handle = open(  # leakbench: ignore[never-released] ends here\n        p)\n",
+            "    handle = open(p)  #leakbench:ignore[never-released]:ends here\r\n",
         ] {
             let text = format!("def f(p):\n{comment}{REST}");
             let left = left(&text);

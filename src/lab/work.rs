@@ -6,6 +6,7 @@ use super::guard::caught;
 use super::place::{Place, Places};
 use super::plan::Planned;
 use super::rows::counted;
+use super::tools::Answers;
 use super::watch::Watch;
 use crate::detect::Suite;
 use crate::judge::{Case, Disposition, Judgement, NoVerdict, Width, dispose_clean, judge};
@@ -80,6 +81,8 @@ pub(super) struct MutantFinding {
 /// What every module is measured with.
 pub(super) struct Bench<'a> {
     pub suites: &'a [Suite],
+    /// What external tools have said already; they come after the suites.
+    pub tools: &'a [Answers],
     pub triage: &'a Triage,
     pub watch: &'a dyn Watch,
 }
@@ -90,7 +93,9 @@ pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
         return None;
     }
     let clean = parsed(&planned.text.path, planned.text.source.clone());
-    let said: Vec<Said> = bench.suites.iter().map(|suite| ask(suite, &clean)).collect();
+    let suites = bench.suites.iter().map(|suite| ask(suite, &clean));
+    let tools = bench.tools.iter().map(|tool| tool.on_clean(planned));
+    let said: Vec<Said> = suites.chain(tools).collect();
     let baselines: Vec<Report> = said.iter().map(Report::new).collect();
     let mutants: Vec<&Mutant> = counted(planned).collect();
     let mutants: Option<Vec<_>> = mutants
@@ -160,9 +165,9 @@ fn measure_mutant(planned: &Planned, mutant: &Mutant, baselines: &[Report], benc
     let text = mutant.edits.apply(&planned.text.source.text);
     let module = parsed(&planned.text.path, Source::from_text(text));
     let map = mutant.edits.map();
-    let pairs = bench.suites.iter().zip(baselines);
-    let judged = pairs.map(|(suite, baseline)| {
-        let said = ask(suite, &module);
+    let suites = bench.suites.iter().map(|suite| ask(suite, &module));
+    let tools = bench.tools.iter().map(|tool| tool.on_mutant(mutant));
+    let judged = suites.chain(tools).zip(baselines).map(|(said, baseline)| {
         let report = Report::new(&said);
         let judgement = judge(&Case {
             label: &mutant.label,

@@ -70,6 +70,18 @@ pub struct ResourceTables {
 pub struct DetectorMeta {
     pub id: String,
     pub version: String,
+    /// Of an external tool: program and arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Of an external tool: the patterns that its rules claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
+    /// Of an external tool: wall time of all its calls together, without what was cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_ms: Option<u64>,
+    /// Of an external tool: the resident memory of its largest call, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

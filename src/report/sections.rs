@@ -5,7 +5,7 @@ use super::grid::{Column, Grid};
 use crate::console::paint;
 use crate::leak::Pattern;
 use crate::record::row::{CleanRow, Decimal, UnparsedRow};
-use crate::record::{Meta, POOLED, ScoreLine, Tables};
+use crate::record::{DetectorMeta, Meta, POOLED, ScoreLine, Tables};
 use std::fmt::Write as _;
 
 /// Unparsed files that are named one by one.
@@ -48,7 +48,11 @@ impl Section {
 /// Sections without anything to say are left out.
 pub fn sections(tables: &Tables, meta: &Meta) -> Vec<Section> {
     let mut all = vec![head(meta)];
-    all.extend(meta.corpora.iter().filter_map(|corpus| scores(tables, &corpus.name)));
+    all.extend(
+        meta.corpora
+            .iter()
+            .filter_map(|corpus| scores(tables, meta, &corpus.name)),
+    );
     let rest = [
         on_clean(tables),
         by_tag(tables),
@@ -125,7 +129,7 @@ fn figures(line: &ScoreLine) -> Vec<String> {
     ]
 }
 
-fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
+fn scores(tables: &Tables, meta: &Meta, corpus: &str) -> Option<Section> {
     let columns = [&[Column::left("detector"), Column::left("pattern")], &FIGURES[..]].concat();
     let mut grid = Grid::new(&columns);
     let mut notes = Vec::new();
@@ -141,6 +145,11 @@ fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
         }
     }
     notes.extend(witnessed(tables, corpus));
+    notes.extend(
+        meta.detectors
+            .iter()
+            .filter_map(|detector| claimed(tables, corpus, detector)),
+    );
     (!grid.rows.is_empty()).then(|| Section {
         title: format!("Leaks injected into {corpus}"),
         grid: Some(grid),
@@ -165,6 +174,26 @@ fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
         )
     };
     seen.map(note).collect()
+}
+
+/// "Claims it and missed it" apart from "has no such rule".
+fn claimed(tables: &Tables, corpus: &str, detector: &DetectorMeta) -> Option<String> {
+    let lines = || overall(&tables.scores, corpus, &detector.id).filter(|line| line.pattern != POOLED);
+    let (has, lacks): (Vec<&ScoreLine>, Vec<&ScoreLine>) =
+        lines().partition(|line| detector.claims.contains(&line.pattern));
+    let sum = |lines: &[&ScoreLine], column: &str| lines.iter().map(|line| line.count(column)).sum::<u64>();
+    let found = sum(&has, "detected") + sum(&has, "indifferent");
+    let judged = sum(&has, "n_mutants") - sum(&has, "no_verdict");
+    (!detector.claims.is_empty()).then(|| {
+        format!(
+            "{} {}: recall {} on the {} leaks of patterns that it has a rule for; for {} it has none",
+            detector.id,
+            detector.version,
+            short(crate::judge::interval::ratio(found, judged)),
+            sum(&has, "n_mutants"),
+            sum(&lacks, "n_mutants"),
+        )
+    })
 }
 
 fn no_verdict(line: &ScoreLine) -> Option<String> {

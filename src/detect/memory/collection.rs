@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::mention::{Grow, Reader, Role, is_empty};
-use super::{lifetime, tail};
+use super::{lifetime, tail, traceback};
 use crate::detect::Analysed;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
@@ -256,7 +256,10 @@ fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
         if !seen.insert(mention.start()) {
             continue;
         }
-        let role = reader.role(mention);
+        let role = match reader.role(mention) {
+            Role::Read | Role::Escape if is_emptied_by_callee(module, mention) => Role::Shrink,
+            role => role,
+        };
         is_emptied_inside |= matches!(role, Role::ShrinkInside);
         match role {
             Role::Alias(name) => match aliases(module, name) {
@@ -279,6 +282,29 @@ fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
         collection.growths.retain(|growth| !growth.by.is_inside);
     }
     collection.growths.sort_by_key(|growth| growth.by.at.start());
+}
+
+/// `trim(self.items)`, where `trim` takes from its parameter.
+fn is_emptied_by_callee(module: &Analysed<'_>, mention: &Expr) -> bool {
+    let Some(Node::Expr(Expr::Call(call))) = module.index().parent(mention) else {
+        return false;
+    };
+    let position = call.args.iter().position(|argument| std::ptr::eq(argument, mention));
+    let (Some(position), Some(name)) = (position, call.func.as_name_expr()) else {
+        return false;
+    };
+    let bindings = module.names.bindings(&name.id, ScopeId::MODULE).iter();
+    let mut defs = bindings.filter_map(|binding| match binding.kind {
+        BindingKind::Def(statement) => Some((module.names.scope_of(statement)?, Def::of(statement)?)),
+        _ => None,
+    });
+    defs.any(|(scope, def)| {
+        let taken = parameters(def.arguments);
+        let mentions = taken
+            .get(position)
+            .map_or(&[][..], |(parameter, _)| module.index().names(scope, &parameter.arg));
+        mentions.iter().any(|mention| traceback::is_emptied(module, mention))
+    })
 }
 
 fn aliases<'a, 'm>(module: &'a Analysed<'m>, name: &'m Expr) -> Option<&'a [&'m Expr]> {

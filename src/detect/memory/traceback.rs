@@ -138,7 +138,25 @@ fn is_let_go(module: &Analysed<'_>, scope: ScopeId, name: &str, from: u32) -> bo
 
 /// Whether some place that is no constructor takes away what the attribute holds.
 pub(in crate::detect) fn is_broken(module: &Analysed<'_>, class: Option<ScopeId>, attribute: &str) -> bool {
-    mentions(module, class, attribute).any(|mention| is_emptied(module, mention) || is_freed(module, mention))
+    mentions(module, class, attribute)
+        .any(|mention| is_emptied(module, mention) || is_freed(module, mention) || is_emptied_by_name(module, mention))
+}
+
+/// `later = self.later`, and `later[:] = []`, there or in a function inside
+fn is_emptied_by_name(module: &Analysed<'_>, mention: &Expr) -> bool {
+    let index = module.index();
+    let Some(Node::Stmt(Stmt::Assign(assign))) = index.parent(mention) else {
+        return false;
+    };
+    let [Expr::Name(name)] = assign.targets.as_slice() else {
+        return false;
+    };
+    let home = module
+        .names
+        .home(&name.id, module.names.scope_at(name.start().to_u32()));
+    let names = index.names(home, &name.id).iter();
+    let mut others = names.filter(|other| !std::ptr::eq(**other, mention));
+    home != ScopeId::MODULE && others.any(|other| is_emptied(module, other))
 }
 
 /// The same, of what is no collection that could be emptied.

@@ -181,9 +181,17 @@ fn copies(world: World<'_, '_>, name: &str) -> Vec<String> {
     all
 }
 
+/// `create_memory_object_stream` of `create_memory_object_stream[Item](…)`
+fn generic<'e>(world: World<'_, '_>, func: &'e Expr) -> Option<&'e Expr> {
+    let value = &func.as_subscript_expr()?.value;
+    let resolved = world.names.resolve(value);
+    let known = world.table.acquired_by(resolved.qualified()?).is_some();
+    known.then_some(value)
+}
+
 /// The dotted name of an acquiring callable.
 fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
-    let func = &*call.func;
+    let func = generic(world, &call.func).unwrap_or(&call.func);
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,
@@ -291,7 +299,7 @@ fn default_of<'m>(world: World<'_, 'm>, parameter: &str, function: ScopeId) -> O
 
 /// `Session()` after `Session = sessionmaker(engine)`: an object that is called.
 fn instance_called(world: World<'_, '_>, func: &Expr) -> Option<String> {
-    world.table.knows_tail("__call__").then_some(())?;
+    world.has_factories.then_some(())?;
     let class = world.types().of(func)?;
     let callable = format!("{class}.__call__");
     world.table.acquired_by(&callable).map(|_| callable)

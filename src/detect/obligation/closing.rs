@@ -307,7 +307,7 @@ fn hollow_exit(
     let from_the_beginning = ENTRANCES
         .iter()
         .any(|name| class::reach(world, class, name).bodies.contains(&obligation.body));
-    if !from_the_beginning || !releasing.iter().any(is_own) {
+    if !from_the_beginning || !releasing.iter().any(is_own) || is_put_on_a_stack(world, obligation) {
         return None;
     }
     let is_hollow = |name: &&&str| {
@@ -318,6 +318,19 @@ fn hollow_exit(
             && !reach.bodies.iter().any(|body| is_transaction(world, *body))
     };
     EXITS.iter().find(is_hollow).map(|name| (*name).to_owned())
+}
+
+/// `self._stack.callback(lambda: self._file.close())` beside the acquisition: whatever unwinds the stack releases it.
+fn is_put_on_a_stack(world: World<'_, '_>, obligation: &Obligation<'_>) -> bool {
+    let body = world.names.scope(obligation.body).node;
+    let mut inner = body.into_iter().flat_map(Node::descendants);
+    inner.any(|node| match node {
+        Node::Expr(Expr::Lambda(lambda)) => {
+            let mut parts = Node::Expr(&lambda.body).descendants().filter_map(Node::as_expr);
+            parts.any(|part| class::on_self(part).is_some_and(|name| obligation.on_self() == Some(name)))
+        }
+        _ => false,
+    })
 }
 
 fn is_transaction(world: World<'_, '_>, body: ScopeId) -> bool {

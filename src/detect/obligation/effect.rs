@@ -499,9 +499,10 @@ fn removes_after_failure(call: &ExprCall, state: &State<'_>) -> bool {
 
 /// `f.write`, to be called by others.
 fn is_bound_method(argument: &Expr, state: &State<'_>) -> bool {
+    const DATA: [&str; 6] = ["stdin", "stdout", "stderr", "name", "pid", "buf"];
     argument
         .as_attribute_expr()
-        .is_some_and(|node| state.holds(&node.value).is_some())
+        .is_some_and(|node| !DATA.contains(&node.attr.as_str()) && state.holds(&node.value).is_some())
 }
 
 /// Whether the callee calls it later: `Thread(target=server.serve_forever)`.

@@ -19,7 +19,7 @@ pub(super) fn class(call: &ExprCall, receiver: &Expr, method: &str) -> Option<&'
         _ => return None,
     };
     let word = word.to_lowercase();
-    let is_path = word == "path" || word.ends_with("_path");
+    let is_path = word.ends_with("path");
     match method {
         "open" if is_path || opens_with_mode(call) => Some("pathlib.Path"),
         "accept" if word.contains("sock") || word.contains("listener") => Some("socket.socket"),

@@ -58,6 +58,8 @@ pub(super) struct World<'a, 'm> {
     pub(super) table: &'a Table,
     pub(super) config: &'a Config,
     pub(super) summaries: &'a Summaries,
+    /// The module names a class whose instances acquire when they are called.
+    pub(super) has_factories: bool,
 }
 
 impl<'a, 'm> World<'a, 'm> {
@@ -319,6 +321,7 @@ fn world<'w, 'm>(
         table,
         config,
         summaries,
+        has_factories: table.factories().any(|name| module.text().contains(name)),
     }
 }
 

@@ -372,6 +372,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if tail.ends_with("wrap_socket") && call.args.iter().any(|one| state.carries(one)) {
         return Grade::Nothing;
     }
+    let handed = call.args.iter().find(|one| state.carries(one));
+    if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
+        return Grade::Nothing;
+    }
     // What is made on disk already does not wait for its descriptor to be wrapped.
     if resource.is_path() && tail == "fdopen" {
         return Grade::Unlikely;

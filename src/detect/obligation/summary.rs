@@ -232,6 +232,7 @@ fn has_decorator(def: Def<'_>, name: &str) -> bool {
 /// What a function of the module does with the argument.
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Option<Treatment> {
     let callee = called(world, &call.func)?;
+    let made = callee.scope;
     let callee = match callee.statement {
         // A class without `__init__` of its own stores what it is handed, as dataclasses do.
         Stmt::ClassDef(_) => match method_of(world, callee.scope, "__init__") {
@@ -248,7 +249,44 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Some(Treatment::Unknown);
     }
     let parameter = parameter_for(def, callee.is_bound, call, argument)?;
-    Some(of_parameter(world, callee.scope, parameter))
+    let treatment = of_parameter(world, callee.scope, parameter);
+    let constructs = made != callee.scope && !world.table.only_named_releases;
+    let wraps = constructs && treatment == Treatment::Keeps && is_closed_like_it(world, made, def, parameter);
+    Some(if wraps { Treatment::MayWrap } else { treatment })
+}
+
+/// Whether the call makes an object of the module that does nothing with the argument but own it.
+pub(super) fn makes_owner(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
+    let is_class = called(world, &call.func).is_some_and(|callee| callee.statement.is_class_def_stmt());
+    is_class && treatment(world, call, argument) == Some(Treatment::MayWrap)
+}
+
+/// Whether instances keep what the parameter of `__init__` brings as theirs, and nothing but methods named for that
+/// releases it: then whoever drops the instance drops that.
+fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parameter: &str) -> bool {
+    let stored = init.body.iter().find_map(|statement| match statement {
+        Stmt::Assign(node) => {
+            let is_it = node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == parameter);
+            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
+        }
+        _ => None,
+    });
+    let Some(attribute) = stored else { return false };
+    let released = |method: &str| {
+        let asked = (attribute, world.table.any().release.as_slice());
+        method_releases(world, (class, method), asked, MAX_HELPERS)
+    };
+    let line = class::lineage(world, class).into_iter();
+    let methods = line.flat_map(|class| class::own_methods(world, class));
+    let releasing: Vec<_> = methods
+        .map(|method| method.def.name)
+        .filter(|name| released(name))
+        .collect();
+    let is_usual = |name: &&str| super::callee::RELEASE_METHODS.contains(name) || *name == "__del__";
+    !releasing.is_empty() && releasing.iter().all(is_usual)
 }
 
 /// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.

@@ -14,6 +14,7 @@ pub use sarif::sarif;
 
 use crate::detect::impact::DebtItem;
 use crate::leak::{Confidence, Finding};
+use crate::python::span::offset;
 use crate::python::{Module, Position, Span};
 
 /// A part of a text as editors know it.
@@ -25,12 +26,21 @@ pub struct Region {
 
 impl Region {
     fn of(module: &Module, span: Span) -> Self {
-        let position = |at| module.lines.position(at, module.text());
+        let position = |at| module.lines.position(boundary(module.text(), at), module.text());
         Self {
             start: position(span.start),
-            end: position(span.end),
+            end: position(span.end.max(span.start)),
         }
     }
+}
+
+/// The start of the character at `at`: spans inside an f-string may be off by some bytes.
+fn boundary(text: &str, at: u32) -> u32 {
+    let mut at = at.min(offset(text.len()));
+    while !text.is_char_boundary(at as usize) {
+        at -= 1;
+    }
+    at
 }
 
 /// A step of the path on which something leaks.
@@ -163,6 +173,20 @@ enum Level {
     Error,
     Warning,
     Note,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::Source;
+
+    #[test]
+    fn spans_that_miss_the_text_do_no_harm() {
+        let module = Module::parse("m.py", Source::from_text("a = 'ää'\n")).unwrap();
+        let region = Region::of(&module, Span::new(6, 99));
+        assert_eq!((region.start.line, region.start.column), (1, 6));
+        assert_eq!(region.end.line, 2);
+    }
 }
 
 /// Findings of a small module, for the tests of all formats.
