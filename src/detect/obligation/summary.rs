@@ -232,13 +232,13 @@ fn has_decorator(def: Def<'_>, name: &str) -> bool {
 /// What a function of the module does with the argument.
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Option<Treatment> {
     let callee = called(world, &call.func)?;
-    let made = callee.scope;
     let callee = match callee.statement {
         // A class without `__init__` of its own stores what it is handed, as dataclasses do.
         Stmt::ClassDef(_) => match method_of(world, callee.scope, "__init__") {
             Some(init) => {
-                let parameter = parameter_for(Def::of(init.statement)?, true, call, argument)?;
-                return Some(of_constructor(world, callee.scope, init.scope, parameter));
+                let def = Def::of(init.statement)?;
+                let parameter = parameter_for(def, true, call, argument)?;
+                return Some(of_constructor(world, callee.scope, (init.scope, def), parameter));
             }
             None => return Some(Treatment::Keeps),
         },
@@ -249,10 +249,7 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Some(Treatment::Unknown);
     }
     let parameter = parameter_for(def, callee.is_bound, call, argument)?;
-    let treatment = of_parameter(world, callee.scope, parameter);
-    let constructs = made != callee.scope && !world.table.only_named_releases;
-    let wraps = constructs && treatment == Treatment::Keeps && is_closed_like_it(world, made, def, parameter);
-    Some(if wraps { Treatment::MayWrap } else { treatment })
+    Some(of_parameter(world, callee.scope, parameter))
 }
 
 /// Whether the call makes an object of the module that does nothing with the argument but own it.
@@ -319,18 +316,20 @@ fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &E
 }
 
 /// An object that only uses what it is handed leaves it to whoever has opened it.
-fn of_constructor(world: World<'_, '_>, class: ScopeId, init: ScopeId, parameter: &str) -> Treatment {
+fn of_constructor(world: World<'_, '_>, class: ScopeId, init: (ScopeId, Def<'_>), parameter: &str) -> Treatment {
     let key = (class, parameter.to_owned());
     if let Some(known) = world.summaries.parameters.borrow().get(&key) {
         return *known;
     }
-    let mut found = of_parameter(world, init, parameter);
+    let found = of_parameter(world, init.0, parameter);
     world.summaries.parameters.borrow_mut().insert(key.clone(), found);
-    // Whoever has a thread or a child can wait for it.
-    if found == Treatment::Keeps && !world.table.only_named_releases && borrow::only_uses(world, class, init, parameter)
-    {
-        found = Treatment::Unknown;
-    }
+    let found = match found {
+        // Whoever has a thread or a child can wait for it.
+        other if world.table.only_named_releases => other,
+        Treatment::Keeps if borrow::only_uses(world, class, init.0, parameter) => Treatment::Unknown,
+        Treatment::Keeps if is_closed_like_it(world, class, init.1, parameter) => Treatment::MayWrap,
+        other => other,
+    };
     world.summaries.parameters.borrow_mut().insert(key, found);
     found
 }
