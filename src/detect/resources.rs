@@ -332,7 +332,9 @@ mod tests {
     /// import can tell.
     fn call_of(resource: &Resource, callable: &str) -> Option<String> {
         let plain = callable.strip_prefix("builtins.").unwrap_or(callable);
-        let is_written = !callable.starts_with("*.") && !callable.ends_with(".__call__") && resource.kind != "pipe";
+        // What is reported only as a part of something else.
+        let is_part = ["pipe", "process-queue"].contains(&resource.kind.as_str());
+        let is_written = !callable.starts_with("*.") && !callable.ends_with(".__call__") && !is_part;
         let keyword = resource
             .only_if
             .as_deref()

@@ -315,21 +315,28 @@ fn parameter_for<'m>(def: Def<'m>, is_bound: bool, call: &ExprCall, argument: &E
     (at < positional).then(|| all[at].0.arg.as_str())
 }
 
-/// An object that only uses what it is handed leaves it to whoever has opened it.
-fn of_constructor(world: World<'_, '_>, class: ScopeId, init: (ScopeId, Def<'_>), parameter: &str) -> Treatment {
+/// An object that only uses what it is handed leaves it to whoever has opened it; one that is closed as that is has it
+/// closed with it.
+fn of_constructor(
+    world: World<'_, '_>,
+    class: ScopeId,
+    (scope, init): (ScopeId, Def<'_>),
+    parameter: &str,
+) -> Treatment {
     let key = (class, parameter.to_owned());
     if let Some(known) = world.summaries.parameters.borrow().get(&key) {
         return *known;
     }
-    let found = of_parameter(world, init.0, parameter);
+    let mut found = of_parameter(world, scope, parameter);
     world.summaries.parameters.borrow_mut().insert(key.clone(), found);
-    let found = match found {
-        // Whoever has a thread or a child can wait for it.
-        other if world.table.only_named_releases => other,
-        Treatment::Keeps if borrow::only_uses(world, class, init.0, parameter) => Treatment::Unknown,
-        Treatment::Keeps if is_closed_like_it(world, class, init.1, parameter) => Treatment::MayWrap,
-        other => other,
-    };
+    // Whoever has a thread or a child can wait for it.
+    if found == Treatment::Keeps && !world.table.only_named_releases {
+        if borrow::only_uses(world, class, scope, parameter) {
+            found = Treatment::Unknown;
+        } else if is_closed_like_it(world, class, init, parameter) {
+            found = Treatment::MayWrap;
+        }
+    }
     world.summaries.parameters.borrow_mut().insert(key, found);
     found
 }
