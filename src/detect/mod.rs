@@ -27,6 +27,9 @@
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
 //!    own can raise: `fragile-release`.
 //!
+//! Three rules need no acquisition in sight: a handler that releases something and lets a cancellation pass is a
+//! `release-skipped-on-exception`; an `__enter__` or a method that opens, which may fail half-way, a `partial-acquisition`.
+//!
 //! What an event loop owns is `async-resource-not-closed` instead of `never-released`, `inline-acquisition`,
 //! `non-closing-context` or `owner-without-release`, and of `incomplete-release` if a method closes it and does not await that.
 //!
@@ -66,9 +69,11 @@ mod config;
 mod course;
 mod dangling_task;
 mod descriptor_not_adopted;
+mod entrance;
 mod finalizer_cleanup;
 mod fragile_release;
 mod generator_scope;
+mod half_open;
 mod handle_returned;
 mod held_globally;
 pub mod impact;

@@ -2,7 +2,7 @@
 
 use super::obligation::Obligation;
 use super::report::on_exception;
-use super::{Analysed, Info, PythonResourceDetector, primary};
+use super::{Analysed, Info, PythonResourceDetector, entrance, half_open, primary};
 use crate::leak::{Confidence, Finding, Pattern};
 
 pub(super) struct PartialAcquisition;
@@ -28,7 +28,10 @@ impl PythonResourceDetector for PartialAcquisition {
             }
             Some(finding)
         });
-        reports.collect()
+        let others = entrance::failing(module, pattern)
+            .into_iter()
+            .chain(half_open::dropped(module, pattern));
+        reports.chain(others).collect()
     }
 }
 

@@ -53,7 +53,7 @@ fn names_a_lock(word: &str) -> bool {
 /// `p.open("rb")`, `p.open(encoding="utf-8")`; of `archive.open(name, "r")` nobody knows the path.
 fn opens_with_mode(call: &ExprCall) -> bool {
     match call.args.first() {
-        Some(first) => is_mode(first),
+        Some(first) => is_mode(first) && !call.args.get(1).is_some_and(is_mode),
         None => keyword(call, "encoding").is_some(),
     }
 }
@@ -193,9 +193,9 @@ fn is_unknown(world: World<'_, '_>, call: &ExprCall) -> bool {
     !callee.is_empty() && !is_harmless && !only_fetches(&callee) && is_foreign(world, &call.func)
 }
 
-/// `get_transport`, `result`, `pop`: what they give is there already; not `get_connection`.
+/// `get_transport`, `result`, `enter_context`: what they give is there already, or released by them; not `get_connection`.
 fn only_fetches(word: &str) -> bool {
-    const FETCHING: [&str; 6] = ["get", "pop", "find", "lookup", "current", "result"];
+    const FETCHING: [&str; 7] = ["get", "pop", "find", "lookup", "current", "result", "enter"];
     const OPENING: [&str; 7] = ["conn", "session", "sock", "client", "file", "db", "new"];
     FETCHING.iter().any(|each| word.starts_with(each)) && !OPENING.iter().any(|each| word.contains(each))
 }

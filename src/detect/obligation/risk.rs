@@ -210,6 +210,8 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             ..
         } if is_self(&node.value) => Grade::Nothing,
         Kind::Evaluate(expr) if setting.callees.contains(&std::ptr::from_ref(expr)) => Grade::Nothing,
+        // `[open(path) for path in paths]` has opened some when another cannot be opened.
+        Kind::Evaluate(expr) if setting.is_acquisition(expr) && state.iterated.is_some() => Grade::Unlikely,
         Kind::Evaluate(Expr::Call(call)) if setting.boxes.takes(call) => Grade::Nothing,
         // `get_lock()` once more.
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
