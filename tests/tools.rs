@@ -1,8 +1,11 @@
 //! External tools: what each kind of failure looks like. A tool that failed is never one that found nothing.
 
 #![cfg(unix)]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod common;
+
+use std::path::Path;
 
 use common::{CLEAN, Folder};
 
@@ -167,6 +170,32 @@ fn a_tool_without_verdicts_has_no_recall_of_zero() {
         .find(|line| line.starts_with("mytool,code,*,*,,"))
         .unwrap_or_default();
     assert_eq!(row.split(',').nth(at), Some(""), "{row}");
+}
+
+/// Says "skipped: ..." where `scripts/python-tools.sh` has not installed them.
+#[test]
+fn ruff_and_pylint_are_read_as_they_print() {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
+    for tool in ["ruff", "pylint"] {
+        let program = installed.join(tool);
+        if !program.is_file() {
+            eprintln!("skipped: no {}", program.display());
+            continue;
+        }
+        let folder = Folder::with(&[("code/a.py", CLEAN)]);
+        let command = format!("run code --tool {tool} --tool-command {tool}={}", program.display());
+        let ran = folder.run(&command, 0);
+        assert!(ran.stdout.contains(&format!("{tool} ")), "{}", ran.stdout);
+        let outcomes = folder.read("results/latest/outcomes.csv");
+        let of_tool = || outcomes.lines().filter(|line| line.contains(&format!(",{tool},")));
+        assert!(of_tool().any(|line| line.contains(",detected,")), "{outcomes}");
+        assert!(of_tool().any(|line| line.contains(",missed,")), "{outcomes}");
+        assert!(!of_tool().any(|line| line.contains(",no-verdict,")), "{outcomes}");
+        assert!(
+            outcomes.contains(if tool == "ruff" { ",SIM115," } else { ",R1732," }),
+            "{outcomes}"
+        );
+    }
 }
 
 #[test]

@@ -24,8 +24,13 @@ impl PythonResourceDetector for ReferenceCycle {
         for (scope, edges) in holding::of_module(module) {
             of_body(module, scope, &edges, &mut found);
         }
+        let mut told = BTreeSet::new();
         for kept in traceback::kept(module) {
             let keeper = text_at(module.module.text(), kept.keeper.range().into());
+            // Handler after handler may put its exception into one variable: once said is enough.
+            if !told.insert((module.names.scope_at(kept.at.start), keeper)) {
+                continue;
+            }
             let message =
                 format!("`{keeper}` keeps the exception, whose traceback keeps this frame, which reaches `{keeper}`");
             found.push(finding(
