@@ -26,7 +26,7 @@ impl PythonResourceDetector for InlineAcquisition {
 
 fn report(module: &Analysed<'_>, obligation: &Obligation<'_>) -> Option<Finding> {
     let left = obligation.fate.left_open.as_ref()?;
-    if connects_later(obligation) || gives_up(obligation) || is_exhausted(module, obligation) {
+    if gives_up(obligation) || is_exhausted(module, obligation) {
         return None;
     }
     let (what, done) = (acquisition(obligation), participle(obligation));
@@ -81,15 +81,6 @@ fn is_exhausted(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
 fn is_left_early(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
     let mut all = module.module.nodes().filter_map(Node::as_expr).filter_map(left_early);
     all.any(|consumed| std::ptr::eq(consumed, obligation.call))
-}
-
-/// `SMTP()` without a host opens nothing before `connect`.
-fn connects_later(obligation: &Obligation<'_>) -> bool {
-    let without_host = obligation
-        .call
-        .as_call_expr()
-        .is_some_and(|call| call.args.is_empty() && call.keywords.is_empty());
-    without_host && obligation.resource.kind == "mail-client"
 }
 
 /// `sock.detach()` as a statement: somebody else has the descriptor's number already.

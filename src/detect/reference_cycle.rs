@@ -7,6 +7,7 @@ use super::memory::{lifetime, registry, traceback};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Ranged, Stmt};
+use crate::python::names::BindingKind;
 use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct ReferenceCycle;
@@ -22,7 +23,9 @@ impl PythonResourceDetector for ReferenceCycle {
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
         for (scope, edges) in holding::of_module(module) {
-            of_body(module, scope, &edges, &mut found);
+            if !runs_at_import_only(module, scope) {
+                of_body(module, scope, &edges, &mut found);
+            }
         }
         let mut told = BTreeSet::new();
         for kept in traceback::kept(module) {
@@ -54,6 +57,14 @@ impl PythonResourceDetector for ReferenceCycle {
         found.dedup_by_key(|finding| finding.span);
         found
     }
+}
+
+/// Whether the module deletes the function once it has called it: what that links is there once, as long as the module.
+fn runs_at_import_only(module: &Analysed<'_>, scope: ScopeId) -> bool {
+    let name = &module.names.scope(scope).qualname;
+    let bindings = module.names.bindings(name, ScopeId::MODULE);
+    let is = |wanted: fn(&BindingKind<'_>) -> bool| bindings.iter().any(|binding| wanted(&binding.kind));
+    is(|kind| matches!(kind, BindingKind::Def(_))) && is(|kind| matches!(kind, BindingKind::Del))
 }
 
 /// Bodies with more edges are tables that somebody generated.

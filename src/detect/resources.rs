@@ -31,6 +31,9 @@ pub struct Resource {
     pub only_if: Option<String>,
     #[serde(default)]
     pub unless: Option<String>,
+    /// Without this parameter, its first, it acquires nothing yet.
+    #[serde(default)]
+    pub needs: Option<String>,
     /// It ends with the object whose method acquires it.
     #[serde(default)]
     pub of_parent: bool,
@@ -272,6 +275,7 @@ fn any() -> Resource {
         quiet: Vec::new(),
         only_if: None,
         unless: None,
+        needs: None,
         of_parent: false,
         ends_itself: false,
         is_async: false,
@@ -427,6 +431,11 @@ mod tests {
             acquire = ['pool.pair']
             release = ['end']
             parts = [1]
+            [[resource]]
+            kind = 'call'
+            acquire = ['pool.call']
+            release = ['end']
+            needs = 'host'
         ";
         let config: Config = toml::from_str(text).unwrap();
         let code = "
@@ -452,6 +461,9 @@ async def f(path):
     k, l = pool.pair()  # leak
     m, n = pool.pair()
     n.end()
+    o = pool.call(timeout=1)
+    p = pool.call(path)  # leak
+    q = pool.call(timeout=1, host=path)  # leak
 def g(some: pool.Pool):
     lent = some.lend(kept=True)  # leak
 ";

@@ -72,6 +72,68 @@ fn a_package_finds_itself_by_where_it_lies() {
     assert_eq!(found(&module), 1);
 }
 
+/// What is found on the way makes a step sure not to raise; the test itself may, but hardly does.
+#[test]
+fn a_key_that_was_asked_for_is_no_risk_worth_a_warning() {
+    let code = "
+import socket
+def counted(table, key, address):
+    sock = socket.create_connection(address)
+    if key in table:
+        table[key].count += 1
+    return sock
+def taken(table, key, address):
+    sock = socket.create_connection(address)
+    if key in table:
+        table.pop(key)
+    return sock
+def missing(table, key, address):
+    sock = socket.create_connection(address)  # leak
+    if key not in table:
+        table.pop(key)
+    return sock
+def renamed(table, key, address):
+    sock = socket.create_connection(address)  # leak
+    if key in table:
+        key = str(address)
+        table.pop(key)
+    return sock
+def same(table, address):
+    sock = socket.create_connection(address)
+    if table.get(bytes) is bytes:
+        table.pop(bytes)
+    return sock
+def not_same(table, address):
+    sock = socket.create_connection(address)  # leak
+    if table.get(bytes) is not bytes:
+        table.pop(bytes)
+    return sock
+def there(table, key, address):
+    sock = socket.create_connection(address)
+    if table.get(key) is None:
+        return sock
+    table[key].count += 1
+    return sock
+def emptied(table, key, address):
+    sock = socket.create_connection(address)  # leak
+    while key in table:
+        table.pop(key)
+    sock.sendall(b'hello')
+    return sock
+";
+    let module = Module::parse("keys.py", Source::from_text(code)).unwrap();
+    let found = suites()[0].findings(&module);
+    let sure = found.iter().filter(|finding| {
+        let is_partial = finding.rule == crate::leak::Pattern::PartialAcquisition.id();
+        is_partial && finding.confidence > crate::leak::Confidence::Low
+    });
+    let lines: Vec<_> = sure
+        .map(|finding| module.lines.line_of(finding.span.start) as usize)
+        .collect();
+    let marked = code.lines().enumerate().filter(|(_, line)| line.ends_with("# leak"));
+    assert_eq!(lines, marked.map(|(at, _)| at).collect::<Vec<_>>());
+}
+
 #[test]
 fn findings_are_the_same_every_time_and_in_order() {
     let module = Module::parse(

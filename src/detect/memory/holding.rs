@@ -35,6 +35,8 @@ const METHODS: [&str; 16] = [
     "result", "close", "read", "readline", "write", "flush", "send", "sendall", "recv", "append", "cancel", "join",
     "start", "stop", "shutdown", "release",
 ];
+/// What makes a weak reference to an object.
+const REFERENCES: [&str; 3] = ["ref", "proxy", "WeakMethod"];
 /// Names of what an object is a part of.
 const OWNERS: [&str; 16] = [
     "parent",
@@ -332,6 +334,7 @@ impl<'m> Body<'_, 'm> {
 
     /// The variables of this body that a function inside it uses.
     fn used_in(self, function: Node<'m>, found: &mut Vec<(Object<'m>, How)>) {
+        let weakly = self.weak_calls_beside(function);
         for node in function.descendants() {
             if let Node::Expr(Expr::Name(name)) = node
                 && name.id.as_str() == "self"
@@ -341,11 +344,24 @@ impl<'m> Body<'_, 'm> {
                     .names
                     .home("self", self.module.names.scope_at(name.start().to_u32()))
                     == self.scope
+                && !weakly.iter().any(|span| span.contains(name.range().into()))
             {
                 found.extend(self.object("self").map(|object| (object, How::Callable)));
                 return;
             }
         }
+    }
+
+    /// Defaults such as `weakref.ref(self)`. The same in the function's own body needs what it is about.
+    fn weak_calls_beside(self, function: Node<'m>) -> Vec<Span> {
+        let names = &self.module.names;
+        let is_weak = |node: &Node<'m>| {
+            let call = node.as_expr().and_then(Expr::as_call_expr);
+            let is_reference = |call: &ExprCall| tail(&call.func).is_some_and(|name| REFERENCES.contains(&name));
+            call.is_some_and(is_reference) && names.scope_at(node.span().start) == self.scope
+        };
+        let calls = function.descendants().filter(is_weak);
+        calls.map(|node| node.span()).collect()
     }
 
     /// `self.children.append(node)`

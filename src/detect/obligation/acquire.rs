@@ -129,8 +129,16 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .unless
         .as_deref()
         .is_some_and(|words| has_argument(call, words));
-    let is_owed = wanted && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
+    let is_given = |name| starts_with_argument(call, name);
+    let acts_now = resource.needs.as_deref().is_none_or(is_given);
+    let is_owed = wanted && acts_now && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
     (is_owed && !source::owns_nothing(world, call, &callable)).then_some(resource)
+}
+
+/// Whether the first parameter, of that name, may be given.
+fn starts_with_argument(call: &ExprCall, name: &str) -> bool {
+    let may_be = |keyword: &Keyword| keyword.arg.as_deref().is_none_or(|arg| arg == name);
+    !call.args.is_empty() || call.keywords.iter().any(may_be)
 }
 
 /// `context.socket()` where the same body has made the context: ending that ends the socket.

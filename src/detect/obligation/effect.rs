@@ -172,10 +172,14 @@ pub(super) fn branch<'m>(
     if let Some((number, positive)) = setting.tests.asked_at(id) {
         let holds = taken == positive;
         match state.facts.iter().find(|(known, _)| *known == number) {
+            _ if setting.tests.is_for_key(number) => learn(&mut after.facts, number, holds),
             Some((_, known)) if *known != holds => return None,
             None if setting.tests.is_asked_again(number) => learn(&mut after.facts, number, holds),
             _ => {}
         }
+    }
+    if let Some(number) = setting.tests.shown_at(id, taken) {
+        learn(&mut after.facts, number, true);
     }
     Some(after)
 }

@@ -9,7 +9,7 @@
 //!         f.close()
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::state::State;
 use crate::detect::text_at;
@@ -28,6 +28,10 @@ pub(super) struct Tests<'m> {
     asked: Vec<u32>,
     names: Vec<Vec<&'m str>>,
     branches: HashMap<StepId, (u32, bool)>,
+    /// Tests for a key without which some step raises.
+    needed: HashSet<u32>,
+    /// The tests that one edge of a branch shows to hold: that of `table.get(key) is value` says `key in table`.
+    shown: HashMap<StepId, (u32, bool)>,
 }
 
 impl<'m> Tests<'m> {
@@ -37,16 +41,27 @@ impl<'m> Tests<'m> {
             asked: Vec::new(),
             names: Vec::new(),
             branches: HashMap::new(),
+            needed: HashSet::new(),
+            shown: HashMap::new(),
         };
+        let steps = graph.ids().map(|id| &graph.step(id).kind);
+        let needed: HashSet<_> = steps.filter_map(|kind| key_needed(kind, source)).collect();
         for id in graph.ids() {
-            if let Kind::Branch(test) = graph.step(id).kind
-                && let Some((key, holds)) = normal_form(test, source)
-            {
+            let Kind::Branch(test) = graph.step(id).kind else {
+                continue;
+            };
+            if let Some((key, holds)) = normal_form(test, source) {
                 let number = tests.number(key, test, source);
                 tests.asked[number as usize] += 1;
                 tests.branches.insert(id, (number, holds));
             }
+            if let Some((key, way)) = key_shown(test, source).filter(|(key, _)| needed.contains(key)) {
+                let number = tests.number(key, test, source);
+                tests.shown.insert(id, (number, way));
+            }
         }
+        let numbers = needed.iter().filter_map(|key| tests.numbers.get(key).copied());
+        tests.needed = numbers.collect();
         tests
     }
 
@@ -77,6 +92,23 @@ impl<'m> Tests<'m> {
     /// Whether remembering the answer can be of use.
     pub(super) fn is_asked_again(&self, number: u32) -> bool {
         self.asked[number as usize] > 1
+    }
+
+    /// Whether its answer is kept for what needs the key alone, and decides no branch.
+    pub(super) fn is_for_key(&self, number: u32) -> bool {
+        self.needed.contains(&number) && !self.is_asked_again(number)
+    }
+
+    /// The test that holds where the branch is left this way.
+    pub(super) fn shown_at(&self, step: StepId, way: bool) -> Option<u32> {
+        let (number, shows) = self.shown.get(&step)?;
+        (*shows == way).then_some(*number)
+    }
+
+    /// Whether the key is known to be there.
+    pub(super) fn knows_key(&self, facts: &[(u32, bool)], table: &str, key: &str) -> bool {
+        let number = self.numbers.get(&membership(table, key));
+        number.is_some_and(|number| facts.contains(&(*number, true)))
     }
 
     /// A name or attribute gets a new value: what was known about it is forgotten, and what a constant
@@ -269,10 +301,66 @@ impl<'m> Tests<'m> {
                     {
                         learn(facts, *number, holds == positive);
                     }
+                    if let Some((key, way)) = key_shown(test, source)
+                        && let Some(number) = self.numbers.get(&key).filter(|_| way == holds)
+                    {
+                        learn(facts, *number, true);
+                    }
                 }
             }
         }
     }
+}
+
+fn membership(table: &str, key: &str) -> String {
+    format!("{key} in {table}")
+}
+
+/// `table[key]` and `table.pop(key)` raise where the key is not there.
+fn key_needed(kind: &Kind<'_>, source: &str) -> Option<String> {
+    let (table, key) = match kind {
+        Kind::Evaluate(Expr::Subscript(node)) => (&*node.value, &*node.slice),
+        Kind::Evaluate(Expr::Call(call)) => popped(call)?,
+        _ => return None,
+    };
+    let text = |expr: &Expr| text_at(source, expr.range().into());
+    (is_plain(table) && is_plain(key)).then(|| membership(text(table), text(key)))
+}
+
+/// The table and the key of `table.pop(key)`.
+pub(super) fn popped(call: &ExprCall) -> Option<(&Expr, &Expr)> {
+    asked_of_table(call, "pop")
+}
+
+fn asked_of_table<'e>(call: &'e ExprCall, method: &str) -> Option<(&'e Expr, &'e Expr)> {
+    let func = call.func.as_attribute_expr()?;
+    let ([key], []) = (call.args.as_slice(), call.keywords.as_slice()) else {
+        return None;
+    };
+    (func.attr.as_str() == method).then_some((&*func.value, key))
+}
+
+/// The test for a key that holds if `table.get(key)`, `table.get(key) is value`, `table.get(key) is not None` or the
+/// like does; and whether it is their `True` that says so.
+fn key_shown(test: &Expr, source: &str) -> Option<(String, bool)> {
+    let is_none = |expr: &Expr| matches!(expr, Expr::Constant(node) if node.value == Constant::None);
+    let (asked, way) = match test {
+        Expr::Compare(node) => {
+            let ([op], [right]) = (node.ops.as_slice(), node.comparators.as_slice()) else {
+                return None;
+            };
+            let is_same = match op {
+                CmpOp::Is | CmpOp::Eq => true,
+                CmpOp::IsNot | CmpOp::NotEq => false,
+                _ => return None,
+            };
+            (&*node.left, is_same != is_none(right))
+        }
+        other => (other, true),
+    };
+    let (table, key) = asked_of_table(asked.as_call_expr()?, "get")?;
+    let text = |expr: &Expr| text_at(source, expr.range().into());
+    Some((membership(text(table), text(key)), way))
 }
 
 pub(super) fn learn(facts: &mut Vec<(u32, bool)>, number: u32, holds: bool) {

@@ -354,6 +354,7 @@ impl<'m> Owners<'m> {
                 parts: Vec::new(),
                 only_if: None,
                 unless: None,
+                needs: None,
                 of_parent: false,
                 ends_itself: false,
                 awaited: coroutines(world, class, &release),

@@ -3,7 +3,7 @@
 
 use super::bind::displays;
 use super::effect::Setting;
-use super::facts::is_predicate;
+use super::facts::{is_predicate, popped};
 use super::state::State;
 use super::{Grade, World, acquire, body, callee, summary};
 use crate::detect::resources::Resource;
@@ -60,7 +60,8 @@ const SAFE: [&str; 44] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 40] = [
+const UNLIKELY: [&str; 41] = [
+    "os.fstat",
     "os.dup2",
     // Whoever does not get the lock ends.
     "fcntl.flock",
@@ -242,6 +243,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
 fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Grade {
     let (world, resource) = (setting.world, setting.resource);
     match expr {
+        Expr::Call(call) if takes_known_key(setting, call, state) => Grade::Nothing,
         Expr::Call(call) => of_call(world, resource, call, state),
         // A failed test is not thrown into its fixtures.
         Expr::Yield(_) if body::is_fixture(world.names.scope(setting.body).node) => Grade::Nothing,
@@ -262,6 +264,7 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         {
             Grade::Unlikely
         }
+        Expr::Subscript(node) if has_key(setting, &node.value, &node.slice, state) => Grade::Nothing,
         Expr::Subscript(node) if is_asked_for(setting, node) => Grade::Unlikely,
         // `files[name].handle = open(name)`
         Expr::Subscript(_) if !state.landed && state.flight.is_some() => Grade::Unlikely,
@@ -289,6 +292,17 @@ fn is_safe_call(world: World<'_, '_>, expr: &Expr) -> bool {
 fn is_asked_for(setting: Setting<'_, '_>, node: &ExprSubscript) -> bool {
     let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
     setting.tests.asks_for_key(text(&node.value), text(&node.slice))
+}
+
+/// Whether a test on the way here has said that the key is there.
+fn has_key(setting: Setting<'_, '_>, table: &Expr, key: &Expr, state: &State<'_>) -> bool {
+    let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
+    setting.tests.knows_key(&state.facts, text(table), text(key))
+}
+
+/// `table.pop(key)` behind `if key in table:`
+fn takes_known_key(setting: Setting<'_, '_>, call: &ExprCall, state: &State<'_>) -> bool {
+    popped(call).is_some_and(|(table, key)| has_key(setting, table, key, state))
 }
 
 /// Slicing never fails, and the shapes of tuples are known to those who index them by number.
@@ -378,6 +392,9 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
         return Grade::Nothing;
     }
+    if asks_about_descriptor(world, call, state) {
+        return Grade::Nothing;
+    }
     // What is made on disk already does not wait for its descriptor to be wrapped.
     if resource.is_path() && tail == "fdopen" {
         return Grade::Unlikely;
@@ -387,6 +404,27 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         Resolved::Qualified(name) => of_known(world, &name, tail),
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
         _ => Grade::Likely,
+    }
+}
+
+/// `os.fstat(f.fileno())`, `os.stat(fd)`: an open descriptor can be asked.
+fn asks_about_descriptor(world: World<'_, '_>, call: &ExprCall, state: &State<'_>) -> bool {
+    let resolved = world.names.resolve(&call.func);
+    let asks = resolved
+        .qualified()
+        .is_some_and(|name| ["os.fstat", "os.stat"].contains(&name));
+    asks && !state.is_path && matches!(call.args.as_slice(), [one] if is_own_descriptor(one, state))
+}
+
+/// The handle, or `handle.fileno()`, `handle.fp.fileno()`.
+fn is_own_descriptor(expr: &Expr, state: &State<'_>) -> bool {
+    match expr {
+        Expr::Call(call) => {
+            let method = call.func.as_attribute_expr();
+            method.is_some_and(|method| method.attr.as_str() == "fileno" && is_own_descriptor(&method.value, state))
+        }
+        Expr::Attribute(node) => state.holds(expr).is_some() || is_own_descriptor(&node.value, state),
+        _ => state.holds(expr).is_some(),
     }
 }
 
