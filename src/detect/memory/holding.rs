@@ -361,7 +361,7 @@ impl<'m> Body<'_, 'm> {
             call.is_some_and(is_reference) && names.scope_at(node.span().start) == self.scope
         };
         let calls = function.descendants().filter(is_weak);
-        calls.map(|node| node.span()).collect()
+        calls.map(Node::span).collect()
     }
 
     /// `self.children.append(node)`

@@ -359,8 +359,8 @@ fn key_shown(test: &Expr, source: &str) -> Option<(String, bool)> {
         other => (other, true),
     };
     let (table, key) = asked_of_table(asked.as_call_expr()?, "get")?;
-    let text = |expr: &Expr| text_at(source, expr.range().into());
-    Some((membership(text(table), text(key)), way))
+    let written = |expr: &Expr| text_at(source, expr.range().into());
+    Some((membership(written(table), written(key)), way))
 }
 
 pub(super) fn learn(facts: &mut Vec<(u32, bool)>, number: u32, holds: bool) {
