@@ -89,17 +89,17 @@ class MappedSegment:
     __slots__ = ('path', 'table', 'pins', '_map')
 
     def __init__(self, path: str) -> None:
-        self.path, self.pins = path, 0
-        with open(path, 'rb') as source:
-            self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+        self.path, self.pins, self._map = path, 0, None
         try:
+            with open(path, 'rb') as source:
+                self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
             at, length, check = FOOTER.unpack(self._map[-FOOTER.size:])
             table = self._map[at:at + length]
             if self._map[:len(MAGIC)] != MAGIC or zlib.crc32(table) != check:
                 raise DamagedSegment(f'{path} is damaged')
             self.table = json.loads(zlib.decompress(table))
         except BaseException:
-            self._map.close()
+            self.close()
             raise
 
     def postings(self, word: str) -> Postings:
@@ -107,7 +107,8 @@ class MappedSegment:
         return dict(POSTING.iter_unpack(self._map[at:at + count * POSTING.size]))
 
     def close(self) -> None:
-        self._map.close()
+        if self._map is not None:
+            self._map.close()
 
 
 class SegmentShelf:

@@ -152,7 +152,7 @@ class Watch:
                 reply = await self._client.get(f"/price/{wish.article}")
                 offer = Offer(wish, parse_price(reply.text))
             except (httpx.HTTPError, PriceError) as error:
-                self._problem = str(error)
+                self._problem = f"{wish.article}: {error}"
                 continue
             self.history.append(offer)
             if offer.good:

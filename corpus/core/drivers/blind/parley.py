@@ -155,10 +155,16 @@ async def waits_for_a_sign_of_life(box):
 def remembers_what_was_said(box):
     room = parley.ChatRoom(box.path(), "hall")
     with box.using(room):
-        for number in box.rounds(parley.BACKLOG + 1):
+        for number in range(3):
             with room.seat("ada") as queue, room.seat("guest%d" % number):
                 room.say("ada", "line %d" % number, but="ada")
                 room.say("guest", "line %d" % number)
+
+
+def keeps_the_last_lines(box):
+    with box.using(parley.ChatRoom(box.path(), "hall")) as room:
+        for number in box.rounds(parley.HISTORY + 1):
+            room.say("ada", "line %d" % number)
 
 
 def opens_rooms(box):
