@@ -1,7 +1,7 @@
 //! External tools: what is known of each stands in a page of data, everything else is the same for all.
 //!
 //! [`Adapter`] (built in, or a user's file) says how a tool is called, what its output looks like and which rule
-//! claims which pattern. [`Started`] runs a command without a shell, within limits, in a process group of its own.
+//! claims which pattern. [`Call`] runs a command without a shell, within limits, in a process group of its own.
 //! [`read`](Adapter::read) turns output into [`RawFinding`]s. Which files a tool is shown, and what its failures
 //! mean, is for `lab`: a tool that failed is never a tool that found nothing.
 
