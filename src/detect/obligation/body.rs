@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::python::ast::{Expr, Ranged, Stmt};
 use crate::python::flow::{Graph, Options};
 use crate::python::names::Def;
-use crate::python::{Node, Span};
+use crate::python::{Node, ScopeId, Span};
 
 /// Methods after whose failure nobody has the object, or nobody is likely to close it.
 const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
@@ -127,8 +127,14 @@ pub(super) fn excused(body: &[Stmt]) -> HashSet<Span> {
         .collect()
 }
 
-fn nodes(body: &[Stmt]) -> impl Iterator<Item = Node<'_>> {
+/// All that stands in these statements, nested definitions included.
+pub(super) fn nodes(body: &[Stmt]) -> impl Iterator<Item = Node<'_>> {
     body.iter().flat_map(|statement| Node::Stmt(statement).descendants())
+}
+
+/// All that stands in the body of a scope.
+pub(super) fn nodes_of<'m>(world: World<'_, 'm>, scope: ScopeId) -> impl Iterator<Item = Node<'m>> {
+    nodes(statements(world, world.names.scope(scope).node))
 }
 
 /// Variables that handlers fill, and nothing else but with a constant or something empty.

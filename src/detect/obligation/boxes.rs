@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::World;
+use super::body::nodes;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, ScopeKind, UseKind};
 use crate::python::{Node, ScopeId, Span};
@@ -52,10 +53,6 @@ impl<'m> Boxes<'m> {
         let name = appended_to(call)?.as_name_expr()?;
         self.names.get(name.id.as_str()).copied()
     }
-}
-
-fn nodes(body: &[Stmt]) -> impl Iterator<Item = Node<'_>> {
-    body.iter().flat_map(|statement| Node::Stmt(statement).descendants())
 }
 
 fn makes_list(value: &Expr) -> bool {

@@ -48,11 +48,7 @@ pub(super) fn stays_here(setting: Setting<'_, '_>, container: &str) -> bool {
     }
     let mut known = Known::default();
     known.words.insert((setting.body, container.to_owned()));
-    let statements = body::statements(world, world.names.scope(setting.body).node);
-    let nodes: Vec<_> = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants())
-        .collect();
+    let nodes: Vec<_> = body::nodes_of(world, setting.body).collect();
     for node in &nodes {
         known.note_walk(setting, *node, container);
     }

@@ -407,11 +407,7 @@ fn popped_to<'m>(setting: Setting<'_, 'm>, call: &ExprCall) -> Option<&'m str> {
             method.attr.as_str() == "pop_all" && object.is_some_and(|name| name.id == stack.id)
         })
     };
-    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
-    let mut inner = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants());
-    inner.find_map(|node| match node {
+    body::nodes_of(setting.world, setting.body).find_map(|node| match node {
         Node::Stmt(Stmt::Assign(node)) if pops(&node.value) => node.targets.iter().find_map(class::on_self),
         _ => None,
     })
@@ -419,15 +415,11 @@ fn popped_to<'m>(setting: Setting<'_, 'm>, call: &ExprCall) -> Option<&'m str> {
 
 /// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
 fn collected<'m>(setting: Setting<'_, 'm>, whole: &'m Expr) -> Move<'m> {
-    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
     let inner = |value: &Expr| match value {
         Expr::Call(call) => call.args.first().is_some_and(|first| std::ptr::eq(first, whole)),
         other => std::ptr::eq(other, whole),
     };
-    let mut targets = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants());
-    let target = targets.find_map(|node| match node {
+    let target = body::nodes_of(setting.world, setting.body).find_map(|node| match node {
         Node::Stmt(Stmt::Assign(node)) if inner(&node.value) => node.targets.first(),
         Node::Stmt(Stmt::AnnAssign(node)) if node.value.as_deref().is_some_and(inner) => Some(&*node.target),
         _ => None,
@@ -532,11 +524,7 @@ fn is_taken_back(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr) -> 
         return false;
     };
     let text = |expr: &Expr| text_at(setting.world.module.text(), expr.range().into());
-    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
-    let mut inner = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants())
-        .filter_map(Node::as_expr);
+    let mut inner = body::nodes_of(setting.world, setting.body).filter_map(Node::as_expr);
     inner.any(|expr| {
         let call = expr.as_call_expr().filter(|call| super::tail(&call.func) == *back);
         call.is_some_and(|call| {
@@ -624,11 +612,7 @@ const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "su
 /// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
 fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
     let Node::Expr(lambda) = node else { return false };
-    let statements = body::statements(setting.world, setting.world.names.scope(setting.body).node);
-    let mut inner = statements
-        .iter()
-        .flat_map(|statement| Node::Stmt(statement).descendants())
-        .filter_map(Node::as_expr);
+    let mut inner = body::nodes_of(setting.world, setting.body).filter_map(Node::as_expr);
     inner.any(|expr| {
         let call = expr
             .as_call_expr()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::body::nodes;
 use super::facts::Tests;
 use super::{Fate, LeftOpen, Skipped};
 use crate::python::Node;
@@ -38,7 +39,7 @@ impl<'m> Deciding<'m> {
     /// All tests of the body that are asked again.
     pub(super) fn in_body(body: &'m [Stmt], tests: &Tests<'m>, source: &'m str) -> Vec<Self> {
         let mut found: BTreeMap<u32, Self> = BTreeMap::new();
-        for node in body.iter().flat_map(|statement| Node::Stmt(statement).descendants()) {
+        for node in nodes(body) {
             let Node::Stmt(Stmt::If(choice)) = node else { continue };
             let number = tests.number_of(&choice.test, source);
             let Some(number) = number.filter(|number| tests.is_asked_again(*number)) else {

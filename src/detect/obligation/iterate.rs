@@ -1,5 +1,6 @@
 //! Iterables that close themselves at their end, and consumers that stop before it.
 
+use super::body::nodes;
 use crate::python::Node;
 use crate::python::ast::{CmpOp, Expr, Stmt};
 
@@ -7,8 +8,7 @@ use std::collections::HashSet;
 
 /// What the generator expressions walk that somebody may abandon: `next(...)`, `any(...)`, `name in (...)`.
 pub(super) fn abandoned(body: &[Stmt]) -> HashSet<*const Expr> {
-    let nodes = body.iter().flat_map(|statement| Node::Stmt(statement).descendants());
-    let left = nodes.filter_map(Node::as_expr).filter_map(left_early);
+    let left = nodes(body).filter_map(Node::as_expr).filter_map(left_early);
     let walked = left.filter_map(|consumed| match consumed {
         Expr::GeneratorExp(node) => node.generators.first().map(|generator| &generator.iter),
         _ => None,
