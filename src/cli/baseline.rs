@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::exit::{Exit, Failure};
+use crate::record::write_whole;
 use crate::report::findings::Located;
 
 /// Rises when fingerprints are made in another way.
@@ -85,14 +84,6 @@ impl Baseline {
             findings,
         };
         let text = serde_json::to_string_pretty(&file).map_err(anyhow::Error::from)?;
-        write(path, &text).map_err(|error| Failure::usage(format!("write {}: {error}", path.display())))
+        write_whole(path, &(text + "\n")).map_err(|error| Failure::usage(format!("write {}: {error}", path.display())))
     }
-}
-
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    writeln!(file, "{text}")?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -48,12 +48,7 @@ impl Recording {
     /// A whole file at once.
     pub fn write_text(&self, name: &str, text: &str) -> Result<(), RecordError> {
         let path = self.dir.join(name);
-        let write = || {
-            let mut file = NamedTempFile::new_in(&self.dir)?;
-            file.write_all(text.as_bytes())?;
-            publish(file, &path)
-        };
-        write().map_err(|error| RecordError::write(&path, error))
+        write_whole(&path, text).map_err(|error| RecordError::write(&path, error))
     }
 
     pub fn write_rows<R: Row>(&self, rows: &[R]) -> Result<(), RecordError> {
@@ -111,8 +106,16 @@ pub(super) fn csv_writer<W: Write>(to: W) -> csv::Writer<W> {
     builder.from_writer(to)
 }
 
+/// All of it or nothing: what stood there before stays until the new text is complete.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    publish(file, path)
+}
+
 /// Temp files are private to their owner; a record is for everyone who may read the folder.
-pub(super) fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
+fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
     readable_by_all(file.as_file())?;
     file.persist(path)?;
     Ok(())

@@ -18,7 +18,7 @@ mod witness;
 
 pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, append_edits, read_edits};
 pub use error::RecordError;
-pub use folder::{Recording, Rows};
+pub use folder::{Recording, Rows, write_whole};
 pub use judgements::Judgements;
 pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta, ResourceTables};
 pub use read::Record;

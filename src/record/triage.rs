@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
+
+use super::folder::write_whole;
 
 pub const DEFAULT_FILE: &str = "triage.toml";
 
@@ -117,13 +118,7 @@ impl Triage {
             decision: self.decisions.values().cloned().collect(),
         };
         let text = toml::to_string_pretty(&file).map_err(|error| fault(path, error))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let write = || {
-            let mut temp = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-            temp.write_all(text.as_bytes())?;
-            super::folder::publish(temp, path)
-        };
-        write().map_err(|error: io::Error| fault(path, error))
+        write_whole(path, &text).map_err(|error| fault(path, error))
     }
 }
 

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::error::RecordError;
-use super::folder::{csv_writer, publish};
+use super::folder::{csv_writer, write_whole};
 use super::row::{Row, WitnessRow};
 use super::triage::hex;
 use crate::leak::Outcome;
@@ -56,9 +54,7 @@ pub fn write_outcomes(folder: &Path, rows: &[WitnessRow]) -> Result<(), RecordEr
     let path = folder.join(WitnessRow::FILE);
     let write = || {
         fs::create_dir_all(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(outcomes_csv(rows)?.as_bytes())?;
-        publish(file, &path)
+        write_whole(&path, &outcomes_csv(rows)?)
     };
     write().map_err(|error: std::io::Error| RecordError::write(&path, error))
 }
