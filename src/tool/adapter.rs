@@ -32,6 +32,8 @@ struct File {
     time_limit: u64,
     output: Format,
     rules: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
     canary: Canary,
 }
 
@@ -72,6 +74,8 @@ pub struct Adapter {
     pub time_limit: Duration,
     pub format: Format,
     pub rules: BTreeMap<String, Vec<Pattern>>,
+    /// Other names under which the tool may report a rule.
+    pub aliases: BTreeMap<String, String>,
     pub canary: Canary,
     /// The file as it stands, for the key of cached results.
     pub text: String,
@@ -113,6 +117,7 @@ impl Adapter {
             time_limit: Duration::from_secs(file.time_limit),
             format: file.output,
             rules,
+            aliases: file.aliases,
             canary: file.canary,
             text: text.to_owned(),
         };
@@ -134,12 +139,25 @@ impl Adapter {
         if self.rules.is_empty() {
             return Err("rules: needs at least one".to_owned());
         }
+        if let Some((alias, rule)) = self.aliases.iter().find(|(_, rule)| !self.rules.contains_key(*rule)) {
+            return Err(format!("aliases.{alias}: there is no rule {rule}"));
+        }
         self.format.check()
     }
 
     /// Everything that some rule of it claims.
     pub fn claims(&self) -> BTreeSet<Pattern> {
         self.rules.values().flatten().copied().collect()
+    }
+
+    /// The name that a rule goes by in `rules`.
+    pub fn rule<'a>(&'a self, reported: &'a str) -> &'a str {
+        self.aliases.get(reported).map_or(reported, String::as_str)
+    }
+
+    /// What a rule claims; nothing for one that speaks of something else.
+    pub fn patterns_of(&self, reported: &str) -> Vec<Pattern> {
+        self.rules.get(self.rule(reported)).cloned().unwrap_or_default()
     }
 
     /// What its output says; the error says why it is no such output.
@@ -218,6 +236,7 @@ canary = { leak = "", safe = "" }
         assert!(wrong("\"{files}\"", "\"files\"").contains("needs {files} or {dir} once"));
         assert!(wrong("never-released", "leak").starts_with("my.toml: rules.R1: no pattern is called"));
         assert!(wrong("(?P<line>\\d+)", "\\d+").contains("no group called line"));
+        assert!(wrong("canary = {", "aliases = { one = \"R2\" }\ncanary = {").contains("aliases.one: there is no rule R2"));
     }
 
     #[test]
