@@ -63,9 +63,15 @@ impl Tool {
     /// Finds the adapter, the program and its version, and shows it the canaries.
     pub fn ready(name: &str, command: Option<&str>) -> Result<Self, LabError> {
         let mut adapter = Adapter::find(name)?;
+        // Before anything of it is changed: there is nothing to change in an empty one.
+        runs_here(&adapter)?;
         if let Some(program) = command {
             program.clone_into(&mut adapter.command[0]);
             program.clone_into(&mut adapter.version[0]);
+        }
+        let here = std::env::current_dir().unwrap_or_default().display().to_string();
+        for word in &mut adapter.command {
+            *word = word.replace("{here}", &here);
         }
         let tool = Self {
             version: version(&adapter)?,
@@ -118,8 +124,17 @@ fn unusable(adapter: &Adapter, message: String) -> LabError {
     })
 }
 
+fn runs_here(adapter: &Adapter) -> Result<(), LabError> {
+    if adapter.runs_here() {
+        return Ok(());
+    }
+    let message = "is not run from here: give its SARIF to `leakbench score --sarif`";
+    Err(unusable(adapter, message.to_owned()))
+}
+
 /// What its version command says; also whether it can be started at all.
 pub fn version(adapter: &Adapter) -> Result<String, LabError> {
+    runs_here(adapter)?;
     let failed = |why: String| unusable(adapter, why);
     let temp = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
     let call = Call {
