@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 use crate::console;
 use crate::detect::{self, Suite, suites_with};
 use crate::lab::corpus::{Corpus, embedded, from_folder, from_paths};
-use crate::lab::{Ended, FixPairs, LabError, Request, Tool, on_threads, run};
+use crate::lab::{Ended, FixPairs, LabError, Request, Tool, on_threads, run, suite_claims};
 use crate::leak::Pattern;
 use crate::mutate::{self, Quota};
 use crate::record::triage::{DEFAULT_FILE, Triage};
@@ -193,8 +193,9 @@ impl Run {
             id: suite.id.to_owned(),
             version: suite.version.to_owned(),
             command: Vec::new(),
-            claims: Vec::new(),
+            claims: Some(suite_claims(suite).iter().map(ToString::to_string).collect()),
             busy_ms: None,
+            asked: None,
             peak_bytes: None,
         };
         Meta {

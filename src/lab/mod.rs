@@ -6,7 +6,9 @@
 //! `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
+mod busy;
 pub mod census;
+mod claims;
 pub mod corpus;
 mod crew;
 mod error;
@@ -21,6 +23,7 @@ mod plan;
 mod rows;
 mod run;
 mod score;
+mod side_by_side;
 pub mod suppress;
 pub mod tags;
 mod tool_cache;
@@ -30,6 +33,7 @@ mod walk;
 mod watch;
 mod work;
 
+pub use claims::{FLOOR, suite_claims};
 pub use error::LabError;
 pub use examine::{Checked, Examined, examine};
 pub use fetch::fetch;

@@ -1,9 +1,12 @@
 //! From what was measured to the rows of the record. No decisions, only spelling.
 
+use std::collections::BTreeSet;
+
+use super::claims::why_missed;
 use super::plan::Planned;
 use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
-use crate::leak::{Finding, Witness};
+use crate::leak::{Finding, Pattern, Witness};
 use crate::mutate::Mutant;
 use crate::python::span::offset;
 use crate::python::{Edit, LineIndex, Span};
@@ -183,13 +186,19 @@ fn finding_row(planned: &Planned, detector: &str, finding: &Finding, disposition
     }
 }
 
-pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow {
+pub(super) fn outcome_row(
+    mutant: &Mutant,
+    detector: &str,
+    on: &OnMutant,
+    claims: Option<&BTreeSet<Pattern>>,
+) -> OutcomeRow {
     let Judgement { verdict, reason, .. } = &on.judgement;
     let deciding = on.deciding();
     let reason = reason.map(|reason| match on.detail.as_str() {
         "" => reason.to_string(),
         detail => format!("{reason}: {detail}"),
     });
+    let no_rule = || why_missed(*verdict, &mutant.label, claims).map(str::to_owned);
     OutcomeRow {
         id: mutant.id.clone(),
         detector: detector.to_owned(),
@@ -198,7 +207,7 @@ pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> Out
         confidence: deciding
             .map(|finding| finding.confidence.to_string())
             .unwrap_or_default(),
-        reason: reason.unwrap_or_default(),
+        reason: reason.or_else(no_rule).unwrap_or_default(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! One measurement from corpora to record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::busy::Busy;
 use super::corpus::Corpus;
 use super::error::LabError;
 use super::fix_pairs::{FixPairs, judge_fix_pairs};
@@ -93,9 +95,14 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
         plan: &plan,
         request,
         tools: &answers,
+        claims: meta.detectors.iter().map(DetectorMeta::claimed).collect(),
+        busy: request.suites.iter().map(|_| Busy::default()).collect(),
         watch,
     };
     let done = work.all(recording)?;
+    for (suite, busy) in meta.detectors.iter_mut().zip(&work.busy) {
+        (suite.busy_ms, suite.asked) = (Some(busy.millis()), Some(busy.asked()));
+    }
     let mut tables = tables(&field, done.ledgers, &work.detectors());
     tables.unparsed = unparsed;
     let pairs_done = add_fix_pairs(request, &mut tables, watch)?;
@@ -139,10 +146,16 @@ fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
         id: tool.adapter.id.clone(),
         version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: tool.adapter.claims().iter().map(ToString::to_string).collect(),
+        claims: Some(words(&tool.adapter.claims())),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
+        asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
     }
+}
+
+/// In the order of reports.
+fn words(patterns: &BTreeSet<Pattern>) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
 }
 
 fn interrupted() -> Ended {
@@ -217,8 +230,15 @@ struct Work<'a> {
     plan: &'a Plan<'a>,
     request: &'a Request<'a>,
     tools: &'a [Answers],
+    /// One per detector.
+    claims: Vec<Claims>,
+    /// One per suite.
+    busy: Vec<Busy>,
     watch: &'a dyn Watch,
 }
+
+/// What a detector has rules for, if that is known.
+type Claims = Option<BTreeSet<Pattern>>;
 
 struct Done {
     /// One per detector.
@@ -241,6 +261,7 @@ impl Work<'_> {
             findings: recording.rows()?,
             outcomes: recording.rows()?,
             detectors: &detectors,
+            claims: &self.claims,
         };
         let mut ledgers: Vec<Ledger> = detectors.iter().map(|_| Ledger::default()).collect();
         let mut interrupted = false;
@@ -261,6 +282,7 @@ impl Work<'_> {
     fn batch(&self, batch: &[Planned]) -> Vec<Option<Measured>> {
         let bench = Bench {
             suites: self.request.suites,
+            busy: &self.busy,
             tools: self.tools,
             triage: self.request.triage,
             watch: self.watch,
@@ -274,6 +296,7 @@ struct Log<'a> {
     findings: Rows<FindingRow>,
     outcomes: Rows<OutcomeRow>,
     detectors: &'a [&'a str],
+    claims: &'a [Claims],
 }
 
 impl Log<'_> {
@@ -285,8 +308,9 @@ impl Log<'_> {
             self.findings.push(&row)?;
         }
         for (mutant, by_detector) in counted(planned).zip(&measured.mutants) {
-            for (detector, on) in self.detectors.iter().zip(by_detector) {
-                self.outcomes.push(&outcome_row(mutant, detector, on))?;
+            for ((detector, claims), on) in self.detectors.iter().zip(self.claims).zip(by_detector) {
+                self.outcomes
+                    .push(&outcome_row(mutant, detector, on, claims.as_ref()))?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plan::{Plan, Planned};
 use super::rows::{clean_row, cluster, counted};
+use super::side_by_side::side_by_side;
 use super::work::{CleanFinding, Measured, OnClean};
 use crate::judge::controls::{ControlCase, ControlOff, check_controls};
 use crate::judge::interval::Proportion;
@@ -177,7 +178,8 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
 
 /// All tables but `unparsed`, detector by detector.
 pub(super) fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
-    let mut tables = Tables::default();
+    let judged: Vec<Vec<Judged>> = ledgers.iter().map(|ledger| ledger.judged(field, |_| true)).collect();
+    let mut tables = side_by_side(detectors, &judged);
     let any_blind = field.blind.contains(&true) || ledgers.iter().any(|ledger| ledger.blind.contains(&true));
     for (detector, ledger) in detectors.iter().zip(ledgers) {
         let scores = score(

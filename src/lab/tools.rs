@@ -43,6 +43,8 @@ pub(super) struct Answers {
     pub id: String,
     said: BTreeMap<String, Said>,
     pub wall: Duration,
+    /// Texts that `wall` was spent on.
+    pub asked: u64,
     pub peak_bytes: Option<u64>,
 }
 
@@ -256,6 +258,7 @@ pub(super) fn ask_tool(
         .extend(each.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?);
     let taken = each.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
     answers.wall = taken.wall;
+    answers.asked = taken.asked;
     answers.peak_bytes = taken.peak_bytes;
     Ok((!watch.interrupted()).then_some(answers))
 }
@@ -263,6 +266,7 @@ pub(super) fn ask_tool(
 #[derive(Clone, Copy, Default)]
 struct Taken {
     wall: Duration,
+    asked: u64,
     peak_bytes: Option<u64>,
 }
 
@@ -341,6 +345,7 @@ impl Asking<'_> {
             Ok((said, ended)) => {
                 let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
                 taken.wall += ended.wall;
+                taken.asked += files.len() as u64;
                 taken.peak_bytes = taken.peak_bytes.max(ended.peak_bytes);
                 said
             }
