@@ -143,8 +143,11 @@ impl Score {
                 id: adapter.id.clone(),
                 version: String::new(),
                 command: Vec::new(),
-                claims: adapter.claims().iter().map(ToString::to_string).collect(),
+                claims: adapter
+                    .claims()
+                    .map(|claims| claims.iter().map(ToString::to_string).collect()),
                 busy_ms: None,
+                asked: None,
                 peak_bytes: None,
             }];
         }

@@ -10,7 +10,7 @@ use super::config::Settings;
 use super::exit::{Exit, Failure};
 use crate::console;
 use crate::detect::{self, Suite};
-use crate::lab::{Ended, LabError};
+use crate::lab::{Ended, LabError, suite_claims};
 use crate::mutate::{self, Quota};
 use crate::record::triage::Triage;
 use crate::record::{DetectorMeta, FORMAT, Host, JUDGING_RULES, Meta, Recording, ResourceTables, ScoreLine};
@@ -44,8 +44,9 @@ pub(super) fn meta(quota: Quota, suites: &[Suite], triage: &Triage, settings: &S
         id: suite.id.to_owned(),
         version: suite.version.to_owned(),
         command: Vec::new(),
-        claims: Vec::new(),
+        claims: Some(suite_claims(suite).iter().map(ToString::to_string).collect()),
         busy_ms: None,
+        asked: None,
         peak_bytes: None,
     };
     Meta {

@@ -15,7 +15,7 @@ use crate::leak::Finding;
 use crate::python::Span;
 use crate::record::row::{CleanRow, FindingRow, ModuleRow, MutantRow, OutcomeRow, Row, split};
 use crate::record::triage::Triage;
-use crate::record::{EDITS_FILE, Record, RecordError, Recording, Tables, edits_text, read_edits};
+use crate::record::{DetectorMeta, EDITS_FILE, Record, RecordError, Recording, Tables, edits_text, read_edits};
 
 /// How long a finding may be and still speak of a label; the spans are those of each mutant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +66,9 @@ pub fn score_again(
     let sheets = take_over_plan(record, recording)?;
     let controls_off = controls_off(&sheets);
     let detectors: Vec<&str> = record.meta.detectors.iter().map(|meta| meta.id.as_str()).collect();
+    let claims = record.meta.detectors.iter().map(DetectorMeta::claimed).collect();
     let mut heard = Heard::read(record)?;
-    let mut books = Books::open(recording, &detectors)?;
+    let mut books = Books::open(recording, &detectors, claims)?;
     for sheet in &sheets {
         let measured = measured_again(sheet, &detectors, &mut heard, width, triage)?;
         books.enter(sheet, Some(&measured))?;

@@ -1,25 +1,33 @@
 //! Where what was measured goes, module by module: the files of the record that grow, and the ledgers of the scores.
 
+use std::collections::BTreeSet;
+
 use super::error::LabError;
 use super::rows::{finding_rows, outcome_row};
 use super::score::{Ledger, tables};
 use super::sheet::Sheet;
 use super::work::Measured;
 use crate::judge::{NoVerdict, Verdict};
+use crate::leak::Pattern;
 use crate::record::row::{FindingRow, OutcomeRow};
 use crate::record::{Recording, Rows, Tables};
+
+/// What a detector has rules for, if that is known.
+pub(super) type Claims = Option<BTreeSet<Pattern>>;
 
 pub(super) struct Books<'a> {
     findings: Rows<FindingRow>,
     outcomes: Rows<OutcomeRow>,
     detectors: &'a [&'a str],
+    claims: Vec<Claims>,
     /// One per detector.
     ledgers: Vec<Ledger>,
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn open(recording: &Recording, detectors: &'a [&'a str]) -> Result<Self, LabError> {
+    pub(super) fn open(recording: &Recording, detectors: &'a [&'a str], claims: Vec<Claims>) -> Result<Self, LabError> {
         Ok(Self {
+            claims,
             findings: recording.rows()?,
             outcomes: recording.rows()?,
             ledgers: detectors.iter().map(|_| Ledger::default()).collect(),
@@ -44,8 +52,9 @@ impl<'a> Books<'a> {
             self.findings.push(&row)?;
         }
         for (sought, by_detector) in sheet.mutants.iter().zip(&measured.mutants) {
-            for (detector, on) in self.detectors.iter().zip(by_detector) {
-                self.outcomes.push(&outcome_row(&sought.subject.id, detector, on))?;
+            for ((detector, claims), on) in self.detectors.iter().zip(&self.claims).zip(by_detector) {
+                self.outcomes
+                    .push(&outcome_row(sought, detector, on, claims.as_ref()))?;
             }
         }
         Ok(())

@@ -8,7 +8,9 @@
 
 mod again;
 mod books;
+mod busy;
 pub mod census;
+mod claims;
 pub mod corpus;
 mod crew;
 mod error;
@@ -28,6 +30,7 @@ mod run;
 mod score;
 mod sheet;
 mod shown;
+mod side_by_side;
 pub mod suppress;
 pub mod tags;
 mod tool_cache;
@@ -38,6 +41,7 @@ mod watch;
 mod work;
 
 pub use again::{WidthChoice, score_again};
+pub use claims::{FLOOR, suite_claims};
 pub use error::LabError;
 pub use examine::{Checked, Examined, examine};
 pub use export::{Exported, export};

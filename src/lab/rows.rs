@@ -1,10 +1,13 @@
 //! From what was measured to the rows of the record. No decisions, only spelling.
 
+use std::collections::BTreeSet;
+
+use super::claims::why_missed;
 use super::plan::Planned;
-use super::sheet::Sheet;
+use super::sheet::{Sheet, Sought};
 use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
-use crate::leak::{Finding, Witness};
+use crate::leak::{Finding, Pattern, Witness};
 use crate::mutate::Mutant;
 use crate::python::span::offset;
 use crate::python::{Edit, LineIndex, Span};
@@ -204,22 +207,28 @@ fn finding_row(module: &ModuleRow, detector: &str, finding: &Finding, dispositio
     }
 }
 
-pub(super) fn outcome_row(id: &str, detector: &str, on: &OnMutant) -> OutcomeRow {
+pub(super) fn outcome_row(
+    sought: &Sought,
+    detector: &str,
+    on: &OnMutant,
+    claims: Option<&BTreeSet<Pattern>>,
+) -> OutcomeRow {
     let Judgement { verdict, reason, .. } = &on.judgement;
     let deciding = on.deciding();
     let reason = reason.map(|reason| match on.detail.as_str() {
         "" => reason.to_string(),
         detail => format!("{reason}: {detail}"),
     });
+    let no_rule = || why_missed(*verdict, &sought.label, claims).map(str::to_owned);
     OutcomeRow {
-        id: id.to_owned(),
+        id: sought.subject.id.clone(),
         detector: detector.to_owned(),
         verdict: verdict.to_string(),
         rule: deciding.map(|finding| finding.rule.clone()).unwrap_or_default(),
         confidence: deciding
             .map(|finding| finding.confidence.to_string())
             .unwrap_or_default(),
-        reason: reason.unwrap_or_default(),
+        reason: reason.or_else(no_rule).unwrap_or_default(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! One measurement from corpora to record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::books::Books;
+use super::busy::Busy;
 use super::corpus::Corpus;
 use super::error::LabError;
 use super::fix_pairs::{FixPairs, PairTexts, judge_fix_pairs};
@@ -83,9 +85,13 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
         plan: &laid.plan,
         request,
         tools: &answers,
+        busy: request.suites.iter().map(|_| Busy::default()).collect(),
         watch,
     };
-    let (mut tables, stopped) = work.all(&laid.sheets, recording)?;
+    let (mut tables, stopped) = work.all(&laid.sheets, recording, meta)?;
+    for (suite, busy) in meta.detectors.iter_mut().zip(&work.busy) {
+        (suite.busy_ms, suite.asked) = (Some(busy.millis()), Some(busy.asked()));
+    }
     tables.unparsed = laid.unparsed;
     if let Some((pairs, texts)) = request.pairs.zip(pair_texts.as_ref()) {
         let Some((rows, scores)) = judge_fix_pairs(pairs, texts, request.suites, &answers, watch) else {
@@ -170,10 +176,16 @@ fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
         id: tool.adapter.id.clone(),
         version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: tool.adapter.claims().iter().map(ToString::to_string).collect(),
+        claims: tool.adapter.claims().as_ref().map(words),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
+        asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
     }
+}
+
+/// In the order of reports.
+fn words(patterns: &BTreeSet<Pattern>) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
 }
 
 fn interrupted() -> Ended {
@@ -249,6 +261,8 @@ struct Work<'a> {
     plan: &'a Plan<'a>,
     request: &'a Request<'a>,
     tools: &'a [Answers],
+    /// One per suite.
+    busy: Vec<Busy>,
     watch: &'a dyn Watch,
 }
 
@@ -260,10 +274,11 @@ impl Work<'_> {
 
     /// Batch by batch: within one, modules run in any order; results are written in that of the plan.
     /// Also says whether it was interrupted.
-    fn all(&self, sheets: &[Sheet], recording: &Recording) -> Result<(Tables, bool), LabError> {
+    fn all(&self, sheets: &[Sheet], recording: &Recording, meta: &Meta) -> Result<(Tables, bool), LabError> {
         self.watch.begin("detecting", all_sought(sheets).count() as u64);
         let detectors = self.detectors();
-        let mut books = Books::open(recording, &detectors)?;
+        let claims = meta.detectors.iter().map(DetectorMeta::claimed).collect();
+        let mut books = Books::open(recording, &detectors, claims)?;
         let mut interrupted = false;
         let mut sheet = sheets.iter();
         for batch in self.plan.modules.chunks(BATCH) {
@@ -278,6 +293,7 @@ impl Work<'_> {
     fn batch(&self, batch: &[Planned]) -> Vec<Option<Measured>> {
         let bench = Bench {
             suites: self.request.suites,
+            busy: &self.busy,
             tools: self.tools,
             triage: self.request.triage,
             watch: self.watch,

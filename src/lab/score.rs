@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::Plan;
 use super::rows::clean_row;
 use super::sheet::{Sheet, Sought};
+use super::side_by_side::side_by_side;
 use super::tags::Kind;
 use super::work::{CleanFinding, Measured, OnClean};
 use crate::judge::controls::{ControlCase, ControlOff, check_controls};
@@ -124,7 +125,8 @@ fn clean_module(module: &ModuleRow, on: &OnClean) -> CleanModule {
 
 /// All tables but `unparsed`, detector by detector.
 pub(super) fn tables(sheets: &[Sheet], ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
-    let mut tables = Tables::default();
+    let judged: Vec<Vec<Judged>> = ledgers.iter().map(|ledger| ledger.judged(sheets, |_| true)).collect();
+    let mut tables = side_by_side(detectors, &judged);
     let any_blind = sheets.iter().any(|sheet| sheet.module.blind);
     for (detector, ledger) in detectors.iter().zip(ledgers) {
         let scores = score(

@@ -1,7 +1,10 @@
 //! One module: every detector on the clean text and on each of its mutants, and the verdicts.
 
+use std::time::Duration;
+
 use rayon::prelude::*;
 
+use super::busy::{Busy, timed};
 use super::guard::caught;
 use super::place::{Place, Places};
 use super::plan::Planned;
@@ -95,6 +98,8 @@ pub(super) struct MutantFinding {
 /// What every module is measured with.
 pub(super) struct Bench<'a> {
     pub suites: &'a [Suite],
+    /// Of each suite.
+    pub busy: &'a [Busy],
     /// What external tools have said already; they come after the suites.
     pub tools: &'a [Answers],
     pub triage: &'a Triage,
@@ -106,8 +111,8 @@ pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
     if bench.watch.interrupted() {
         return None;
     }
-    let clean = parsed(&planned.text.path, planned.text.source.clone());
-    let suites = bench.suites.iter().map(|suite| ask(suite, &clean));
+    let (clean, parsing) = timed(|| parsed(&planned.text.path, planned.text.source.clone()));
+    let suites = ask_all(bench, &clean, parsing);
     let tools = bench
         .tools
         .iter()
@@ -133,6 +138,12 @@ pub(super) fn parsed(path: &str, source: Source) -> Result<Module, Silence> {
         kind: NoVerdict::Parse,
         detail: why.reason,
     })
+}
+
+/// Each suite is charged for the parsing as if it were alone.
+fn ask_all(bench: &Bench, module: &Result<Module, Silence>, parsing: Duration) -> impl Iterator<Item = Said> {
+    let suites = bench.suites.iter().zip(bench.busy);
+    suites.map(move |(suite, busy)| busy.time(parsing, || ask(suite, module)))
 }
 
 fn ask(suite: &Suite, module: &Result<Module, Silence>) -> Said {
@@ -180,9 +191,9 @@ fn measure_mutant(planned: &Planned, mutant: &Mutant, baselines: &[Report], benc
         return None;
     }
     let text = mutant.edits.apply(&planned.text.source.text);
-    let module = parsed(&planned.text.path, Source::from_text(text));
+    let (module, parsing) = timed(|| parsed(&planned.text.path, Source::from_text(text)));
     let map = mutant.edits.map();
-    let suites = bench.suites.iter().map(|suite| ask(suite, &module));
+    let suites = ask_all(bench, &module, parsing);
     let tools = bench.tools.iter().map(|tool| tool.of(&mutant.id));
     let line = |finding: &Finding| line_in(&module, finding);
     let judged = suites.chain(tools).zip(baselines).map(|(said, baseline)| {

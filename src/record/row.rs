@@ -243,6 +243,39 @@ row! {
     }
 }
 
+row! {
+    /// Two detectors on the leaks that both judged.
+    AgreementRow in "agreement.csv" {
+        first: String,
+        second: String,
+        corpus: String,
+        pattern: String,
+        n_mutants: u64,
+        n_modules: u64,
+        both: u64,
+        only_first: u64,
+        only_second: u64,
+        neither: u64,
+        agreement: Decimal,
+        p_value: Decimal,
+        p_holm: Decimal,
+        p_if_independent: Decimal,
+    }
+}
+
+row! {
+    /// What a detector finds that no other one of the run does.
+    AloneRow in "alone.csv" {
+        detector: String,
+        corpus: String,
+        pattern: String,
+        n_mutants: u64,
+        found: u64,
+        alone: u64,
+        undecided: u64,
+    }
+}
+
 /// Decimals of every ratio: fixed, so that equal runs give equal bytes.
 const DECIMALS: usize = 6;
 
