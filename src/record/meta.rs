@@ -1,6 +1,6 @@
 //! `run.json`: what was run, with what, where and how it ended. The only file that knows time and host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,14 @@ pub struct Meta {
     /// SHA-256 of the list of fix pairs; empty without one.
     #[serde(default)]
     pub pairs_sha256: String,
+    /// Of `score`: how wide a finding might be, and what was judged; empty after a run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub width: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged: String,
+    /// SHA-256 of every other file, by its path in the record: what has changed since is not judged again.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     pub host: Host,
     pub started_unix_s: u64,
     pub wall_ms: u64,

@@ -58,6 +58,21 @@ row! {
 }
 
 row! {
+    /// One module, as it is known before any detector ran.
+    ModuleRow in "modules.csv" {
+        corpus: String,
+        module: String,
+        kind: String,
+        blind: bool,
+        known_clean: bool,
+        lines: u64,
+        acquisitions: u64,
+        definitions: String,
+        sha256: String,
+    }
+}
+
+row! {
     /// One finding on a clean module or a mutant.
     FindingRow in "findings.csv" {
         run_on: String,
@@ -89,6 +104,27 @@ row! {
         rule: String,
         confidence: String,
         reason: String,
+    }
+}
+
+row! {
+    /// One file that `mutate` has written: a clean text or a mutant.
+    ManifestRow in "manifest.csv" {
+        file: String,
+        run_on: String,
+        corpus: String,
+        module: String,
+        effect: String,
+        pattern: String,
+        resource: String,
+        mutator: String,
+        modifier: String,
+        line: Option<u32>,
+        column: Option<u32>,
+        end_line: Option<u32>,
+        end_column: Option<u32>,
+        twin_of: String,
+        sha256: String,
     }
 }
 
