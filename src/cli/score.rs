@@ -128,7 +128,7 @@ impl Score {
         let (ended, elsewhere) = score_log(&foreign, recording, terminal)?;
         if elsewhere > 0 {
             console::warning(&format!(
-                "{}: {elsewhere} findings are about files that the manifest does not list",
+                "{}: {elsewhere} findings are about files that the manifest does not list, such as siblings of mutants",
                 log.display()
             ));
         }

@@ -1,24 +1,20 @@
 //! Where what was measured goes, module by module: the files of the record that grow, and the ledgers of the scores.
 
-use std::collections::BTreeSet;
-
+use super::claims::Claims;
 use super::error::LabError;
 use super::rows::{finding_rows, outcome_row};
 use super::score::{Ledger, tables};
 use super::sheet::Sheet;
 use super::work::Measured;
 use crate::judge::{NoVerdict, Verdict};
-use crate::leak::Pattern;
 use crate::record::row::{FindingRow, OutcomeRow};
 use crate::record::{Recording, Rows, Tables};
-
-/// What a detector has rules for, if that is known.
-pub(super) type Claims = Option<BTreeSet<Pattern>>;
 
 pub(super) struct Books<'a> {
     findings: Rows<FindingRow>,
     outcomes: Rows<OutcomeRow>,
     detectors: &'a [&'a str],
+    /// One per detector.
     claims: Vec<Claims>,
     /// One per detector.
     ledgers: Vec<Ledger>,
@@ -53,8 +49,7 @@ impl<'a> Books<'a> {
         }
         for (sought, by_detector) in sheet.mutants.iter().zip(&measured.mutants) {
             for ((detector, claims), on) in self.detectors.iter().zip(&self.claims).zip(by_detector) {
-                self.outcomes
-                    .push(&outcome_row(sought, detector, on, claims.as_ref()))?;
+                self.outcomes.push(&outcome_row(sought, detector, on, claims))?;
             }
         }
         Ok(())

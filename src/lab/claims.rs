@@ -7,10 +7,13 @@ use crate::judge::Verdict;
 use crate::leak::{Effect, Label, Pattern};
 
 /// The suite that stands in every table as the floor, and of which nothing is expected.
-pub const FLOOR: &str = "seed-naive";
+pub(super) const FLOOR: &str = "seed-naive";
 
 /// Its one rule says "no context manager", of a handle with a name or without.
 const FLOOR_CLAIMS: [Pattern; 2] = [Pattern::NeverReleased, Pattern::InlineAcquisition];
+
+/// What a detector has rules for, if that is known.
+pub(super) type Claims = Option<BTreeSet<Pattern>>;
 
 /// Of an outcome without a finding, if there could be none.
 const NO_SUCH_RULE: &str = "no such rule";
@@ -24,11 +27,11 @@ pub fn suite_claims(suite: &Suite) -> BTreeSet<Pattern> {
 }
 
 /// Why a detector missed, as far as its claims tell. Without any, it may have a rule for everything.
-pub(super) fn why_missed(verdict: Verdict, label: &Label, claims: Option<&BTreeSet<Pattern>>) -> Option<&'static str> {
+pub(super) fn why_missed(verdict: Verdict, label: &Label, claims: &Claims) -> Option<&'static str> {
     let is_missed = verdict == Verdict::Missed && label.effect == Effect::Leak;
     let accepted = || label.places.iter().map(|place| place.pattern).chain([label.pattern]);
     let could_hit = |claims: &BTreeSet<Pattern>| accepted().any(|pattern| claims.contains(&pattern));
-    (is_missed && !claims.is_none_or(could_hit)).then_some(NO_SUCH_RULE)
+    (is_missed && !claims.as_ref().is_none_or(could_hit)).then_some(NO_SUCH_RULE)
 }
 
 #[cfg(test)]
@@ -69,7 +72,7 @@ mod tests {
             places: vec![place(Pattern::NeverReleased), place(Pattern::HandleReturned)],
         };
         let why = |verdict, effect, claims: &[Pattern]| {
-            why_missed(verdict, &label(effect), Some(&claims.iter().copied().collect()))
+            why_missed(verdict, &label(effect), &Some(claims.iter().copied().collect()))
         };
         let (leak, missed) = (Effect::Leak, Verdict::Missed);
         assert_eq!(why(missed, leak, &[Pattern::UnboundedCache]), Some(NO_SUCH_RULE));
@@ -77,6 +80,6 @@ mod tests {
         assert_eq!(why(missed, leak, &[Pattern::HandleReturned]), None);
         assert_eq!(why(Verdict::OtherPattern, leak, &[]), None);
         assert_eq!(why(missed, Effect::Contested, &[]), None);
-        assert_eq!(why_missed(missed, &label(leak), None), None);
+        assert_eq!(why_missed(missed, &label(leak), &None), None);
     }
 }

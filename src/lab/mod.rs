@@ -41,7 +41,7 @@ mod watch;
 mod work;
 
 pub use again::{WidthChoice, score_again};
-pub use claims::{FLOOR, suite_claims};
+pub use claims::suite_claims;
 pub use error::LabError;
 pub use examine::{Checked, Examined, examine};
 pub use export::{Exported, export};

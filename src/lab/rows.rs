@@ -1,13 +1,11 @@
 //! From what was measured to the rows of the record. No decisions, only spelling.
 
-use std::collections::BTreeSet;
-
-use super::claims::why_missed;
+use super::claims::{Claims, why_missed};
 use super::plan::Planned;
 use super::sheet::{Sheet, Sought};
 use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
-use crate::leak::{Finding, Pattern, Witness};
+use crate::leak::{Finding, Witness};
 use crate::mutate::Mutant;
 use crate::python::span::offset;
 use crate::python::{Edit, LineIndex, Span};
@@ -207,12 +205,7 @@ fn finding_row(module: &ModuleRow, detector: &str, finding: &Finding, dispositio
     }
 }
 
-pub(super) fn outcome_row(
-    sought: &Sought,
-    detector: &str,
-    on: &OnMutant,
-    claims: Option<&BTreeSet<Pattern>>,
-) -> OutcomeRow {
+pub(super) fn outcome_row(sought: &Sought, detector: &str, on: &OnMutant, claims: &Claims) -> OutcomeRow {
     let Judgement { verdict, reason, .. } = &on.judgement;
     let deciding = on.deciding();
     let reason = reason.map(|reason| match on.detail.as_str() {

@@ -1,6 +1,5 @@
 //! One measurement from corpora to record.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -176,16 +175,14 @@ fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
         id: tool.adapter.id.clone(),
         version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: tool.adapter.claims().as_ref().map(words),
+        claims: tool
+            .adapter
+            .claims()
+            .map(|claims| claims.iter().map(ToString::to_string).collect()),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
         asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
     }
-}
-
-/// In the order of reports.
-fn words(patterns: &BTreeSet<Pattern>) -> Vec<String> {
-    patterns.iter().map(ToString::to_string).collect()
 }
 
 fn interrupted() -> Ended {

@@ -155,18 +155,21 @@ fn compared(corpus: &str, lanes: &[Lane]) -> Section {
     Section {
         title: format!("Detectors side by side on the leaks injected into {corpus}"),
         grid: Some(grid),
-        notes: notes(),
+        notes: notes(lanes),
     }
 }
 
-fn notes() -> Vec<String> {
-    let notes = [
-        "—  it has no rule for the pattern",
-        "found by no other: number of leaks; seed-naive, the floor, takes none from the others; a range where",
-        "another gave no verdict; alone.csv has them per pattern",
-        "seconds: all work of a whole run as if done by one thread, parsing included, cached answers left out",
+fn notes(lanes: &[Lane]) -> Vec<String> {
+    let mut notes = vec![
+        format!("{NO_RULE}: it has no rule for the pattern"),
+        "found by no other: leaks that all others but the floor, seed-naive, miss; alone.csv has each pattern"
+            .to_owned(),
+        "seconds: wall time as if one thread did all the work of the whole run, cached answers left out".to_owned(),
     ];
-    notes.map(str::to_owned).to_vec()
+    if lanes.iter().any(|lane| lane.alone.is_some_and(|row| row.undecided > 0)) {
+        notes.insert(2, "a range of them: another gave no verdict on some".to_owned());
+    }
+    notes
 }
 
 /// Those with leaks, in the order of reports.
@@ -205,12 +208,10 @@ fn agreement(rows: &[AgreementRow], corpus: &str) -> Option<Section> {
         grid.rows.push(names.into_iter().chain(counts).chain(figures).collect());
     }
     (!grid.rows.is_empty()).then(|| Section {
-        title: format!("Which leaks injected into {corpus} two detectors find"),
+        title: format!("Agreement of each two detectors on the leaks injected into {corpus}"),
         grid: Some(grid),
         notes: vec![
-            "p: how often chance alone makes as large a difference between the two (sign-flip permutation over modules);"
-                .to_owned(),
-            "agreement.csv has each pattern".to_owned(),
+            "p: of as large a difference by chance alone, over modules; agreement.csv has each pattern".to_owned(),
         ],
     })
 }
@@ -220,5 +221,119 @@ fn chance(p_value: Option<f64>) -> String {
         None => "-".to_owned(),
         Some(p) if p < 0.0001 => "<0.0001".to_owned(),
         Some(p) => format!("{p:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::row::Cell;
+    use crate::report::Style;
+
+    fn detector(id: &str, claims: Option<&[&str]>) -> DetectorMeta {
+        DetectorMeta {
+            id: id.to_owned(),
+            version: "1.0".to_owned(),
+            command: Vec::new(),
+            claims: claims.map(|words| words.iter().map(|word| (*word).to_owned()).collect()),
+            busy_ms: Some(1500),
+            asked: Some(600),
+            peak_bytes: None,
+        }
+    }
+
+    /// Of ten leaks each.
+    fn line(pattern: &str, detected: u64) -> ScoreLine {
+        let recall = ratio(detected, 10);
+        let figures = [
+            ("n_mutants", Cell::Count(10)),
+            ("detected", Cell::Count(detected)),
+            ("recall", Cell::Ratio(recall)),
+        ];
+        ScoreLine {
+            detector: String::new(),
+            corpus: "core".to_owned(),
+            tag: String::new(),
+            mutator: POOLED.to_owned(),
+            pattern: pattern.to_owned(),
+            resource: POOLED.to_owned(),
+            modifier: String::new(),
+            figures: figures.map(|(name, cell)| (name.to_owned(), cell)).to_vec(),
+        }
+    }
+
+    fn row(name: &str, lanes: &[Lane]) -> Vec<String> {
+        let grid = compared("core", lanes).grid.unwrap_or_default();
+        let row = grid.rows.into_iter().find(|row| row[0] == name);
+        row.unwrap_or_default().split_off(1)
+    }
+
+    #[test]
+    fn no_rule_is_told_from_nothing_found() {
+        let scored = [
+            line("never-released", 0),
+            line("handle-returned", 0),
+            line("generator-scope", 4),
+        ];
+        let metas = [None, Some(&["handle-returned"][..])].map(|claims| detector("one", claims));
+        let lane = |meta| Lane {
+            meta,
+            lines: scored.iter().collect(),
+            alone: None,
+        };
+        let lanes = metas.each_ref().map(lane);
+        assert_eq!(row("never-released", &lanes), ["10", "0.00", "—"]);
+        assert_eq!(row("handle-returned", &lanes), ["10", "0.00", "0.00"]);
+        // Of what it does not claim, but found at a further true place.
+        assert_eq!(row("generator-scope", &lanes), ["10", "0.40", "0.40"]);
+        assert_eq!(row("patterns it has a rule for", &lanes), ["", "0.13", "0.00"]);
+        assert_eq!(row("seconds per 1,000 modules", &lanes), ["", "2.5", "2.5"]);
+    }
+
+    #[test]
+    fn what_may_be_found_by_another_makes_a_range() {
+        let meta = detector("one", None);
+        let alone = [0, 2].map(|undecided| AloneRow {
+            detector: "one".to_owned(),
+            corpus: "core".to_owned(),
+            pattern: POOLED.to_owned(),
+            n_mutants: 10,
+            found: 9,
+            alone: 3,
+            undecided,
+        });
+        let lane = |alone| Lane {
+            meta: &meta,
+            lines: Vec::new(),
+            alone: Some(alone),
+        };
+        let lanes = alone.each_ref().map(lane);
+        assert_eq!(row("found by no other", &lanes), ["", "3", "3–5"]);
+        assert_eq!(notes(&lanes[..1]).len() + 1, notes(&lanes).len());
+    }
+
+    #[test]
+    fn detectors_that_a_terminal_has_no_room_for_come_after() {
+        let five = ["leakbench", "seed-naive", "ruff", "pylint", "flake8-bugbear"].map(|id| detector(id, None));
+        let scored = [line("release-skipped-on-exception", 3), line(POOLED, 3)];
+        let lane = |meta| Lane {
+            meta,
+            lines: scored.iter().collect(),
+            alone: None,
+        };
+        let lanes = five.each_ref().map(lane);
+        assert_eq!(fitting(&lanes).len(), 1);
+        let text = compared("core", &lanes).as_text(Style::default());
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        let ten: Vec<Lane> = five.iter().chain(&five).map(lane).collect();
+        let parts: Vec<usize> = fitting(&ten).into_iter().map(<[Lane]>::len).collect();
+        assert_eq!(parts, [5, 5]);
+    }
+
+    #[test]
+    fn a_chance_is_never_shown_as_none() {
+        assert_eq!(chance(Some(0.0)), "<0.0001");
+        assert_eq!(chance(Some(0.25)), "0.2500");
+        assert_eq!(chance(None), "-");
     }
 }
