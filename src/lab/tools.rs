@@ -24,7 +24,7 @@ use crate::judge::NoVerdict;
 use crate::leak::{Confidence, Finding};
 use crate::record::Recording;
 use crate::record::triage::hex;
-use crate::tool::{Adapter, Call, Ended, Limits, RawFinding, ToolError, span_of};
+use crate::tool::{Adapter, Call, Ended, Killed, Limits, RawFinding, ToolError, span_of};
 
 /// A call on mutants may take this many times what the baseline took for as many files.
 const PATIENCE: u32 = 10;
@@ -97,9 +97,7 @@ impl Tool {
                 bytes: text.clone().into_bytes(),
                 siblings: Vec::new(),
             }];
-            let limits = Limits {
-                time: self.adapter.time_limit,
-            };
+            let limits = limits(self.adapter.time_limit);
             let asked = ask(&self.adapter, &files, limits, &|| false);
             let answer = asked.said.and_then(|mut said| said.remove(0));
             let found = answer.map_err(|silence| failed(what, silence.detail))?;
@@ -132,6 +130,13 @@ fn runs_here(adapter: &Adapter) -> Result<(), LabError> {
     Err(unusable(adapter, message.to_owned()))
 }
 
+const fn limits(time: Duration) -> Limits {
+    Limits {
+        time,
+        bytes: Limits::MOST_BYTES,
+    }
+}
+
 /// What its version command says; also whether it can be started at all.
 pub fn version(adapter: &Adapter) -> Result<String, LabError> {
     runs_here(adapter)?;
@@ -142,9 +147,7 @@ pub fn version(adapter: &Adapter) -> Result<String, LabError> {
         folder: temp.path(),
         temp: temp.path(),
     };
-    let limits = Limits {
-        time: adapter.time_limit,
-    };
+    let limits = limits(adapter.time_limit);
     let ended = call.run(limits, || false).map_err(|error| {
         let program = adapter.version.first().map_or("", String::as_str);
         failed(format!(
@@ -226,7 +229,7 @@ impl<'a> Asking<'a> {
         }
         shuffle(&mut open);
         let batches = open.par_chunks(self.tool.adapter.batch);
-        batches.map(|batch| self.batch(batch, Limits { time })).collect()
+        batches.map(|batch| self.batch(batch, limits(time))).collect()
     }
 
     fn answer(&self, shown: &Shown, raw: Raw, printed: Option<Printed>) {
@@ -373,17 +376,14 @@ const fn crash(detail: String) -> Silence {
 
 /// What a call that has come to an end said of each file.
 fn heard(adapter: &Adapter, files: &[File], laid: &Laid, ended: &Ended, limits: Limits) -> Result<Vec<Raw>, Silence> {
-    if ended.stopped {
-        return Err(Silence {
-            kind: NoVerdict::NotRun,
-            detail: "interrupted".to_owned(),
-        });
-    }
-    if ended.timed_out {
-        return Err(Silence {
-            kind: NoVerdict::Timeout,
-            detail: ended.describe(limits),
-        });
+    let kind = match ended.killed {
+        Some(Killed::Stopped) => Some(NoVerdict::NotRun),
+        Some(Killed::TimeLimit) => Some(NoVerdict::Timeout),
+        Some(Killed::DiskLimit) | None => None,
+    };
+    if let Some(kind) = kind {
+        let detail = ended.describe(limits);
+        return Err(Silence { kind, detail });
     }
     if !ended.exit.is_some_and(|code| adapter.accepted_exits.contains(&code)) {
         return Err(crash(ended.describe(limits)));

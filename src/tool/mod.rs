@@ -14,5 +14,5 @@ mod read;
 pub use adapter::{Adapter, Canary, known_adapters};
 pub use error::ToolError;
 pub use place::{Columns, Unit, span_of};
-pub use process::{Call, Ended, Limits};
+pub use process::{Call, Ended, Killed, Limits};
 pub use read::{RawFinding, Said, read_sarif};

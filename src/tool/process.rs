@@ -9,13 +9,20 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Longer output is no output of a tool that works.
-const MOST_OUTPUT_BYTES: u64 = 256 << 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// Looking at a folder costs more than looking at a process.
+const BETWEEN_LOOKS_AT_DISK: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub time: Duration,
+    /// Of what it prints, and of the files in its temporary folder.
+    pub bytes: u64,
+}
+
+impl Limits {
+    /// More is no output of a tool that works.
+    pub const MOST_BYTES: u64 = 1 << 30;
 }
 
 /// What to run and where.
@@ -30,11 +37,9 @@ pub struct Call<'a> {
 
 #[derive(Debug)]
 pub struct Ended {
-    /// `None`: it was killed, by the limit or by a signal.
+    /// `None`: it was killed, by us or by a signal.
     pub exit: Option<i32>,
-    pub timed_out: bool,
-    /// Somebody wanted to stop.
-    pub stopped: bool,
+    pub killed: Option<Killed>,
     pub output: Vec<u8>,
     pub complaints: String,
     pub wall: Duration,
@@ -42,11 +47,23 @@ pub struct Ended {
     pub peak_bytes: Option<u64>,
 }
 
+/// Why we have killed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    TimeLimit,
+    DiskLimit,
+    /// Somebody wanted to stop.
+    Stopped,
+}
+
 impl Ended {
     /// How it ended, for people: `exit code 2`, with the last line it complained with.
     pub fn describe(&self, limits: Limits) -> String {
-        if self.timed_out {
-            return format!("no answer within {} s", limits.time.as_secs());
+        match self.killed {
+            Some(Killed::TimeLimit) => return format!("no answer within {} s", limits.time.as_secs()),
+            Some(Killed::DiskLimit) => return format!("wrote more than {} MiB", limits.bytes >> 20),
+            Some(Killed::Stopped) => return "interrupted".to_owned(),
+            None => {}
         }
         let how = self
             .exit
@@ -92,16 +109,16 @@ impl Call<'_> {
         let started = Instant::now();
         let mut child = command.spawn()?;
         let mut peak_bytes = None;
-        let waited = wait(&mut child, limits, stop, &mut peak_bytes);
+        let written = || size_of(&output) + size_of(&complaints) + size_below(self.temp);
+        let waited = wait(&mut child, limits, stop, written, &mut peak_bytes);
         kill_group(&mut child);
-        let (status, timed_out, stopped) = waited?;
+        let (status, killed) = waited?;
         let wall = started.elapsed();
         Ok(Ended {
             exit: status.and_then(|status| status.code()),
-            timed_out,
-            stopped,
-            output: all_of(&mut output)?,
-            complaints: String::from_utf8_lossy(&all_of(&mut complaints)?).into_owned(),
+            killed,
+            output: all_of(&mut output, limits)?,
+            complaints: String::from_utf8_lossy(&all_of(&mut complaints, limits)?).into_owned(),
             wall,
             peak_bytes,
         })
@@ -112,32 +129,53 @@ fn wait(
     child: &mut Child,
     limits: Limits,
     stop: impl Fn() -> bool,
+    written: impl Fn() -> u64,
     peak_bytes: &mut Option<u64>,
-) -> io::Result<(Option<ExitStatus>, bool, bool)> {
+) -> io::Result<(Option<ExitStatus>, Option<Killed>)> {
     let started = Instant::now();
+    let mut looked_at_disk = started;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok((Some(status), false, false));
+            return Ok((Some(status), None));
         }
         *peak_bytes = peak(child.id()).max(*peak_bytes);
         if stop() {
-            return Ok((None, false, true));
+            return Ok((None, Some(Killed::Stopped)));
         }
         if started.elapsed() > limits.time {
-            return Ok((None, true, false));
+            return Ok((None, Some(Killed::TimeLimit)));
+        }
+        if looked_at_disk.elapsed() > BETWEEN_LOOKS_AT_DISK {
+            looked_at_disk = Instant::now();
+            if written() > limits.bytes {
+                return Ok((None, Some(Killed::DiskLimit)));
+            }
         }
         sleep(BETWEEN_LOOKS);
     }
 }
 
-fn all_of(file: &mut File) -> io::Result<Vec<u8>> {
+fn size_of(file: &File) -> u64 {
+    file.metadata().map_or(0, |facts| facts.len())
+}
+
+/// Files that vanish meanwhile count nothing.
+fn size_below(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(facts) if facts.is_dir() => size_below(&entry.path()),
+        Ok(facts) => facts.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// Of one that was killed for it, no more than was allowed.
+fn all_of(file: &mut File, limits: Limits) -> io::Result<Vec<u8>> {
     use std::io::Seek;
     file.rewind()?;
     let mut bytes = Vec::new();
-    file.take(MOST_OUTPUT_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_OUTPUT_BYTES {
-        return Err(io::Error::other("printed more than 256 MiB"));
-    }
+    file.take(limits.bytes).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -194,6 +232,7 @@ mod tests {
         };
         let limits = Limits {
             time: Duration::from_secs_f32(seconds),
+            bytes: 1 << 20,
         };
         call.run(limits, || false).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -202,13 +241,17 @@ mod tests {
     fn output_exit_and_complaints_are_kept_apart() {
         let ended = shell("echo found; echo bad >&2; exit 3", 20.0);
         assert_eq!((ended.exit, ended.output.as_slice()), (Some(3), &b"found\n"[..]));
-        assert_eq!(ended.describe(Limits { time: Duration::ZERO }), "exit code 3: bad");
+        let limits = Limits {
+            time: Duration::ZERO,
+            bytes: 0,
+        };
+        assert_eq!(ended.describe(limits), "exit code 3: bad");
     }
 
     #[test]
     fn a_hanging_program_and_its_children_are_killed() {
         let ended = shell("sleep 60 & echo $!; sleep 60", 0.3);
-        assert!(ended.timed_out && ended.exit.is_none());
+        assert!(ended.killed == Some(Killed::TimeLimit) && ended.exit.is_none());
         let child = String::from_utf8_lossy(&ended.output).trim().to_owned();
         let alive = || {
             let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
@@ -221,6 +264,20 @@ mod tests {
             sleep(BETWEEN_LOOKS);
         }
         panic!("{child} is still alive");
+    }
+
+    #[test]
+    fn a_program_that_fills_the_disk_is_killed() {
+        for script in [
+            "yes >$TMPDIR/full",
+            "mkdir $TMPDIR/a; yes >$TMPDIR/a/full",
+            "yes",
+            "yes >&2",
+        ] {
+            let ended = shell(script, 60.0);
+            assert_eq!(ended.killed, Some(Killed::DiskLimit), "{script}");
+            assert!(ended.output.len() <= 1 << 20);
+        }
     }
 
     #[test]
