@@ -128,7 +128,7 @@ impl Score {
         let (ended, elsewhere) = score_log(&foreign, recording, terminal)?;
         if elsewhere > 0 {
             console::warning(&format!(
-                "{}: {elsewhere} findings are about files that the manifest does not list",
+                "{}: {elsewhere} findings are about files that the manifest does not list, such as siblings of mutants",
                 log.display()
             ));
         }
@@ -143,7 +143,9 @@ impl Score {
                 id: adapter.id.clone(),
                 version: String::new(),
                 command: Vec::new(),
-                claims: Some(adapter.claims().iter().map(ToString::to_string).collect()),
+                claims: adapter
+                    .claims()
+                    .map(|claims| claims.iter().map(ToString::to_string).collect()),
                 busy_ms: None,
                 asked: None,
                 peak_bytes: None,

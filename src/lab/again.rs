@@ -66,8 +66,8 @@ pub fn score_again(
     let sheets = take_over_plan(record, recording)?;
     let controls_off = controls_off(&sheets);
     let detectors: Vec<&str> = record.meta.detectors.iter().map(|meta| meta.id.as_str()).collect();
-    let mut heard = Heard::read(record)?;
     let claims = record.meta.detectors.iter().map(DetectorMeta::claimed).collect();
+    let mut heard = Heard::read(record)?;
     let mut books = Books::open(recording, &detectors, claims)?;
     for sheet in &sheets {
         let measured = measured_again(sheet, &detectors, &mut heard, width, triage)?;

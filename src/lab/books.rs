@@ -23,11 +23,11 @@ pub(super) struct Books<'a> {
 impl<'a> Books<'a> {
     pub(super) fn open(recording: &Recording, detectors: &'a [&'a str], claims: Vec<Claims>) -> Result<Self, LabError> {
         Ok(Self {
+            claims,
             findings: recording.rows()?,
             outcomes: recording.rows()?,
             ledgers: detectors.iter().map(|_| Ledger::default()).collect(),
             detectors,
-            claims,
         })
     }
 

@@ -41,7 +41,7 @@ pub fn score_log(foreign: &Foreign, recording: &Recording, watch: &dyn Watch) ->
     let sheets = take_over_plan(foreign.manifest, recording)?;
     let controls_off = controls_off(&sheets);
     let detectors = [foreign.adapter.id.as_str()];
-    let mut books = Books::open(recording, &detectors, vec![Some(foreign.adapter.claims())])?;
+    let mut books = Books::open(recording, &detectors, vec![foreign.adapter.claims()])?;
     watch.begin("judging", all_sought(&sheets).count() as u64);
     for sheet in &sheets {
         books.enter(sheet, Some(&measured(foreign, &files, &said, sheet)?))?;

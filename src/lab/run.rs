@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use super::books::Books;
 use super::busy::Busy;
-use super::claims::Claims;
 use super::corpus::Corpus;
 use super::error::LabError;
 use super::fix_pairs::{FixPairs, PairTexts, judge_fix_pairs};
@@ -88,8 +87,7 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
         busy: request.suites.iter().map(|_| Busy::default()).collect(),
         watch,
     };
-    let claims = meta.detectors.iter().map(DetectorMeta::claimed).collect();
-    let (mut tables, stopped) = work.all(&laid.sheets, recording, claims)?;
+    let (mut tables, stopped) = work.all(&laid.sheets, recording, meta)?;
     for (suite, busy) in meta.detectors.iter_mut().zip(&work.busy) {
         (suite.busy_ms, suite.asked) = (Some(busy.millis()), Some(busy.asked()));
     }
@@ -177,7 +175,10 @@ fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
         id: tool.adapter.id.clone(),
         version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: Some(tool.adapter.claims().iter().map(ToString::to_string).collect()),
+        claims: tool
+            .adapter
+            .claims()
+            .map(|claims| claims.iter().map(ToString::to_string).collect()),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
         asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
@@ -270,9 +271,10 @@ impl Work<'_> {
 
     /// Batch by batch: within one, modules run in any order; results are written in that of the plan.
     /// Also says whether it was interrupted.
-    fn all(&self, sheets: &[Sheet], recording: &Recording, claims: Vec<Claims>) -> Result<(Tables, bool), LabError> {
+    fn all(&self, sheets: &[Sheet], recording: &Recording, meta: &Meta) -> Result<(Tables, bool), LabError> {
         self.watch.begin("detecting", all_sought(sheets).count() as u64);
         let detectors = self.detectors();
+        let claims = meta.detectors.iter().map(DetectorMeta::claimed).collect();
         let mut books = Books::open(recording, &detectors, claims)?;
         let mut interrupted = false;
         let mut sheet = sheets.iter();

@@ -165,12 +165,9 @@ impl Adapter {
         !self.command.is_empty()
     }
 
-    /// Everything that some rule of it claims; rules that go by name may claim anything.
-    pub fn claims(&self) -> BTreeSet<Pattern> {
-        if self.rules_by_name {
-            return Pattern::ALL.into_iter().collect();
-        }
-        self.rules.values().flatten().copied().collect()
+    /// Everything that some rule of it claims; not known of rules that go by name.
+    pub fn claims(&self) -> Option<BTreeSet<Pattern>> {
+        (!self.rules_by_name).then(|| self.rules.values().flatten().copied().collect())
     }
 
     /// The name that a rule goes by in `rules`.
