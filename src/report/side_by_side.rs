@@ -162,8 +162,7 @@ fn compared(corpus: &str, lanes: &[Lane]) -> Section {
 fn notes(lanes: &[Lane]) -> Vec<String> {
     let mut notes = vec![
         format!("{NO_RULE}: it has no rule for the pattern"),
-        "found by no other: leaks that all others but the floor, seed-naive, miss; alone.csv has each pattern"
-            .to_owned(),
+        "found by no other: the floor, seed-naive, takes nothing away; alone.csv has each pattern".to_owned(),
         "seconds: wall time as if one thread did all the work of the whole run, cached answers left out".to_owned(),
     ];
     if lanes.iter().any(|lane| lane.alone.is_some_and(|row| row.undecided > 0)) {
