@@ -103,11 +103,11 @@ enum Format {
 impl Run {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let started = Instant::now();
-        let pages = pages(self.mutators.as_deref())?;
         let triage = Triage::load(&self.triage)?;
         let pairs = self.pairs.as_deref().map(FixPairs::read).transpose()?;
         let tools = self.tools()?;
         let settings = self.config.load()?;
+        let pages = pages(self.mutators.as_deref())?.with_resources(settings.mutable_resources());
         let threads = self.jobs.threads(settings.check.jobs);
         let corpora = self.corpora(&settings)?;
         let quota = self.quota(&corpora);

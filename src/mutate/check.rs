@@ -2,8 +2,8 @@
 //!
 //! Only the smallest definitions that hold all edits are parsed again and compared, by digests.
 
-use super::deletion::blocks_of;
 use super::digest::{digest_of, plain_digest};
+use super::facts::around;
 use super::render::Rendered;
 use super::scope_rules::breaks_scope_rules;
 use super::site::{Site, SitePart};
@@ -69,6 +69,22 @@ fn check_unit(
 }
 
 impl Checked {
+    /// The call that has what stands at a place of the mutant among its arguments.
+    pub(super) fn call_with(&self, given: Span) -> Option<Span> {
+        self.units.iter().find_map(|unit| {
+            let inner = moved_by(given, -unit.shift)?;
+            let nodes = unit
+                .body
+                .iter()
+                .flat_map(|statement| Node::Stmt(statement).descendants());
+            let calls = nodes
+                .filter(|node| matches!(node, Node::Expr(Expr::Call(_))))
+                .map(Node::span);
+            let call = calls.filter(|call| call.contains(inner) && *call != inner);
+            moved_by(call.min_by_key(|call| call.len())?, unit.shift)
+        })
+    }
+
     /// The statement of the mutant that holds `at`; of a compound one its header.
     pub(super) fn region_at(&self, mutant: &str, at: u32) -> Option<Span> {
         self.units.iter().find_map(|unit| {
@@ -76,6 +92,11 @@ impl Checked {
             innermost(&unit.body, inner, mutant, unit.shift)
         })
     }
+}
+
+fn moved_by(span: Span, shift: i64) -> Option<Span> {
+    let at = |at: u32| u32::try_from(i64::from(at) + shift).ok();
+    Some(Span::new(at(span.start)?, at(span.end)?))
 }
 
 fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {
@@ -162,30 +183,12 @@ fn owners<'m>(module: &'m Module, site: &Site<'_, 'm>) -> Vec<Option<&'m Stmt>> 
 }
 
 fn owner<'m>(module: &'m Module, part: &SitePart<'m>) -> Option<&'m Stmt> {
-    let at = part.node();
-    let mut found = None;
-    let mut block: &'m [Stmt] = &module.body;
-    // Descends to the innermost block that holds the place, remembering the last definition passed.
-    while let Some(next) = block
-        .iter()
-        .find(|statement| Node::Stmt(statement).span().contains(at.span()))
-    {
-        if at.as_stmt().is_some_and(|statement| std::ptr::eq(statement, next)) {
-            break;
-        }
-        if matches!(
-            next,
+    let mut holders = around(module, part.node().span()).into_iter();
+    let is_definition = |statement: &&Stmt| {
+        matches!(
+            statement,
             Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_)
-        ) {
-            found = Some(next);
-        }
-        let inner = blocks_of(next)
-            .into_iter()
-            .find(|block| block.iter().any(|inner| Node::Stmt(inner).span().contains(at.span())));
-        match inner {
-            Some(inner) => block = inner,
-            None => break,
-        }
-    }
-    found
+        )
+    };
+    holders.rfind(is_definition)
 }
