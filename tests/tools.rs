@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use common::{CLEAN, Folder};
@@ -86,6 +87,70 @@ fn a_tool_is_judged_beside_the_suite_and_its_answers_are_kept() {
     run(&folder, 0);
     assert_eq!(pooled(&folder), first);
     folder.run("run code --tool mytool.toml --no-cache", 3);
+}
+
+/// The rows of a CSV file without quotes in what is looked at, header left out.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    text.lines().skip(1).map(|line| line.split(',').collect()).collect()
+}
+
+#[test]
+fn what_a_tool_has_no_rule_for_is_told_from_what_it_missed() {
+    let folder = with_tool(GREP, &[]);
+    run(&folder, 0);
+    let mutants = folder.read("results/latest/mutants.csv");
+    let claims = ["never-released", "inline-acquisition", "release-skipped-on-exception"];
+    let claimed: BTreeMap<&str, bool> = rows(&mutants)
+        .into_iter()
+        .map(|row| {
+            (
+                row[0],
+                claims.iter().any(|claim| row.join(",").contains(&format!("{claim}@"))),
+            )
+        })
+        .collect();
+    let leaks: BTreeSet<&str> = rows(&mutants)
+        .into_iter()
+        .filter(|row| row[7] == "leak")
+        .map(|row| row[0])
+        .collect();
+    let outcomes = folder.read("results/latest/outcomes.csv");
+    let mut seen = BTreeSet::new();
+    for row in rows(&outcomes) {
+        if row[1] == "mytool" && row[2] == "missed" && leaks.contains(row[0]) {
+            assert_eq!(row[5] == "no such rule", !claimed[row[0]], "{row:?}");
+            seen.insert(row[5]);
+        }
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+#[test]
+fn detectors_stand_side_by_side_within_a_terminal() {
+    let folder = with_tool(GREP, &[]);
+    let shown = folder.run("run code --tool mytool.toml", 0).stdout;
+    let at = |words: &str| shown.find(words).unwrap_or_else(|| panic!("no {words} in {shown}"));
+    assert!(at("Detectors side by side on") < at("Agreement of each two detectors"));
+    assert!(at("Agreement of each two detectors") < at("detector    pattern"));
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    let agreement = folder.read("results/latest/agreement.csv");
+    let pairs = [
+        "leakbench,seed-naive,code,*,",
+        "leakbench,mytool,code,*,",
+        "seed-naive,mytool,code,*,",
+    ];
+    assert!(pairs.iter().all(|pair| agreement.contains(pair)), "{agreement}");
+    let alone = folder.read("results/latest/alone.csv");
+    let own: Vec<Vec<&str>> = rows(&alone).into_iter().filter(|row| row[2] == "*").collect();
+    assert_eq!(
+        own.iter().map(|row| row[0]).collect::<Vec<_>>(),
+        ["leakbench", "seed-naive", "mytool"]
+    );
+    // Whatever lines it greps, the suite finds: on this code, it alone finds anything alone.
+    assert!(own[0][5] != "0" && own[2][5] == "0", "{alone}");
+    let meta = folder.read("results/latest/run.json");
+    assert_eq!(meta.matches("\"busy_ms\"").count(), 3, "{meta}");
+    assert_eq!(meta.matches("\"claims\"").count(), 3, "{meta}");
 }
 
 #[test]
