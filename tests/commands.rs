@@ -54,6 +54,24 @@ fn a_mutant_that_stands_in_two_corpora_counts_once() {
 }
 
 #[test]
+fn what_the_configuration_says_can_be_acquired_is_mutated() {
+    let code = "import mylib\n\n\ndef ask(host):\n    with mylib.connect(host) as link:\n        answer = link.ask('version')\n    return answer\n";
+    let folder = Folder::with(&[("code/a.py", code)]);
+    folder.run("run code --out without", 5);
+    let entry = "[[resource]]\nkind = 'link'\nacquire = ['mylib.connect']\nrelease = ['hang_up', 'close']\n";
+    folder.write("leakbench.toml", format!("{entry}with = true\n").as_bytes());
+    folder.run("run code --out with", 0);
+    let rows = folder.read("with/mutants.csv");
+    assert!(rows.contains(",drop-with,") && rows.contains(",link,"), "{rows}");
+    assert!(
+        folder.read("with/edits.jsonl").contains("link.hang_up()"),
+        "the first release is written"
+    );
+    folder.write("leakbench.toml", format!("{entry}with = false\n").as_bytes());
+    folder.run("run code --out kept", 5);
+}
+
+#[test]
 fn one_pattern_brings_its_twins_and_no_other_leaks() {
     let folder = measured();
     folder.run("run code --out two --pattern release-skipped-on-exception", 0);

@@ -17,6 +17,7 @@ use super::exit::Failure;
 use crate::detect::{Config, Resource};
 use crate::lab::exclude::Exclude;
 use crate::leak::Confidence;
+use crate::mutate::OwnResource;
 use crate::python::names::is_builtin;
 use crate::record::triage::hex;
 
@@ -74,6 +75,33 @@ impl Settings {
         let folder = self.folder.as_deref().unwrap_or(Path::new("."));
         Exclude::new(folder, &self.check.exclude).map_err(Failure::usage)
     }
+
+    /// The entries for resources, as far as mutators can use them: what a call gives by itself, and a method that is not
+    /// awaited releases.
+    pub(super) fn mutable_resources(&self) -> Vec<OwnResource> {
+        self.detectors.resource.iter().filter_map(own_resource).collect()
+    }
+}
+
+fn own_resource(entry: &Resource) -> Option<OwnResource> {
+    let release = entry.release.first()?;
+    let only_with = match &entry.only_if {
+        Some(condition) => Some(
+            condition
+                .strip_suffix("=True")
+                .filter(|keyword| is_name(keyword))?
+                .to_owned(),
+        ),
+        None => None,
+    };
+    let is_plain = !entry.is_async && !entry.ends_itself && entry.parts.is_empty() && entry.awaited.is_empty();
+    is_plain.then(|| OwnResource {
+        kind: entry.kind.clone(),
+        callables: entry.acquire.clone(),
+        release: release.clone(),
+        with: entry.with_releases,
+        only_with,
+    })
 }
 
 impl ConfigFile {

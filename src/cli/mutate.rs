@@ -37,8 +37,8 @@ pub(super) struct Mutate {
 impl Mutate {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let started = Instant::now();
-        let pages = self.wanted.pages()?;
         let settings = self.config.load()?;
+        let pages = self.wanted.pages(&settings)?;
         let threads = self.jobs.threads(settings.check.jobs);
         let wanted = self.wanted.wanted(&pages, &settings)?;
         let mut meta = meta(wanted.quota, &[], &Triage::default(), &settings, threads);

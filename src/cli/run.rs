@@ -70,11 +70,11 @@ fn tool_command(word: &str) -> Result<(String, String), String> {
 impl Run {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let started = Instant::now();
-        let pages = self.wanted.pages()?;
         let triage = Triage::load(&self.triage)?;
         let pairs = self.pairs.as_deref().map(FixPairs::read).transpose()?;
         let tools = self.tools()?;
         let settings = self.config.load()?;
+        let pages = self.wanted.pages(&settings)?;
         let threads = self.jobs.threads(settings.check.jobs);
         let wanted = self.wanted.wanted(&pages, &settings)?;
         let suites = suites_with(&settings.detectors);

@@ -40,8 +40,9 @@ pub(super) struct WantedArgs {
 }
 
 impl WantedArgs {
-    pub(super) fn pages(&self) -> Result<Pages, Failure> {
-        super::arguments::pages(self.mutators.as_deref())
+    pub(super) fn pages(&self, settings: &Settings) -> Result<Pages, Failure> {
+        let pages = super::arguments::pages(self.mutators.as_deref())?;
+        Ok(pages.with_resources(settings.mutable_resources()))
     }
 
     pub(super) fn wanted<'a>(&'a self, pages: &'a Pages, settings: &Settings) -> Result<Wanted<'a>, Failure> {

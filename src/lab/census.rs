@@ -1,7 +1,6 @@
 //! Figures of realism: what a corpus acquires and where, so that ours can be held beside real code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use rayon::prelude::*;
 
@@ -11,7 +10,7 @@ use super::guard::caught;
 use super::load::{Loaded, load};
 use super::plan::{Choice, plan};
 use super::watch::Watch;
-use crate::mutate::{Declined, Pages, Quota, acquiring_callables, declined};
+use crate::mutate::{Declined, Pages, Quota, declined};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::{Module, Names, Node};
 use crate::record::row::UnparsedRow;
@@ -32,9 +31,7 @@ const RELEASES: [&str; 12] = [
     "wait",
 ];
 
-static CALLABLES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| acquiring_callables().into_iter().collect());
-
-/// One call that acquires, by the mutators' table.
+/// One call that acquires, by the mutators' table and what a user added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acquisition {
     pub in_method: bool,
@@ -44,9 +41,10 @@ pub struct Acquisition {
     pub branch_before_release: bool,
 }
 
-pub fn acquisitions(module: &Module) -> Vec<Acquisition> {
+pub fn acquisitions(module: &Module, pages: &Pages) -> Vec<Acquisition> {
     let mut scan = Scan {
         names: Names::new(module),
+        pages,
         found: Vec::new(),
     };
     scan.block(&module.body, Around::Module);
@@ -64,6 +62,7 @@ enum Around {
 
 struct Scan<'m> {
     names: Names<'m>,
+    pages: &'m Pages,
     found: Vec<Acquisition>,
 }
 
@@ -92,7 +91,7 @@ impl Scan<'_> {
 
     fn call(&mut self, call: &ExprCall, statement: &Stmt, after: &[Stmt], around: Around) {
         let resolved = self.names.resolve(&call.func);
-        let Some(name) = resolved.qualified().filter(|name| CALLABLES.contains(name)) else {
+        let Some(name) = resolved.qualified().filter(|name| self.pages.acquires(name)) else {
             return;
         };
         let between = match statement {
@@ -198,7 +197,7 @@ pub fn census(
             *modules += 1;
         }
     }
-    add_acquisitions(&mut census, &loaded);
+    add_acquisitions(&mut census, &loaded, pages);
     if with_declined {
         add_declined(&mut census, &loaded, pages);
     }
@@ -224,12 +223,12 @@ fn add_declined(census: &mut Census, corpora: &[Loaded], pages: &Pages) {
 }
 
 /// Blind modules are left out: the shares are demanded of the others.
-fn add_acquisitions(census: &mut Census, corpora: &[Loaded]) {
+fn add_acquisitions(census: &mut Census, corpora: &[Loaded], pages: &Pages) {
     let texts = corpora.iter().flat_map(|corpus| &corpus.texts);
     let open: Vec<_> = texts.filter(|text| !text.tags.blind).collect();
     let found = open.par_iter().flat_map_iter(|text| {
         let module = Module::parse(&text.path, text.source.clone());
-        module.map(|module| acquisitions(&module)).unwrap_or_default()
+        module.map(|module| acquisitions(&module, pages)).unwrap_or_default()
     });
     for acquisition in found.collect::<Vec<_>>() {
         census.acquisitions += 1;
@@ -249,7 +248,7 @@ mod tests {
         let text = "import socket\nclass A:\n    def f(self, p):\n        with open(p) as h:\n            for x in h:\n                \
                     print(x)\ndef g():\n    s = socket.socket()\n    s.send(b'')\n    s.close()\n";
         let module = Module::parse("a.py", Source::from_text(text)).unwrap();
-        let found = acquisitions(&module);
+        let found = acquisitions(&module, &Pages::built_in());
         assert_eq!(found.len(), 2);
         assert!(found[0].in_method && found[0].plain_open && found[0].branch_before_release);
         assert!(!found[1].in_method && !found[1].plain_open && !found[1].branch_before_release);

@@ -119,7 +119,7 @@ fn mutate(text: &Text, pages: &Pages, index: &Index) -> Result<Made, Unparsed> {
         let module = Module::parse(&text.path, text.source.clone())?;
         Ok(Made {
             lines: u64::from(lines_of(&module)),
-            acquisitions: acquisitions(&module).len() as u64,
+            acquisitions: acquisitions(&module, pages).len() as u64,
             definitions: definitions(&module),
             mutants: mutants_of(pages, &module, index),
         })

@@ -74,8 +74,12 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         self.list(&statements(&body[at..]));
     }
 
+    /// A statement without what is put in front of it.
     pub(super) fn statement(&mut self, statement: &Stmt) {
-        self.list(&[Node::Stmt(statement)]);
+        let node = Node::Stmt(statement);
+        if self.substituted(node).is_none() {
+            self.plain(node);
+        }
     }
 
     /// Nodes in a row; a hunk may take several of them.
@@ -90,7 +94,8 @@ impl<'s, 't, 'm> Digest<'s, 't, 'm> {
         }
     }
 
-    fn inserted_before(&mut self, node: Node<'_>) {
+    /// What hunks of new lines alone put in front of a statement.
+    pub(super) fn inserted_before(&mut self, node: Node<'_>) {
         let Some(site) = self.site else { return };
         let here = |part: &&SitePart<'m>| matches!((part.at, node), (At::Before(at), Node::Stmt(statement)) if std::ptr::eq(at, statement));
         for part in site.parts.iter().filter(here) {

@@ -96,7 +96,10 @@ fn original_place(site: &Site<'_, '_>, name: &str) -> Option<Span> {
 
 fn label(page: &Page, site: &Site<'_, '_>, rendered: &Rendered, checked: &Checked, mutant: &str) -> Option<Label> {
     let spans = places_of(site, rendered, &page.label);
-    let span = *spans.first()?;
+    let mut span = *spans.first()?;
+    if matches!(site.values.get(&page.label), Some(Value::Many(_))) {
+        span = checked.call_with(span)?;
+    }
     let mut places = vec![Place {
         pattern: page.pattern,
         region: checked.region_at(mutant, span.start)?,
@@ -153,7 +156,10 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
 /// A decoy that is someone's twin comes only with a leak mutant at its site.
 pub fn mutants_of(pages: &Pages, module: &Module, index: &Index) -> Vec<Mutant> {
     let mut drafts = all_drafts(pages, module, index, &mut |_, _| ());
-    let more: Vec<Draft> = drafts.iter().flat_map(|draft| modified(draft, module, index)).collect();
+    let more: Vec<Draft> = drafts
+        .iter()
+        .flat_map(|draft| modified(draft, module, pages, index))
+        .collect();
     drafts.extend(more);
     let mut mutants = finish(pages, module, drafts);
     mutants.retain(|mutant| {
@@ -178,7 +184,7 @@ pub fn declined(pages: &Pages, module: &Module, index: &Index) -> Declined {
 pub type Declined = BTreeMap<String, BTreeMap<String, u64>>;
 
 fn all_drafts(pages: &Pages, module: &Module, index: &Index, decline: &mut dyn FnMut(&Page, &str)) -> Vec<Draft> {
-    let facts = Facts::new(module, index);
+    let facts = Facts::new(module, index, pages.own());
     let mut drafts = Vec::new();
     for page in pages.list() {
         drafts.extend(drafts_of(page, &facts, &mut |why| decline(page, why)));
@@ -205,7 +211,7 @@ pub(super) fn drafts_of_split(
     let Some(item) = map.to_new(split.item.start) else {
         return Vec::new();
     };
-    let facts = Facts::new(&module, index).only_with(item);
+    let facts = Facts::new(&module, index, pages.own()).only_with(item);
     let mut made = Vec::new();
     for page in pages.list() {
         made.extend(drafts_of(page, &facts, &mut |why| decline(page, why)));

@@ -4,35 +4,52 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::deletion::blocks_of;
 use super::index::Index;
-use super::resources::made_by;
+use super::resources::{Own, made_by};
+use super::template::meta_of;
 use crate::python::ast::{Constant, Expr, Operator, Stmt};
 use crate::python::flow::Graph;
 use crate::python::names::{BindingKind, Names, ScopeId};
-use crate::python::{Module, Node};
+use crate::python::{Module, Node, Span};
 
 pub(super) struct Facts<'m> {
     pub(super) module: &'m Module,
     pub(super) names: Names<'m>,
     pub(super) index: &'m Index,
+    pub(super) own: &'m Own,
     /// Every block, outer ones first.
     pub(super) blocks: Vec<&'m [Stmt]>,
     /// Every function and class, outer ones first.
     pub(super) definitions: Vec<&'m Stmt>,
-    /// Where each block starts, in that order, with its number.
-    starts: Vec<(u32, usize)>,
+    /// Every statement as its block and its place there, by block.
+    places: Vec<Spot<'m>>,
+    /// The places of each kind of statement, in the same order.
+    by_kind: HashMap<&'static str, Vec<Spot<'m>>>,
     /// Statement → its block and its place there.
     homes: HashMap<*const Stmt, (usize, usize)>,
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
-    /// Where the only `with` item of interest starts.
-    only: Option<u32>,
+    /// The only place at which a site may be anchored; none in `Some(None)`.
+    only: Option<Option<Spot<'m>>>,
+}
+
+/// A statement: its block, and where it stands there.
+pub(super) type Spot<'m> = (&'m [Stmt], usize);
+
+/// The kind of a statement; those that one template matches have the same.
+fn kind(statement: &Stmt) -> &'static str {
+    match Node::Stmt(statement).kind() {
+        "AnnAssign" => "Assign",
+        "AsyncFunctionDef" => "FunctionDef",
+        kind => kind,
+    }
 }
 
 /// How far a value is followed through names.
 const MAX_STEPS: u32 = 4;
 
 impl<'m> Facts<'m> {
-    pub(super) fn new(module: &'m Module, index: &'m Index) -> Self {
+    pub(super) fn new(module: &'m Module, index: &'m Index, own: &'m Own) -> Self {
         let mut blocks: Vec<&'m [Stmt]> = vec![&module.body];
         blocks.extend(module.nodes().flat_map(Node::blocks).filter(|block| !block.is_empty()));
         let mut homes = HashMap::new();
@@ -44,9 +61,12 @@ impl<'m> Facts<'m> {
                     .map(|(at, statement)| (std::ptr::from_ref(statement), (number, at))),
             );
         }
-        let first = |block: &[Stmt]| block.first().map_or(0, |statement| Node::Stmt(statement).span().start);
-        let mut starts: Vec<(u32, usize)> = blocks.iter().map(|block| first(block)).zip(0..).collect();
-        starts.sort_unstable();
+        let places = blocks.iter().flat_map(|block| (0..block.len()).map(|at| (*block, at)));
+        let places: Vec<Spot<'m>> = places.collect();
+        let mut by_kind: HashMap<_, Vec<_>> = HashMap::new();
+        for (block, at) in &places {
+            by_kind.entry(kind(&block[*at])).or_default().push((*block, *at));
+        }
         let definitions = module
             .nodes()
             .filter_map(Node::as_stmt)
@@ -55,26 +75,43 @@ impl<'m> Facts<'m> {
             module,
             names: Names::new(module),
             index,
+            own,
             definitions: definitions.collect(),
-            starts,
+            places,
+            by_kind,
+            only: None,
             blocks,
             homes,
             graphs: RefCell::default(),
-            only: None,
         }
     }
 
     /// Limits anchors to the `with` whose one item starts at `item`.
     pub(super) fn only_with(mut self, item: u32) -> Self {
-        self.only = Some(item);
+        let is_it = |(block, at): &(&[Stmt], usize)| match &block[*at] {
+            Stmt::With(with) => {
+                matches!(&with.items[..], [only] if Node::Expr(&only.context_expr).span().start == item)
+            }
+            _ => false,
+        };
+        self.only = Some(self.places.iter().copied().find(is_it));
         self
     }
 
-    /// Whether a site may be anchored at the statement.
-    pub(super) fn may_anchor(&self, statement: &Stmt) -> bool {
-        let Some(only) = self.only else { return true };
-        let Stmt::With(with) = statement else { return false };
-        matches!(&with.items[..], [item] if Node::Expr(&item.context_expr).span().start == only)
+    /// The statements at which the template may start.
+    pub(super) fn places(&self, template: &Stmt) -> &[Spot<'m>] {
+        if meta_of(Node::Stmt(template)).is_some() {
+            return &self.places;
+        }
+        self.by_kind.get(kind(template)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those at which a site may be anchored.
+    pub(super) fn anchors(&self, template: &Stmt) -> &[Spot<'m>] {
+        match &self.only {
+            Some(only) => only.as_slice(),
+            None => self.places(template),
+        }
     }
 
     /// Consecutive statements of one block as the slice that they are.
@@ -82,19 +119,6 @@ impl<'m> Facts<'m> {
         let first = nodes.first().and_then(|node| node.as_stmt())?;
         let (block, at) = self.homes.get(&std::ptr::from_ref(first))?;
         self.blocks[*block].get(*at..*at + nodes.len())
-    }
-
-    /// The blocks of a definition, and the one that it stands in.
-    pub(super) fn blocks_of(&self, definition: &Stmt) -> Vec<&'m [Stmt]> {
-        let span = Node::Stmt(definition).span();
-        let from = self.starts.partition_point(|(start, _)| *start <= span.start);
-        let inside = self.starts[from..].iter().take_while(|(start, _)| *start < span.end);
-        let home = self.homes.get(&std::ptr::from_ref(definition));
-        let numbers = home.map(|(number, _)| *number).into_iter();
-        numbers
-            .chain(inside.map(|(_, number)| *number))
-            .map(|number| self.blocks[number])
-            .collect()
     }
 
     /// The flow graph of the function that holds `at`, or of the module.
@@ -203,6 +227,28 @@ impl<'m> Facts<'m> {
         let mut values = attribute_values(&owner.body, attr).peekable();
         values.peek().is_some()
             && values.all(|value| value.is_some_and(|value| self.instance_within(value, class, steps)))
+    }
+}
+
+/// The statements that hold a place and are more than it, outer ones first.
+pub(super) fn around(module: &Module, at: Span) -> Vec<&Stmt> {
+    let mut found = Vec::new();
+    let mut block = &module.body[..];
+    loop {
+        let next = block.partition_point(|statement| Node::Stmt(statement).span().end < at.end);
+        let holder = block.get(next).filter(|statement| {
+            let span = Node::Stmt(statement).span();
+            span.contains(at) && span != at
+        });
+        let Some(holder) = holder else { return found };
+        found.push(holder);
+        let mut inner = blocks_of(holder).into_iter();
+        let ends = |block: &&[Stmt]| block.last().map_or(0, |last| Node::Stmt(last).span().end);
+        let starts = |block: &&[Stmt]| block.first().map_or(u32::MAX, |first| Node::Stmt(first).span().start);
+        match inner.find(|block| starts(block) <= at.start && at.end <= ends(block)) {
+            Some(inner) => block = inner,
+            None => return found,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The semantic-patch engine: mutator pages go in, mutants with labels come out.
 //!
 //! Prints nothing, reads no files, starts no threads, and knows no detector. The way of a mutant:
-//! `page` (with `template`) → `search` (with `unify` and `condition`) → `render` (with `output`, `layout`, `deletion`) →
+//! `page` (with `template`) → `search` (with `fit`, `unify` and `condition`) → `render` (with `output`, `layout`, `deletion`) →
 //! `check` (with `digest`) → `draft` (label, id, twins) → `modifier` → `sample`.
 
 mod check;
@@ -11,6 +11,7 @@ mod digest;
 mod draft;
 mod facts;
 mod fate;
+mod fit;
 mod index;
 mod layout;
 mod modifier;
@@ -38,5 +39,5 @@ pub use index::Index;
 pub use modifier::{MODIFIERS, Modifier};
 pub use mutant::{Mutant, Twin};
 pub use page::{Page, PageError, Pages};
-pub use resources::acquiring_callables;
+pub use resources::{OwnResource, acquiring_callables};
 pub use sample::{Quota, sample};

@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::fate::{Held, fate_of};
 use super::index::Index;
 use super::layout::{block_pieces, block_span, indent_at, indent_unit, starts_line};
+use super::page::Pages;
 use super::resources::resource_of;
 use crate::leak::{Effect, Label, Place};
 use crate::python::ast::{Expr, ExprContext, Stmt};
@@ -38,8 +39,9 @@ const SILENCE: &str = "silence-noqa";
 const SWALLOW: &str = "swallow-exception";
 
 /// Every modifier that fits a leak draft, laid on top of it.
-pub(super) fn modified(base: &Draft, original: &Module, index: &Index) -> Vec<Draft> {
-    if base.label.effect != Effect::Leak {
+pub(super) fn modified(base: &Draft, original: &Module, pages: &Pages, index: &Index) -> Vec<Draft> {
+    let resource = &base.label.resource;
+    if base.label.effect != Effect::Leak || !SILENCED.contains(&resource.as_str()) && !pages.own().is_kind(resource) {
         return Vec::new();
     }
     let text = base.edits.apply(original.text());
@@ -48,7 +50,10 @@ pub(super) fn modified(base: &Draft, original: &Module, index: &Index) -> Vec<Dr
     };
     let edits = [
         (SILENCE, silence_noqa(&mutant, &base.label)),
-        (SWALLOW, swallow_exception(&mutant, &base.label, index)),
+        (
+            SWALLOW,
+            swallow_exception(&Facts::new(&mutant, index, pages.own()), &base.label),
+        ),
     ];
     let drafts = edits.into_iter().filter_map(|(name, edits)| {
         let edits = edits?;
@@ -110,12 +115,12 @@ fn silence_noqa(mutant: &Module, label: &Label) -> Option<Edits> {
 }
 
 /// The use of the resource stands in `try`, and `except Exception: pass` behind it.
-fn swallow_exception(mutant: &Module, label: &Label, index: &Index) -> Option<Edits> {
-    let facts = Facts::new(mutant, index);
-    let (name, used) = use_of(&facts, label.span)?;
+fn swallow_exception(facts: &Facts<'_>, label: &Label) -> Option<Edits> {
+    let mutant = facts.module;
+    let (name, used) = use_of(facts, label.span)?;
     let nodes: Vec<Node<'_>> = used.iter().map(Node::Stmt).collect();
     let block = block_span(mutant, &nodes)?;
-    let stays = !leaves_early(used) && !has_yield(used) && may_raise(used) && forgets(&facts, &nodes, block);
+    let stays = !leaves_early(used) && !has_yield(used) && may_raise(used) && forgets(facts, &nodes, block);
     let scope = facts.names.scope_at(block.start);
     if !stays || !starts_line(mutant, block.start) || !facts.names.bindings("Exception", scope).is_empty() {
         return None;
@@ -132,7 +137,7 @@ fn swallow_exception(mutant: &Module, label: &Label, index: &Index) -> Option<Ed
     )));
     pieces.push(Piece::Copy(Span::new(block.end, offset(mutant.text().len()))));
     let edits = Edits::from_pieces(mutant.text(), &pieces).0;
-    still_leaks(mutant, &edits, label, name, index).then_some(edits)
+    still_leaks(facts, &edits, label, name).then_some(edits)
 }
 
 /// The name that the acquisition is bound to, and the statements of its block from there to the last that
@@ -176,7 +181,8 @@ fn forgets(facts: &Facts<'_>, nodes: &[Node<'_>], block: Span) -> bool {
 }
 
 /// Whether some path of the result leaves it open: what is handed over after a swallowed exception is not.
-fn still_leaks(mutant: &Module, edits: &Edits, label: &Label, name: &str, index: &Index) -> bool {
+fn still_leaks(facts: &Facts<'_>, edits: &Edits, label: &Label, name: &str) -> bool {
+    let mutant = facts.module;
     let text = edits.apply(mutant.text());
     let (Ok(module), Some(label)) = (
         Module::parse(mutant.path.clone(), Source::from_text(text)),
@@ -184,7 +190,7 @@ fn still_leaks(mutant: &Module, edits: &Edits, label: &Label, name: &str, index:
     ) else {
         return false;
     };
-    let facts = Facts::new(&module, index);
+    let facts = Facts::new(&module, facts.index, facts.own);
     let mut exprs = module.nodes().filter_map(Node::as_expr);
     let acquire = exprs.find(|expr| Node::Expr(expr).span() == label.span);
     let Some(resource) = acquire.and_then(|expr| resource_of(&facts, expr)) else {

@@ -4,6 +4,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use super::condition::Condition;
+use super::resources::{Own, OwnResource, is_acquiring};
 use super::template::Rewrite;
 use crate::leak::{Effect, Pattern, Strength};
 
@@ -87,6 +88,7 @@ struct Front {
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     list: Vec<Page>,
+    own: Own,
 }
 
 impl Pages {
@@ -106,7 +108,10 @@ impl Pages {
 
     #[cfg(test)]
     pub(super) fn of(page: Page) -> Self {
-        Self { list: vec![page] }
+        Self {
+            list: vec![page],
+            own: Own::default(),
+        }
     }
 
     /// Adds the pages of a user's folder: file names and texts. All errors are reported at once. A
@@ -130,6 +135,22 @@ impl Pages {
         self.list.sort_by(|a, b| a.id.cmp(&b.id));
         errors.extend(self.dangling(files));
         if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    /// Adds what a user says can be acquired. It reaches every condition that asks the table.
+    #[must_use]
+    pub fn with_resources(mut self, entries: Vec<OwnResource>) -> Self {
+        self.own = Own::new(entries);
+        self
+    }
+
+    pub(super) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Whether a call of this dotted name acquires: by the table, or by what a user added.
+    pub fn acquires(&self, callable: &str) -> bool {
+        self.own.has(callable) || is_acquiring(callable)
     }
 
     pub fn list(&self) -> &[Page] {

@@ -1,4 +1,4 @@
-//! What the mutators know can be acquired: `mutators/resources.toml`, and where its calls stand.
+//! What the mutators know can be acquired: `mutators/resources.toml`, what a user adds, and where its calls stand.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -22,7 +22,7 @@ const STREAM_TYPES: [&str; 5] = [
 ];
 
 /// One entry of the table.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resource {
     pub(super) kind: String,
@@ -74,6 +74,55 @@ impl Exit {
     }
 }
 
+/// What a user says can be acquired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnResource {
+    pub kind: String,
+    /// Dotted names of functions and classes.
+    pub callables: Vec<String>,
+    /// The method that releases it.
+    pub release: String,
+    /// Whether the end of a `with` releases it.
+    pub with: bool,
+    /// A keyword that must be `True` in the call.
+    pub only_with: Option<String>,
+}
+
+/// The entries of a user, which go before those of the table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own(Vec<Resource>);
+
+impl Own {
+    pub(super) fn new(entries: Vec<OwnResource>) -> Self {
+        let entries = entries.into_iter().map(|entry| Resource {
+            kind: entry.kind,
+            callables: entry.callables,
+            methods: Vec::new(),
+            release: entry.release,
+            exit: if entry.with { Exit::Releases } else { Exit::Keeps },
+            by_name: false,
+            only_with: entry.only_with,
+            never_with: None,
+            never_writes: false,
+            adopts: false,
+            opened_by: Vec::new(),
+            opened_within: Vec::new(),
+        });
+        Self(entries.collect())
+    }
+
+    pub(super) fn has(&self, callable: &str) -> bool {
+        self.0
+            .iter()
+            .any(|entry| entry.callables.iter().any(|name| name == callable))
+    }
+
+    /// Whether some call acquires one of this kind, by these entries or the table.
+    pub(super) fn is_kind(&self, kind: &str) -> bool {
+        self.0.iter().chain(&TABLE.entries).any(|entry| entry.kind == kind)
+    }
+}
+
 #[derive(Deserialize)]
 struct File {
     makes: HashMap<String, String>,
@@ -117,6 +166,15 @@ pub(super) fn made_by(function: &str) -> Option<&'static str> {
     TABLE.makes.get(function).map(String::as_str)
 }
 
+/// Whether a call of this dotted name acquires, by the table.
+pub(super) fn is_acquiring(callable: &str) -> bool {
+    let is_method = |(class, name): (&str, &str)| {
+        let known = TABLE.methods.get(name);
+        known.is_some_and(|known| known.iter().any(|(of, _)| of == class))
+    };
+    TABLE.callables.contains_key(callable) || callable.rsplit_once('.').is_some_and(is_method)
+}
+
 /// Every callable of the table, sorted: what recall on our own mutants can rest on.
 pub fn acquiring_callables() -> Vec<&'static str> {
     let mut names: Vec<&str> = TABLE
@@ -131,7 +189,7 @@ pub fn acquiring_callables() -> Vec<&'static str> {
 }
 
 /// The entry that a call belongs to, if it is sure to acquire.
-pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Resource> {
+pub(super) fn resource_of<'m>(facts: &Facts<'m>, expr: &Expr) -> Option<&'m Resource> {
     let Expr::Call(call) = expr else { return None };
     let entry = entry_of(facts, call)?;
     // The number that a pool is given is one of workers.
@@ -142,9 +200,13 @@ pub(super) fn resource_of(facts: &Facts<'_>, expr: &Expr) -> Option<&'static Res
     (entry.adopts || !wraps_stream(facts, call)).then_some(entry)
 }
 
-fn entry_of(facts: &Facts<'_>, call: &ExprCall) -> Option<&'static Resource> {
+fn entry_of<'m>(facts: &Facts<'m>, call: &ExprCall) -> Option<&'m Resource> {
     let fits = |index: &usize| fits(&TABLE.entries[*index], call);
     if let Some(name) = facts.names.resolve(&call.func).qualified() {
+        if facts.own.has(name) {
+            let mut entries = facts.own.0.iter();
+            return entries.find(|entry| entry.callables.iter().any(|known| known == name) && self::fits(entry, call));
+        }
         let known = TABLE.callables.get(name)?;
         return known
             .iter()
@@ -259,7 +321,7 @@ fn is_stream(facts: &Facts<'_>, expr: &Expr) -> bool {
             .names
             .resolve(&call.func)
             .qualified()
-            .is_some_and(|made| TABLE.callables.contains_key(made)),
+            .is_some_and(|made| facts.own.has(made) || TABLE.callables.contains_key(made)),
         Expr::Name(name) => {
             let bindings = facts
                 .names

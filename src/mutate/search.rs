@@ -1,12 +1,15 @@
 //! Finding the sites of a page: anchors, further hunks, and the conditions as soon as they can be asked.
 
+use std::cell::{LazyCell, OnceCell};
+
 use super::condition::{Condition, Scene};
 use super::facts::Facts;
+use super::fit::fits;
 use super::page::Page;
 use super::site::{At, Site, SitePart};
 use super::template::{Count, Hunk, Rewrite, Scope};
 use super::unify::{Match, Unifier};
-use crate::python::ast::Stmt;
+use crate::python::ast::{Expr, Stmt};
 use crate::python::{Node, Span};
 
 /// Why a place is no site although all that was asked of its first hunk holds.
@@ -21,39 +24,27 @@ pub(super) fn sites<'t, 'm>(
     decline: &mut dyn FnMut(&str),
 ) -> Vec<Site<'t, 'm>> {
     let rewrite = &page.rewrites[alternative];
-    let stages = Stages::new(page, alternative);
+    let search = Search {
+        rewrite,
+        stages: LazyCell::new(|| Stages::new(page, alternative)),
+        starts: rewrite.hunks.iter().map(|_| OnceCell::new()).collect(),
+        facts,
+    };
     let unifier = Unifier {
         module: facts.module,
         side: &rewrite.hunks[0].before,
     };
     let mut found = Vec::new();
-    for block in &facts.blocks {
-        for at in 0..block.len() {
-            if !may_start(&rewrite.hunks[0], &block[at]) || !facts.may_anchor(&block[at]) {
-                continue;
-            }
-            if let Some((matched, taken)) = unifier.statements(block, at, &Match::default()) {
-                match complete(rewrite, &stages, facts, matched, &block[at..at + taken.max(1)]) {
-                    Ok(site) => found.push(site),
-                    Err(why) => decline(why),
-                }
+    let first = rewrite.hunks[0].before.body.first();
+    for (block, at) in first.map_or(&[][..], |first| facts.anchors(first)) {
+        if let Some((matched, taken)) = unifier.statements(block, *at, &Match::default()) {
+            match search.complete(matched, &block[*at..*at + taken.max(1)]) {
+                Ok(site) => found.push(site),
+                Err(why) => decline(why),
             }
         }
     }
     found
-}
-
-/// A cheap look before unification.
-fn may_start(hunk: &Hunk, statement: &Stmt) -> bool {
-    let Some(first) = hunk.before.body.first() else {
-        return false;
-    };
-    match (first, statement) {
-        (Stmt::Expr(_), _)
-        | (Stmt::Assign(_), Stmt::AnnAssign(_))
-        | (Stmt::FunctionDef(_), Stmt::AsyncFunctionDef(_)) => true,
-        _ => std::mem::discriminant(first) == std::mem::discriminant(statement),
-    }
 }
 
 /// Conditions by the hunk after which they can be asked; the last entry is for the end.
@@ -93,51 +84,127 @@ impl<'t> Stages<'t> {
     }
 }
 
-fn complete<'t, 'm>(
+/// One alternative of a page in one module.
+struct Search<'f, 't, 'm, F> {
     rewrite: &'t Rewrite,
-    stages: &Stages<'t>,
-    facts: &Facts<'m>,
-    matched: Match<'m>,
-    block: &'m [Stmt],
-) -> Result<Site<'t, 'm>, &'t str> {
-    let values = matched.values.clone();
-    let anchor = SitePart {
-        hunk: 0,
-        found: matched,
-        at: At::Statements(block),
-    };
-    let mut site = Site {
-        rewrite,
-        parts: vec![anchor],
-        values,
-        imports: Vec::new(),
-        resource: None,
-    };
-    stages.hold(0, facts, &mut site)?;
-    for (number, hunk) in rewrite.hunks.iter().enumerate().skip(1) {
-        let candidates = candidates(hunk, facts, &site).ok_or(FURTHER_HUNK)?;
-        let mut taken = 0;
-        for (at, matched) in candidates {
-            let mut longer = site.clone();
-            longer.parts.push(SitePart {
-                hunk: number,
-                found: matched,
-                at,
-            });
-            if stages.hold(number, facts, &mut longer).is_ok() {
-                site = longer;
-                taken += 1;
-            }
-        }
-        match hunk.count {
-            Count::One if taken != 1 => return Err(FURTHER_HUNK),
-            Count::Some if taken == 0 => return Err(FURTHER_HUNK),
-            Count::One => share(&mut site),
-            _ => {}
+    stages: LazyCell<Stages<'t>, F>,
+    facts: &'f Facts<'m>,
+    /// Where each hunk may start, wherever the anchor is; in the order of the text.
+    starts: Vec<OnceCell<Vec<Start<'m>>>>,
+}
+
+/// A place whose shape fits a hunk.
+#[derive(Clone, Copy)]
+enum Start<'m> {
+    Statement(&'m [Stmt], usize),
+    Expression(&'m Expr),
+}
+
+impl Start<'_> {
+    fn span(self) -> Span {
+        match self {
+            Self::Statement(block, at) => Node::Stmt(&block[at]).span(),
+            Self::Expression(expr) => Node::Expr(expr).span(),
         }
     }
-    stages.hold(rewrite.hunks.len(), facts, &mut site)?;
-    Ok(site)
+}
+
+impl<'t, 'm, F: FnOnce() -> Stages<'t>> Search<'_, 't, 'm, F> {
+    fn complete(&self, matched: Match<'m>, block: &'m [Stmt]) -> Result<Site<'t, 'm>, &'t str> {
+        let (rewrite, stages, facts) = (self.rewrite, &self.stages, self.facts);
+        let values = matched.values.clone();
+        let anchor = SitePart {
+            hunk: 0,
+            found: matched,
+            at: At::Statements(block),
+        };
+        let mut site = Site {
+            rewrite,
+            parts: vec![anchor],
+            values,
+            imports: Vec::new(),
+            resource: None,
+        };
+        stages.hold(0, facts, &mut site)?;
+        for (number, hunk) in rewrite.hunks.iter().enumerate().skip(1) {
+            let candidates = self.candidates(number, &site).ok_or(FURTHER_HUNK)?;
+            let mut taken = 0;
+            for (at, matched) in candidates {
+                let mut longer = site.clone();
+                longer.parts.push(SitePart {
+                    hunk: number,
+                    found: matched,
+                    at,
+                });
+                if stages.hold(number, facts, &mut longer).is_ok() {
+                    site = longer;
+                    taken += 1;
+                }
+            }
+            match hunk.count {
+                Count::One if taken != 1 => return Err(FURTHER_HUNK),
+                Count::Some if taken == 0 => return Err(FURTHER_HUNK),
+                Count::One => share(&mut site),
+                _ => {}
+            }
+        }
+        stages.hold(rewrite.hunks.len(), facts, &mut site)?;
+        Ok(site)
+    }
+
+    /// Where a further hunk matches inside its scope; `None` where the anchor stands in no such scope.
+    fn candidates(&self, number: usize, site: &Site<'t, 'm>) -> Option<Vec<(At<'m>, Match<'m>)>> {
+        let (hunk, facts) = (&self.rewrite.hunks[number], self.facts);
+        let anchor = site.parts[0].node().span();
+        let scope = scope_span(hunk.scope, facts, anchor)?;
+        let values = Match {
+            values: site.values.clone(),
+            ..Match::default()
+        };
+        if hunk.before.body.is_empty() {
+            let statement = enclosing_statement(hunk.scope, facts, anchor);
+            return Some(
+                statement
+                    .map(|statement| (At::Before(statement), values))
+                    .into_iter()
+                    .collect(),
+            );
+        }
+        let unifier = Unifier {
+            module: facts.module,
+            side: &hunk.before,
+        };
+        let starts = self.starts[number].get_or_init(|| starts(hunk, facts));
+        let inside = starts[starts.partition_point(|start| start.span().start < scope.start)..].iter();
+        let inside = inside.take_while(|start| start.span().start < scope.end);
+        let matches = inside.filter_map(|start| match *start {
+            Start::Statement(block, at) => {
+                let (matched, taken) = unifier.statements(block, at, &values)?;
+                Some((At::Statements(&block[at..at + taken.max(1)]), matched))
+            }
+            Start::Expression(expr) => Some((At::Expression(expr), unifier.expression(expr, &values)?)),
+        });
+        Some(matches.collect())
+    }
+}
+
+/// Where a hunk may start in the module, in the order of the text.
+fn starts<'m>(hunk: &Hunk, facts: &Facts<'m>) -> Vec<Start<'m>> {
+    let mut starts: Vec<Start<'m>> = match &hunk.before.body[..] {
+        [Stmt::Expr(template)] if hunk.expression => {
+            let exprs = facts.module.nodes().filter_map(Node::as_expr);
+            let fitting = exprs.filter(|expr| fits(Node::Expr(&template.value), Node::Expr(expr)));
+            fitting.map(Start::Expression).collect()
+        }
+        [first, ..] if !hunk.expression => {
+            let places = facts.places(first).iter();
+            let fitting = places.filter(|(block, at)| fits(Node::Stmt(first), Node::Stmt(&block[*at])));
+            fitting.map(|(block, at)| Start::Statement(block, *at)).collect()
+        }
+        _ => Vec::new(),
+    };
+    starts.sort_by_key(|start| start.span());
+    starts
 }
 
 /// What a hunk that matches once has bound, the next ones see.
@@ -145,58 +212,6 @@ fn share(site: &mut Site<'_, '_>) {
     if let Some(part) = site.parts.last() {
         site.values.extend(part.found.values.clone());
     }
-}
-
-/// Where a further hunk matches inside its scope; `None` where the anchor stands in no such scope.
-fn candidates<'m>(hunk: &Hunk, facts: &Facts<'m>, site: &Site<'_, 'm>) -> Option<Vec<(At<'m>, Match<'m>)>> {
-    let anchor = site.parts[0].node().span();
-    let scope = scope_span(hunk.scope, facts, anchor)?;
-    let start = Match {
-        values: site.values.clone(),
-        ..Match::default()
-    };
-    if hunk.before.body.is_empty() {
-        let statement = enclosing_statement(hunk.scope, facts, anchor);
-        return Some(
-            statement
-                .map(|statement| (At::Before(statement), start))
-                .into_iter()
-                .collect(),
-        );
-    }
-    let unifier = Unifier {
-        module: facts.module,
-        side: &hunk.before,
-    };
-    if hunk.expression {
-        let exprs = facts
-            .module
-            .nodes()
-            .filter_map(Node::as_expr)
-            .filter(|expr| scope.contains(Node::Expr(expr).span()));
-        let found = exprs.filter_map(|expr| Some((At::Expression(expr), unifier.expression(expr, &start)?)));
-        return Some(found.collect());
-    }
-    let blocks: Vec<&'m [Stmt]> = match holder(hunk.scope, facts, anchor) {
-        Some(definition) => facts.blocks_of(definition),
-        None => facts.blocks.clone(),
-    };
-    let mut found = Vec::new();
-    for block in blocks {
-        for at in
-            (0..block.len()).filter(|at| scope.contains(Node::Stmt(&block[*at]).span()) && may_start(hunk, &block[*at]))
-        {
-            if let Some((matched, taken)) = unifier.statements(block, at, &start) {
-                found.push((At::Statements(&block[at..at + taken.max(1)]), matched));
-            }
-        }
-    }
-    found.sort_by_key(|(at, _)| match at {
-        At::Statements(block) => Node::Stmt(&block[0]).span(),
-        At::Expression(expr) => Node::Expr(expr).span(),
-        At::Before(statement) => Node::Stmt(statement).span(),
-    });
-    Some(found)
 }
 
 /// The innermost function or class that encloses the anchor, or is it.

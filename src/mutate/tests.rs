@@ -37,9 +37,9 @@ pub(super) fn pages_in_folder() -> Pages {
 fn mutants_of_case(page: &Page, case: &Case) -> Vec<String> {
     let module = Module::parse("case.py", Source::from_text(&case.input)).expect("the case is Python");
     let index = Index::new(case.elsewhere.iter().chain([&case.input]).map(String::as_str));
-    let facts = Facts::new(&module, &index);
-    let mut drafts: Vec<Draft> = drafts_of(page, &facts, &mut |_| ());
     let pages = Pages::of(page.clone());
+    let facts = Facts::new(&module, &index, pages.own());
+    let mut drafts: Vec<Draft> = drafts_of(page, &facts, &mut |_| ());
     for split in split_withs(&module) {
         drafts.extend(drafts_of_split(&split, &pages, &module, &index, &mut |_, _| ()));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fit::fits;
 use super::template::{Meta, Side, meta, meta_of};
 use crate::python::ast::{self, Expr, Stmt};
 use crate::python::span::offset;
@@ -104,10 +105,11 @@ pub(super) struct Unifier<'t, 'm> {
 impl<'t, 'm> Unifier<'t, 'm> {
     /// Matches the side's statements against `block` from `at` on. Returns how many it took.
     pub(super) fn statements(self, block: &'m [Stmt], at: usize, start: &Match<'m>) -> Option<(Match<'m>, usize)> {
-        let template: Vec<Node<'t>> = self.side.body.iter().map(Node::Stmt).collect();
-        if at > 0 && template.first().is_some_and(|first| many(*first).is_some()) {
+        let first = Node::Stmt(self.side.body.first()?);
+        if at > 0 && many(first).is_some() || !fits(first, Node::Stmt(block.get(at)?)) {
             return None;
         }
+        let template: Vec<Node<'t>> = self.side.body.iter().map(Node::Stmt).collect();
         let source: Vec<Node<'m>> = block[at..].iter().map(Node::Stmt).collect();
         let to_end = template.last().is_some_and(|last| many(*last).is_some());
         self.sequence(&template, &source, to_end, start.clone())
@@ -143,7 +145,11 @@ impl<'t, 'm> Unifier<'t, 'm> {
             return Some((found, taken + 1));
         };
         let shortest = if rest.is_empty() { source.len() } else { 0 };
-        (shortest..=source.len()).find_map(|length| {
+        let may_end = |length: &usize| match (rest.first(), source.get(*length)) {
+            (Some(next), Some(node)) => fits(*next, *node),
+            _ => true,
+        };
+        (shortest..=source.len()).filter(may_end).find_map(|length| {
             let mut found = found.clone();
             let nodes = source[..length].to_vec();
             if matches!(first, Node::Stmt(_) | Node::Handler(_)) {

@@ -1,7 +1,7 @@
 //! Conditions on what stands around the site: its function, its class, its place in the module.
 
 use super::{Argument, Scene, Truth, texts};
-use crate::mutate::facts::Facts;
+use crate::mutate::facts::{Facts, around};
 use crate::mutate::unify::Value;
 use crate::python::ast::{Expr, ExprContext, Stmt};
 use crate::python::names::{BindingKind, Def};
@@ -75,28 +75,21 @@ pub(super) fn in_testcase(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]
 
 /// `runs-once()`: at the top of the module, in no loop, so that it runs once per process.
 pub(super) fn runs_once(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
-    let at = scene.at();
-    let mut around = scene
-        .facts
-        .module
-        .nodes()
-        .filter_map(Node::as_stmt)
-        .filter(|statement| {
-            let span = Node::Stmt(statement).span();
-            span.contains(at) && span != at
-        });
-    let repeats = around.any(|statement| {
-        matches!(
-            statement,
-            Stmt::For(_)
-                | Stmt::AsyncFor(_)
-                | Stmt::While(_)
-                | Stmt::FunctionDef(_)
-                | Stmt::AsyncFunctionDef(_)
-                | Stmt::ClassDef(_)
-        )
-    });
-    (!repeats).into()
+    let repeated = around(scene.facts.module, scene.at()).into_iter().any(repeats);
+    (!repeated).into()
+}
+
+/// Whether what stands in the statement may run more than once, or later.
+fn repeats(statement: &Stmt) -> bool {
+    matches!(
+        statement,
+        Stmt::For(_)
+            | Stmt::AsyncFor(_)
+            | Stmt::While(_)
+            | Stmt::FunctionDef(_)
+            | Stmt::AsyncFunctionDef(_)
+            | Stmt::ClassDef(_)
+    )
 }
 
 /// `input($x, $a)`: the one name of the function around the site that the expression reads; everything

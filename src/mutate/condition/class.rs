@@ -104,7 +104,7 @@ pub(super) fn first_block(statement: &Stmt) -> &[Stmt] {
 
 /// The attribute that the only acquisition of `__init__` is kept in, with nothing after it that could
 /// raise while the instance has no owner yet.
-fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'static Resource)> {
+fn kept<'m>(scene: &Scene<'_, '_, 'm>, init: &'m Stmt) -> Option<(&'m str, &'m Resource)> {
     let body = first_block(init);
     let exprs = Node::Stmt(init).descendants().filter_map(Node::as_expr);
     if exprs.filter(|expr| resource_of(scene.facts, expr).is_some()).count() != 1 {

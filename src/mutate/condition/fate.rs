@@ -42,7 +42,7 @@ pub(super) fn left_open(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -
     wanted.into()
 }
 
-fn held(scene: &Scene<'_, '_, '_>, arguments: &[Argument]) -> Option<(String, &'static Resource, Span)> {
+fn held<'m>(scene: &Scene<'_, '_, 'm>, arguments: &[Argument]) -> Option<(String, &'m Resource, Span)> {
     let expr = scene.expr(arguments, 1)?;
     let name = scene.word(arguments, 0)?;
     Some((
@@ -65,5 +65,5 @@ fn fate_in_mutant(scene: &Scene<'_, '_, '_>, name: &str, resource: &Resource, ac
         resource,
         acquire,
     };
-    fate_of(&Facts::new(&mutant, scene.facts.index), held)
+    fate_of(&Facts::new(&mutant, scene.facts.index, scene.facts.own), held)
 }

@@ -87,7 +87,7 @@ pub(super) fn owned(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
 fn attribute_of<'m>(
     scene: &Scene<'_, '_, 'm>,
     arguments: &[Argument],
-) -> Option<(&'m StmtClassDef, String, &'static Resource)> {
+) -> Option<(&'m StmtClassDef, String, &'m Resource)> {
     let acquire = scene.expr(arguments, 1)?;
     let class = class_at(scene.facts, Node::Expr(acquire).span())?;
     Some((class, scene.word(arguments, 0)?, resource_of(scene.facts, acquire)?))
