@@ -1,9 +1,9 @@
 //! Several things are released one after the other, and one that raises skips the rest; or a descriptor's number is
-//! closed each time `close` is called.
+//! closed each time `close` is called, or `close` cannot be called twice.
 
 use super::course::{self, own_nodes};
 use super::memory::collection::is_self;
-use super::obligation::{Fragile, Obligation, Skipped};
+use super::obligation::{Fragile, Obligation, Skipped, Twice};
 use super::report::{acquisition, finding, on_exception, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
@@ -193,10 +193,19 @@ fn in_method<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>, fragile: &F
     let attribute = obligation.on_self()?;
     let (what, done) = (acquisition(obligation), participle(obligation));
     let (method, line) = (&fragile.method, module.line(fragile.at.start));
-    let message = if fragile.is_twice {
-        format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` closes its number again")
-    } else {
-        format!("{what} is kept as `self.{attribute}`, and `{method}` does not get it {done} if line {line} raises")
+    let message = match fragile.twice {
+        Some(Twice::Closes) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` closes its number again")
+        }
+        Some(Twice::GivesBack) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` gives it back again")
+        }
+        Some(Twice::Fails) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` fails on line {line}")
+        }
+        None => {
+            format!("{what} is kept as `self.{attribute}`, and `{method}` does not get it {done} if line {line} raises")
+        }
     };
     let confidence = if fragile.is_likely {
         Confidence::Medium
@@ -204,10 +213,10 @@ fn in_method<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>, fragile: &F
         Confidence::Low
     };
     let mut finding = finding(Pattern::FragileRelease, obligation, confidence, message);
-    finding.suggestion = if fragile.is_twice {
-        format!("take the number out of `self.{attribute}` before closing it, and ask whether it is there")
-    } else {
-        format!("put the release of `self.{attribute}` into a `finally`, or use an `ExitStack`")
+    finding.suggestion = match fragile.twice {
+        Some(Twice::Fails) => format!("let `{method}` ask first whether it has run"),
+        Some(_) => format!("take it out of `self.{attribute}` before, and ask whether it is there"),
+        None => format!("put the release of `self.{attribute}` into a `finally`, or use an `ExitStack`"),
     };
     finding.related.push(related(fragile.at, "here"));
     Some(finding)

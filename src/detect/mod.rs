@@ -109,7 +109,7 @@ pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
 pub use obligation::{
-    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped,
+    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped, Twice,
 };
 pub use resources::{Resource, acquiring_callables};
 
