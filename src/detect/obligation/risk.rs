@@ -61,7 +61,9 @@ const SAFE: [&str; 44] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 41] = [
+const UNLIKELY: [&str; 43] = [
+    "weakref.finalize",
+    "multiprocessing.util.Finalize",
     "os.fstat",
     "os.dup2",
     // Whoever does not get the lock ends.
@@ -236,6 +238,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
+        Kind::Raise(Some(raised)) if is_never_to_happen(raised) => Grade::Unlikely,
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
         Kind::Bind {
@@ -289,6 +292,15 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// `raise AssertionError("unreachable")`
+fn is_never_to_happen(raised: &Expr) -> bool {
+    let class = match raised {
+        Expr::Call(call) => &*call.func,
+        other => other,
+    };
+    ["AssertionError", "NotImplementedError"].contains(&super::tail(class))
 }
 
 /// A name, or an attribute of `self`.
