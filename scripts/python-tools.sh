@@ -7,7 +7,11 @@ cd "$(dirname "$0")/.."
 pins='scipy==1.17.1
 statsmodels==0.15.0
 ruff==0.17.6
-pylint==4.1.4'
+pylint==4.1.4
+flake8==7.5.0
+flake8-bugbear==26.10.27
+flake8-simplify==0.31.1
+flake8-async==26.8.1'
 stamp=target/venv/leakbench-pins.txt
 
 if [ -x target/venv/bin/python ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$pins" ]; then

@@ -2,8 +2,8 @@
 
 use leakbench::record::ScoreTable;
 use leakbench::record::row::{
-    CleanRow, ContestedRow, FindingRow, FixPairRow, FixScoreRow, MutantRow, OutcomeRow, Row, UnpairedRow, UnparsedRow,
-    WitnessRow,
+    AgreementRow, AloneRow, CleanRow, ContestedRow, FindingRow, FixPairRow, FixScoreRow, MutantRow, OutcomeRow, Row,
+    UnpairedRow, UnparsedRow, WitnessRow,
 };
 
 /// The section of one file.
@@ -38,6 +38,8 @@ fn every_column_is_defined_and_nothing_else() {
     check::<WitnessRow>();
     check::<FixPairRow>();
     check::<FixScoreRow>();
+    check::<AgreementRow>();
+    check::<AloneRow>();
 }
 
 #[test]

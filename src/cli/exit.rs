@@ -113,7 +113,10 @@ fn record_exit(error: &RecordError) -> Exit {
         | RecordError::Locked(_)
         | RecordError::Missing(_)
         | RecordError::Read { .. } => Exit::Usage,
-        RecordError::Damaged { .. } | RecordError::Format { .. } => Exit::Inconsistent,
+        RecordError::Damaged { .. }
+        | RecordError::Format { .. }
+        | RecordError::Changed { .. }
+        | RecordError::Incomplete { .. } => Exit::Inconsistent,
     }
 }
 

@@ -131,7 +131,8 @@ fn tools() -> Result<(Grid, Vec<Value>), Failure> {
             grid.rows
                 .push(vec![adapter.id.clone(), installed.to_owned(), rule.clone(), shown]);
         }
-        let claims: Vec<&str> = adapter.claims().into_iter().map(Pattern::id).collect();
+        let claims = adapter.claims().into_iter().flatten();
+        let claims: Vec<&str> = claims.map(Pattern::id).collect();
         values.push(json!({
             "id": adapter.id,
             "about": adapter.about,

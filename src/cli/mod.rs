@@ -12,10 +12,14 @@ mod exit;
 mod explain;
 mod gate;
 mod list;
+mod mutate;
 mod run;
+mod score;
+mod scores;
 mod terminal;
 mod triage;
 mod verify;
+mod wanted;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +41,8 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Mutate(mutate::Mutate),
+    Score(score::Score),
     Compare(compare::Compare),
     Gate(gate::Gate),
     Triage(triage::TriageCommand),
@@ -51,6 +57,8 @@ impl Command {
         match self {
             Self::Run(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Mutate(command) => command.run(),
+            Self::Score(command) => command.run(),
             Self::Compare(command) => command.run(),
             Self::Gate(command) => command.run(),
             Self::Triage(command) => command.run(),

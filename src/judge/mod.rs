@@ -1,9 +1,10 @@
 //! Judging, pure: values in, values out. No I/O, no threads, no clock, and no pattern has a meaning here.
 //!
 //! One mutant and one detector become a [`Judgement`] ([`judge`]); the judgements of one detector become
-//! rows of scores ([`score`](score::score)); two runs become a [`Comparison`](paired::Comparison); and the
-//! [`controls`] prove on every run that the scale itself is straight.
+//! rows of scores ([`score`](score::score)); two runs become a [`Comparison`](paired::Comparison), several
+//! detectors of one run rows of [`agreement`]; and the [`controls`] prove on every run that the scale itself is straight.
 
+pub mod agreement;
 mod apart;
 mod clean;
 pub mod controls;
@@ -23,6 +24,8 @@ pub use matching::Width;
 pub use subject::{Charge, CleanModule, Judged, Subject, Twin};
 pub use verdict::{Case, Disposition, Judgement, NoVerdict, Report, Verdict, dispose_clean, judge};
 
+#[cfg(test)]
+mod agreement_cases;
 #[cfg(test)]
 mod paired_cases;
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub struct Difference {
     /// Wrong before, right after.
     pub gained: Vec<String>,
     pub unchanged: Vec<String>,
-    /// How often chance alone makes a difference this large, if modules are independent: [`sign_flip`].
+    /// How often chance alone makes a difference this large: [`chance`].
     pub p_value: f64,
     /// The same if every mutant were independent: [`mcnemar`]. Too small where mutants share modules.
     pub p_if_independent: f64,
@@ -161,10 +161,6 @@ fn by_pattern(judged: &[&Both]) -> Vec<PatternDifference> {
 
 /// The order of `changes` does not matter.
 pub fn difference(changes: &[Change]) -> Difference {
-    let mut by_module: BTreeMap<&str, i64> = BTreeMap::new();
-    for change in changes {
-        *by_module.entry(change.module).or_default() += i64::from(change.after) - i64::from(change.before);
-    }
     let with = |before, after| {
         let found = changes
             .iter()
@@ -175,12 +171,21 @@ pub fn difference(changes: &[Change]) -> Difference {
     let (lost, gained) = (with(true, false), with(false, true));
     let unchanged: BTreeSet<String> = with(true, true).into_iter().chain(with(false, false)).collect();
     Difference {
-        p_value: sign_flip(&by_module.into_values().collect::<Vec<_>>()),
+        p_value: chance(changes),
         p_if_independent: mcnemar(lost.len() as u64, gained.len() as u64),
         lost,
         gained,
         unchanged: unchanged.into_iter().collect(),
     }
+}
+
+/// How often chance alone makes a difference this large, if modules are independent: [`sign_flip`].
+pub fn chance(changes: &[Change]) -> f64 {
+    let mut by_module: BTreeMap<&str, i64> = BTreeMap::new();
+    for change in changes {
+        *by_module.entry(change.module).or_default() += i64::from(change.after) - i64::from(change.before);
+    }
+    sign_flip(&by_module.into_values().collect::<Vec<_>>())
 }
 
 /// Two-sided p-value of the sum of `differences` (one per module) if each might as well have had the

@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::LabError;
 use super::guard::caught;
+use super::shown::Shown;
+use super::tools::Answers;
 use super::walk::{io_reason, read_module};
 use super::watch::Watch;
 use super::work::LEAST_CONFIDENCE;
@@ -134,57 +136,105 @@ type Looked = Result<Vec<Result<Vec<At>, String>>, String>;
 /// Rows and scores of every detector.
 pub(super) type Judged = (Vec<FixPairRow>, Vec<FixScoreRow>);
 
+/// The files of all pairs.
+#[derive(Debug)]
+pub(super) struct PairTexts {
+    by_file: BTreeMap<PathBuf, Result<PairText, String>>,
+}
+
+#[derive(Debug)]
+struct PairText {
+    /// What it is called beside modules and mutants.
+    id: String,
+    /// In the package, as in a check of the package itself.
+    path: String,
+    source: Source,
+}
+
+impl PairTexts {
+    pub(super) fn read(list: &FixPairs) -> Result<Self, LabError> {
+        let folder = FixPairs::folder(&list.list);
+        let files = list.files();
+        if !files.iter().any(|file| folder.join(file).is_file()) {
+            return Err(LabError::NotFetched(list.list.clone()));
+        }
+        let read = |file: PathBuf| {
+            let text = PairText::read(&folder, &file);
+            (file, text)
+        };
+        Ok(Self {
+            by_file: files.into_iter().map(read).collect(),
+        })
+    }
+
+    pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        let texts = self.by_file.values().flatten();
+        texts.map(|text| Shown::alone(&text.id, &text.path, &text.source))
+    }
+}
+
+impl PairText {
+    fn read(folder: &Path, file: &Path) -> Result<Self, String> {
+        let bytes = read_module(&folder.join(file)).map_err(|error| io_reason(&error))?;
+        let in_package: PathBuf = file.iter().skip(2).collect();
+        Ok(Self {
+            id: format!("fix-pairs/{}", file.display()),
+            path: in_package.to_string_lossy().into_owned(),
+            source: Source::load(&bytes).map_err(|why| why.reason)?,
+        })
+    }
+}
+
 /// `None` if it was interrupted.
 pub(super) fn judge_fix_pairs(
     list: &FixPairs,
+    texts: &PairTexts,
     suites: &[Suite],
+    tools: &[Answers],
     watch: &dyn Watch,
-) -> Result<Option<Judged>, LabError> {
-    let folder = FixPairs::folder(&list.list);
-    let files = list.files();
-    if !files.iter().any(|file| folder.join(file).is_file()) {
-        return Err(LabError::NotFetched(list.list.clone()));
-    }
-    watch.begin("fix pairs", files.len() as u64);
-    let looked = files.into_par_iter().map(|file| {
-        let said = (!watch.interrupted()).then(|| look_at(&folder, &file, suites));
+) -> Option<Judged> {
+    watch.begin("fix pairs", texts.by_file.len() as u64);
+    let looked = texts.by_file.par_iter().map(|(file, text)| {
+        let said = (!watch.interrupted()).then(|| text.as_ref().map_err(Clone::clone));
+        let said = said.map(|text| text.and_then(|text| look_at(text, suites, tools)));
         watch.advance(1);
-        said.map(|said| (file, said))
+        said.map(|said| (file.clone(), said))
     });
-    let looked: Option<BTreeMap<PathBuf, Looked>> = looked.collect();
-    let Some(looked) = looked else {
-        return Ok(None);
-    };
+    let looked: BTreeMap<PathBuf, Looked> = looked.collect::<Option<_>>()?;
+    let suites = suites.iter().map(|suite| suite.id);
+    let detectors: Vec<&str> = suites.chain(tools.iter().map(|tool| tool.id.as_str())).collect();
     let mut rows = Vec::new();
     for pair in &list.pairs {
-        for (at, suite) in suites.iter().enumerate() {
-            rows.push(pair_row(pair, suite.id, |release| {
+        for (at, detector) in detectors.iter().enumerate() {
+            rows.push(pair_row(pair, detector, |release| {
                 let file = &looked[&pair.file(release)];
                 file.as_ref().map_err(Clone::clone)?[at].clone()
             }));
         }
     }
-    let scores = suites.iter().flat_map(|suite| score_rows(list, &rows, suite.id));
+    let scores = detectors.iter().flat_map(|detector| score_rows(list, &rows, detector));
     let scores = scores.collect();
-    Ok(Some((rows, scores)))
+    Some((rows, scores))
 }
 
-/// The module goes by its path in the package, as in a check of the package itself.
-fn look_at(folder: &Path, file: &Path, suites: &[Suite]) -> Looked {
-    let bytes = read_module(&folder.join(file)).map_err(|error| io_reason(&error))?;
-    let in_package: PathBuf = file.iter().skip(2).collect();
-    let source = Source::load(&bytes).map_err(|why| why.reason)?;
-    let module = Module::parse(in_package.to_string_lossy(), source).map_err(|why| why.reason)?;
-    let said = suites.iter().map(|suite| {
-        let findings = caught(|| suite.findings(&module))?;
+fn look_at(text: &PairText, suites: &[Suite], tools: &[Answers]) -> Looked {
+    let module = Module::parse(text.path.clone(), text.source.clone()).map_err(|why| why.reason)?;
+    let suites = suites.iter().map(|suite| caught(|| suite.findings(&module)));
+    let tools = tools.iter().map(|tool| {
+        let said = tool.of(&text.id);
+        said.map_err(|silence| format!("{}: {}", silence.kind, silence.detail))
+    });
+    let counted = |findings: Vec<Finding>| {
         let counted = findings
             .into_iter()
             .filter(|finding| finding.confidence >= LEAST_CONFIDENCE);
-        Ok(counted
+        // A rule that claims no pattern says nothing about leaks.
+        let counted = counted.filter(|finding| !finding.patterns.is_empty());
+        counted
             .map(|finding| (module.lines.line_of(finding.span.start) + 1, finding))
-            .collect())
-    });
-    Ok(said.collect())
+            .collect()
+    };
+    Ok(suites.chain(tools).map(|said| said.map(counted)).collect())
 }
 
 fn pair_row(pair: &FixPair, detector: &str, said: impl Fn(Release) -> Result<Vec<At>, String>) -> FixPairRow {

@@ -6,21 +6,31 @@
 //! `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
+mod again;
+mod books;
+mod busy;
 pub mod census;
+mod claims;
 pub mod corpus;
 mod crew;
 mod error;
 mod examine;
 pub mod exclude;
+mod export;
 mod fetch;
 mod fix_pairs;
+mod foreign;
 mod guard;
 mod load;
+mod outputs;
 mod place;
 mod plan;
 mod rows;
 mod run;
 mod score;
+mod sheet;
+mod shown;
+mod side_by_side;
 pub mod suppress;
 pub mod tags;
 mod tool_cache;
@@ -30,12 +40,16 @@ mod walk;
 mod watch;
 mod work;
 
+pub use again::{WidthChoice, score_again};
+pub use claims::{FLOOR, suite_claims};
 pub use error::LabError;
 pub use examine::{Checked, Examined, examine};
+pub use export::{Exported, export};
 pub use fetch::fetch;
 pub use fix_pairs::FixPairs;
+pub use foreign::{Foreign, score_log};
 pub use rows::{CLEAN, LOW_CONFIDENCE};
-pub use run::{Ended, Request, run};
+pub use run::{Ended, Request, Wanted, run};
 pub use tools::{Tool, version};
 pub use verify::{Verified, VerifiedModule, VerifiedMutant, VerifyRequest, verify};
 pub use watch::Watch;

@@ -11,7 +11,8 @@ use super::load::Loaded;
 use super::watch::Watch;
 use crate::leak::{Effect, Pattern, Witness};
 use crate::mutate::{Index, Mutant, Pages, Quota, mutants_of, sample};
-use crate::python::{Module, Unparsed};
+use crate::python::ast::{Ranged, Stmt};
+use crate::python::{Module, Node, Span, Unparsed};
 use crate::record::row::UnparsedRow;
 
 /// One module of the run and the mutants of it that are measured.
@@ -22,6 +23,8 @@ pub(super) struct Planned<'t> {
     pub lines: u64,
     /// Calls that acquire a resource, by the mutators' table.
     pub acquisitions: u64,
+    /// Of every function and class.
+    pub definitions: Vec<Span>,
     pub mutants: Vec<Mutant>,
     /// By id, of those that were run.
     witness: BTreeMap<String, Witness>,
@@ -97,6 +100,7 @@ fn make<'t>(
         text,
         lines: made.lines,
         acquisitions: made.acquisitions,
+        definitions: made.definitions,
         mutants: made.mutants,
         witness: BTreeMap::new(),
     });
@@ -106,6 +110,7 @@ fn make<'t>(
 struct Made {
     lines: u64,
     acquisitions: u64,
+    definitions: Vec<Span>,
     mutants: Vec<Mutant>,
 }
 
@@ -115,6 +120,7 @@ fn mutate(text: &Text, pages: &Pages, index: &Index) -> Result<Made, Unparsed> {
         Ok(Made {
             lines: u64::from(lines_of(&module)),
             acquisitions: acquisitions(&module).len() as u64,
+            definitions: definitions(&module),
             mutants: mutants_of(pages, &module, index),
         })
     });
@@ -122,6 +128,17 @@ fn mutate(text: &Text, pages: &Pages, index: &Index) -> Result<Made, Unparsed> {
         let reason = format!("crash of the mutation engine: {panic}");
         Err(Unparsed { reason, line: None })
     })
+}
+
+fn definitions(module: &Module) -> Vec<Span> {
+    let is_definition = |statement: &&Stmt| {
+        matches!(
+            statement,
+            Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_)
+        )
+    };
+    let definitions = module.nodes().filter_map(Node::as_stmt).filter(is_definition);
+    definitions.map(|statement| statement.range().into()).collect()
 }
 
 /// As editors count: what follows the last line end is a line only if there is something.

@@ -1,14 +1,18 @@
 //! From what was measured to the rows of the record. No decisions, only spelling.
 
+use std::collections::BTreeSet;
+
+use super::claims::why_missed;
 use super::plan::Planned;
+use super::sheet::{Sheet, Sought};
 use super::work::{CleanFinding, Measured, OnClean, OnMutant};
 use crate::judge::Judgement;
-use crate::leak::{Finding, Witness};
+use crate::leak::{Finding, Pattern, Witness};
 use crate::mutate::Mutant;
 use crate::python::span::offset;
 use crate::python::{Edit, LineIndex, Span};
-use crate::record::row::{CleanRow, FindingRow, MutantRow, OutcomeRow, joined};
-use crate::record::triage::Ruling;
+use crate::record::row::{CleanRow, FindingRow, ModuleRow, MutantRow, OutcomeRow, joined};
+use crate::record::triage::{Ruling, hex};
 use crate::record::{EditHunk, EditLine, EditRow};
 
 /// What `run_on` holds for a finding on untouched code.
@@ -64,6 +68,25 @@ pub(super) fn mutant_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex, 
     }
 }
 
+pub(super) fn module_row(planned: &Planned) -> ModuleRow {
+    ModuleRow {
+        corpus: planned.corpus.name.clone(),
+        module: planned.text.path.clone(),
+        kind: planned.text.tags.kind.word().to_owned(),
+        blind: planned.text.tags.blind,
+        known_clean: planned.corpus.known_clean,
+        lines: planned.lines,
+        acquisitions: planned.acquisitions,
+        definitions: joined(
+            planned
+                .definitions
+                .iter()
+                .map(|span| format!("{}-{}", span.start, span.end)),
+        ),
+        sha256: hex(&planned.text.sha256),
+    }
+}
+
 pub(super) fn edit_row(planned: &Planned, mutant: &Mutant, lines: &LineIndex) -> EditRow {
     let text = &planned.text.source.text;
     let mut groups: Vec<(Span, Vec<&Edit>)> = Vec::new();
@@ -112,17 +135,18 @@ fn with_context(span: Span, lines: &LineIndex, text: &str) -> Span {
 }
 
 /// Clean module first, then mutant by mutant; within each, detector by detector, then by place.
-pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
+pub(super) fn finding_rows(sheet: &Sheet, measured: &Measured, detectors: &[&str]) -> Vec<FindingRow> {
+    let module = &sheet.module;
     let mut rows = Vec::new();
     for (detector, clean) in detectors.iter().zip(&measured.clean) {
         rows.extend(
             clean
                 .findings
                 .iter()
-                .map(|found| clean_finding_row(planned, detector, found)),
+                .map(|found| clean_finding_row(module, detector, found)),
         );
     }
-    let measured_mutants = counted(planned).zip(&measured.mutants);
+    let measured_mutants = sheet.mutants.iter().zip(&measured.mutants);
     for (mutant, by_detector) in measured_mutants {
         for (detector, on) in detectors.iter().zip(by_detector) {
             rows.extend(on.findings.iter().map(|found| {
@@ -130,9 +154,9 @@ pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[
                     .disposition
                     .map_or(LOW_CONFIDENCE, |disposition| disposition.word());
                 FindingRow {
-                    run_on: mutant.id.clone(),
+                    run_on: mutant.subject.id.clone(),
                     line: found.line,
-                    ..finding_row(planned, detector, &found.finding, disposition)
+                    ..finding_row(module, detector, &found.finding, disposition)
                 }
             }));
         }
@@ -140,13 +164,13 @@ pub(super) fn finding_rows(planned: &Planned, measured: &Measured, detectors: &[
     rows
 }
 
-/// The mutants that detectors look at: a duplicate has the text of another one, and a refuted label is not true.
+/// The mutants that detectors look at; [`counts`](crate::record::counts) says the same of rows.
 pub(super) fn counted<'p>(planned: &'p Planned) -> impl Iterator<Item = &'p Mutant> {
     let counts = |mutant: &&Mutant| mutant.duplicate_of.is_none() && planned.witness(mutant) != Witness::Refuted;
     planned.mutants.iter().filter(counts)
 }
 
-fn clean_finding_row(planned: &Planned, detector: &str, found: &CleanFinding) -> FindingRow {
+fn clean_finding_row(module: &ModuleRow, detector: &str, found: &CleanFinding) -> FindingRow {
     let disposition = found
         .disposition
         .map_or(LOW_CONFIDENCE, |disposition| disposition.word());
@@ -157,23 +181,23 @@ fn clean_finding_row(planned: &Planned, detector: &str, found: &CleanFinding) ->
         shape: found.place.shape.clone(),
         key: found.key.clone(),
         triage: found.ruling.map_or("", Ruling::word).to_owned(),
-        ..finding_row(planned, detector, &found.finding, disposition)
+        ..finding_row(module, detector, &found.finding, disposition)
     }
 }
 
-fn finding_row(planned: &Planned, detector: &str, finding: &Finding, disposition: &str) -> FindingRow {
+fn finding_row(module: &ModuleRow, detector: &str, finding: &Finding, disposition: &str) -> FindingRow {
     FindingRow {
         run_on: String::new(),
         detector: detector.to_owned(),
         rule: finding.rule.clone(),
         patterns: joined(&finding.patterns),
-        module: planned.text.path.clone(),
+        module: module.module.clone(),
         start: finding.span.start,
         end: finding.span.end,
         confidence: finding.confidence.to_string(),
         message: finding.message.clone(),
         disposition: disposition.to_owned(),
-        corpus: planned.corpus.name.clone(),
+        corpus: module.corpus.clone(),
         line: 0,
         resource: finding.resource.clone().unwrap_or_default(),
         qualname: String::new(),
@@ -183,26 +207,32 @@ fn finding_row(planned: &Planned, detector: &str, finding: &Finding, disposition
     }
 }
 
-pub(super) fn outcome_row(mutant: &Mutant, detector: &str, on: &OnMutant) -> OutcomeRow {
+pub(super) fn outcome_row(
+    sought: &Sought,
+    detector: &str,
+    on: &OnMutant,
+    claims: Option<&BTreeSet<Pattern>>,
+) -> OutcomeRow {
     let Judgement { verdict, reason, .. } = &on.judgement;
     let deciding = on.deciding();
     let reason = reason.map(|reason| match on.detail.as_str() {
         "" => reason.to_string(),
         detail => format!("{reason}: {detail}"),
     });
+    let no_rule = || why_missed(*verdict, &sought.label, claims).map(str::to_owned);
     OutcomeRow {
-        id: mutant.id.clone(),
+        id: sought.subject.id.clone(),
         detector: detector.to_owned(),
         verdict: verdict.to_string(),
         rule: deciding.map(|finding| finding.rule.clone()).unwrap_or_default(),
         confidence: deciding
             .map(|finding| finding.confidence.to_string())
             .unwrap_or_default(),
-        reason: reason.unwrap_or_default(),
+        reason: reason.or_else(no_rule).unwrap_or_default(),
     }
 }
 
-pub(super) fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> CleanRow {
+pub(super) fn clean_row(module: &ModuleRow, detector: &str, on: &OnClean) -> CleanRow {
     let counted = || on.findings.iter().filter(|found| found.disposition.is_some());
     let ruled = |ruling| counted().filter(|found| found.ruling == ruling).count() as u64;
     let reason = on
@@ -211,13 +241,13 @@ pub(super) fn clean_row(planned: &Planned, detector: &str, on: &OnClean) -> Clea
         .map(|silence| format!("{}: {}", silence.kind, silence.detail));
     CleanRow {
         detector: detector.to_owned(),
-        corpus: planned.corpus.name.clone(),
-        module: planned.text.path.clone(),
-        kind: planned.text.tags.kind.word().to_owned(),
-        blind: planned.text.tags.blind,
-        known_clean: planned.corpus.known_clean,
-        lines: planned.lines,
-        acquisitions: planned.acquisitions,
+        corpus: module.corpus.clone(),
+        module: module.module.clone(),
+        kind: module.kind.clone(),
+        blind: module.blind,
+        known_clean: module.known_clean,
+        lines: module.lines,
+        acquisitions: module.acquisitions,
         findings: counted().count() as u64,
         triaged_true: ruled(Some(Ruling::True)),
         triaged_false: ruled(Some(Ruling::False)),

@@ -1,30 +1,33 @@
 //! One measurement from corpora to record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::books::Books;
+use super::busy::Busy;
 use super::corpus::Corpus;
 use super::error::LabError;
-use super::fix_pairs::{FixPairs, judge_fix_pairs};
+use super::fix_pairs::{FixPairs, PairTexts, judge_fix_pairs};
 use super::load::{Loaded, load};
 use super::plan::{Choice, Plan, Planned, plan};
-use super::rows::{cluster, counted, edit_row, finding_rows, mutant_row, outcome_row};
-use super::score::{Field, Ledger, shared_folders, tables};
-use super::tool_cache::ToolCache;
-use super::tools::{Answers, Tool, ask_tool};
+use super::rows::{cluster, edit_row, module_row, mutant_row};
+use super::score::{all_sought, controls_off, shared_folders};
+use super::sheet::{Sheet, sheets};
+use super::shown::{all_shown, clean_ids};
+use super::tools::{Answers, Asking, Tool};
 use super::watch::Watch;
 use super::work::{Bench, Measured, measure};
 use crate::detect::Suite;
 use crate::judge::controls::ControlOff;
-use crate::judge::{NoVerdict, Verdict};
 use crate::leak::Pattern;
 use crate::mutate::{Pages, Quota};
 use crate::python::LineIndex;
-use crate::record::row::{FindingRow, MutantRow, OutcomeRow, UnparsedRow};
+use crate::record::row::{ModuleRow, UnparsedRow};
 use crate::record::triage::{Triage, hex};
-use crate::record::{CorpusMeta, DetectorMeta, EDITS_FILE, Meta, Recording, Rows, Tables, append_edits};
+use crate::record::{CorpusMeta, DetectorMeta, EDITS_FILE, Meta, Recording, Tables, edits_text};
 
 /// One unparsed module in this many is too much.
 const UNPARSED_BUDGET: usize = 10;
@@ -32,13 +35,18 @@ const UNPARSED_BUDGET: usize = 10;
 /// Modules whose results are held at once before they are written.
 const BATCH: usize = 64;
 
-/// What to measure and with what.
-pub struct Request<'a> {
+/// Which leaks are injected, and where.
+pub struct Wanted<'a> {
     pub corpora: Vec<Corpus>,
     pub pages: &'a Pages,
     /// Empty: all.
     pub patterns: &'a [Pattern],
     pub quota: Quota,
+}
+
+/// What to measure and with what.
+pub struct Request<'a> {
+    pub wanted: Wanted<'a>,
     pub suites: &'a [Suite],
     pub triage: &'a Triage,
     /// External tools, tried and ready.
@@ -62,17 +70,69 @@ pub struct Ended {
 
 /// Fills the record and what `meta` says of the inputs; how it ended is for the caller to write.
 pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dyn Watch) -> Result<Ended, LabError> {
-    meta.pages_sha256 = pages_hash(request.pages);
     meta.pairs_sha256 = request.pairs.map(|pairs| pairs.sha256.clone()).unwrap_or_default();
-    meta.mutators = request.pages.list().iter().map(|page| page.id.clone()).collect();
-    let (corpora, unread) = load(&request.corpora, watch)?;
-    let choice = Choice {
-        pages: request.pages,
-        patterns: request.patterns,
-        quota: request.quota,
-    };
-    let Some(plan) = plan(&corpora, &choice, watch) else {
+    let (corpora, unread) = load(&request.wanted.corpora, watch)?;
+    let Some(laid) = lay_plan(&request.wanted, &corpora, unread, recording, meta, watch)? else {
         return Ok(interrupted());
+    };
+    let controls_off = controls_off(&laid.sheets);
+    let pair_texts = request.pairs.map(PairTexts::read).transpose()?;
+    let Some(answers) = ask_tools(request, &laid.plan, pair_texts.as_ref(), recording, watch)? else {
+        return Ok(interrupted());
+    };
+    meta.detectors.extend(request.tools.iter().zip(&answers).map(tool_meta));
+    let work = Work {
+        plan: &laid.plan,
+        request,
+        tools: &answers,
+        busy: request.suites.iter().map(|_| Busy::default()).collect(),
+        watch,
+    };
+    let (mut tables, stopped) = work.all(&laid.sheets, recording, meta)?;
+    for (suite, busy) in meta.detectors.iter_mut().zip(&work.busy) {
+        (suite.busy_ms, suite.asked) = (Some(busy.millis()), Some(busy.asked()));
+    }
+    tables.unparsed = laid.unparsed;
+    if let Some((pairs, texts)) = request.pairs.zip(pair_texts.as_ref()) {
+        let Some((rows, scores)) = judge_fix_pairs(pairs, texts, request.suites, &answers, watch) else {
+            return Ok(interrupted());
+        };
+        (tables.fix_pairs, tables.fix_scores) = (rows, scores);
+    }
+    tables.write(recording)?;
+    Ok(Ended {
+        tables,
+        mutants: all_sought(&laid.sheets).count(),
+        controls_off,
+        interrupted: stopped,
+    })
+}
+
+/// What is measured, as it stands in the record before any detector has run.
+pub(super) struct LaidPlan<'t> {
+    pub plan: Plan<'t>,
+    pub sheets: Vec<Sheet>,
+    pub unparsed: Vec<UnparsedRow>,
+}
+
+/// `None` if it was interrupted.
+pub(super) fn lay_plan<'t>(
+    wanted: &Wanted,
+    corpora: &'t [Loaded],
+    unread: Vec<UnparsedRow>,
+    recording: &Recording,
+    meta: &mut Meta,
+    watch: &dyn Watch,
+) -> Result<Option<LaidPlan<'t>>, LabError> {
+    meta.pages_sha256 = pages_hash(wanted.pages);
+    meta.mutators = wanted.pages.list().iter().map(|page| page.id.clone()).collect();
+    let choice = Choice {
+        pages: wanted.pages,
+        patterns: wanted.patterns,
+        quota: wanted.quota,
+    };
+    let Some(plan) = plan(corpora, &choice, watch) else {
+        return Ok(None);
     };
     let unparsed = all_unparsed(unread, &plan);
     recording.write_rows(&unparsed)?;
@@ -82,51 +142,28 @@ pub fn run(request: &Request, recording: &Recording, meta: &mut Meta, watch: &dy
         .collect();
     meta.repeated_mutants = plan.repeated;
     within_budget(&unparsed, plan.modules.len())?;
-    write_plan(&plan, recording)?;
-    let field = Field::new(&plan);
-    let controls_off = field.check_controls();
-    let Some(answers) = ask_tools(request, &plan, watch)? else {
-        return Ok(interrupted());
-    };
-    meta.detectors.extend(request.tools.iter().zip(&answers).map(tool_meta));
-    let work = Work {
-        plan: &plan,
-        request,
-        tools: &answers,
-        watch,
-    };
-    let done = work.all(recording)?;
-    let mut tables = tables(&field, done.ledgers, &work.detectors());
-    tables.unparsed = unparsed;
-    let pairs_done = add_fix_pairs(request, &mut tables, watch)?;
-    tables.write(recording)?;
-    Ok(Ended {
-        tables,
-        mutants: field.subjects.len(),
-        controls_off,
-        interrupted: done.interrupted || !pairs_done,
-    })
+    Ok(Some(LaidPlan {
+        sheets: write_plan(&plan, recording)?,
+        plan,
+        unparsed,
+    }))
 }
 
-/// Whether it came to its end.
-fn add_fix_pairs(request: &Request, tables: &mut Tables, watch: &dyn Watch) -> Result<bool, LabError> {
-    let Some(pairs) = request.pairs else {
-        return Ok(true);
-    };
-    let Some((rows, scores)) = judge_fix_pairs(pairs, request.suites, watch)? else {
-        return Ok(false);
-    };
-    tables.fix_pairs = rows;
-    tables.fix_scores = scores;
-    Ok(true)
-}
-
-/// `None` if it was interrupted.
-fn ask_tools(request: &Request, plan: &Plan, watch: &dyn Watch) -> Result<Option<Vec<Answers>>, LabError> {
+/// Texts of the plan, then the files of fix pairs. `None` if it was interrupted.
+fn ask_tools(
+    request: &Request,
+    plan: &Plan,
+    pairs: Option<&PairTexts>,
+    recording: &Recording,
+    watch: &dyn Watch,
+) -> Result<Option<Vec<Answers>>, LabError> {
+    let ids = clean_ids(plan);
     let mut all = Vec::new();
     for tool in request.tools {
-        let cache = ToolCache::open(request.tool_cache, tool)?;
-        let Some(answers) = ask_tool(tool, plan, &cache, watch)? else {
+        let asking = Asking::new(tool, request.tool_cache, recording, watch)?;
+        let (mut clean, mutants) = all_shown(plan, &ids);
+        clean.extend(pairs.into_iter().flat_map(PairTexts::shown));
+        let Some(answers) = asking.ask(clean, mutants)? else {
             return Ok(None);
         };
         all.push(answers);
@@ -139,10 +176,16 @@ fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
         id: tool.adapter.id.clone(),
         version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: tool.adapter.claims().iter().map(ToString::to_string).collect(),
+        claims: tool.adapter.claims().as_ref().map(words),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
+        asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
     }
+}
+
+/// In the order of reports.
+fn words(patterns: &BTreeSet<Pattern>) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
 }
 
 fn interrupted() -> Ended {
@@ -195,35 +238,32 @@ fn within_budget(unparsed: &[UnparsedRow], parsed: usize) -> Result<(), LabError
     })
 }
 
-/// Whole, before any detector has run.
-fn write_plan(plan: &Plan, recording: &Recording) -> Result<(), LabError> {
+/// Whole, before any detector has run; also what is judged, read from the rows.
+fn write_plan(plan: &Plan, recording: &Recording) -> Result<Vec<Sheet>, LabError> {
     let shared = shared_folders(plan);
-    let mut rows = recording.rows::<MutantRow>()?;
-    let mut edits = String::new();
+    let modules: Vec<ModuleRow> = plan.modules.iter().map(module_row).collect();
+    let (mut mutants, mut edits) = (Vec::new(), Vec::new());
     for planned in &plan.modules {
         let lines = LineIndex::new(&planned.text.source.text);
         let cluster = cluster(planned, &shared[planned.corpus.name.as_str()]);
         for mutant in &planned.mutants {
-            rows.push(&mutant_row(planned, mutant, &lines, &cluster))?;
-            append_edits(&mut edits, &edit_row(planned, mutant, &lines));
+            mutants.push(mutant_row(planned, mutant, &lines, &cluster));
+            edits.push(edit_row(planned, mutant, &lines));
         }
     }
-    rows.finish()?;
-    recording.write_text(EDITS_FILE, &edits)?;
-    Ok(())
+    recording.write_rows(&modules)?;
+    recording.write_rows(&mutants)?;
+    recording.write_text(EDITS_FILE, &edits_text(&edits))?;
+    Ok(sheets(modules, &mutants, &edits).expect("rows just made are sound"))
 }
 
 struct Work<'a> {
     plan: &'a Plan<'a>,
     request: &'a Request<'a>,
     tools: &'a [Answers],
+    /// One per suite.
+    busy: Vec<Busy>,
     watch: &'a dyn Watch,
-}
-
-struct Done {
-    /// One per detector.
-    ledgers: Vec<Ledger>,
-    interrupted: bool,
 }
 
 impl Work<'_> {
@@ -233,78 +273,31 @@ impl Work<'_> {
     }
 
     /// Batch by batch: within one, modules run in any order; results are written in that of the plan.
-    fn all(&self, recording: &Recording) -> Result<Done, LabError> {
-        let total: usize = self.plan.modules.iter().map(|planned| counted(planned).count()).sum();
-        self.watch.begin("detecting", total as u64);
+    /// Also says whether it was interrupted.
+    fn all(&self, sheets: &[Sheet], recording: &Recording, meta: &Meta) -> Result<(Tables, bool), LabError> {
+        self.watch.begin("detecting", all_sought(sheets).count() as u64);
         let detectors = self.detectors();
-        let mut log = Log {
-            findings: recording.rows()?,
-            outcomes: recording.rows()?,
-            detectors: &detectors,
-        };
-        let mut ledgers: Vec<Ledger> = detectors.iter().map(|_| Ledger::default()).collect();
+        let claims = meta.detectors.iter().map(DetectorMeta::claimed).collect();
+        let mut books = Books::open(recording, &detectors, claims)?;
         let mut interrupted = false;
+        let mut sheet = sheets.iter();
         for batch in self.plan.modules.chunks(BATCH) {
-            for (planned, measured) in batch.iter().zip(self.batch(batch)) {
+            for (measured, sheet) in self.batch(batch).into_iter().zip(&mut sheet) {
                 interrupted |= measured.is_none();
-                log.write(planned, measured.as_ref())?;
-                for (at, ledger) in ledgers.iter_mut().enumerate() {
-                    ledger.add(planned, measured.as_ref(), at, detectors[at]);
-                }
+                books.enter(sheet, measured.as_ref())?;
             }
         }
-        log.findings.finish()?;
-        log.outcomes.finish()?;
-        Ok(Done { ledgers, interrupted })
+        Ok((books.close(sheets)?, interrupted))
     }
 
     fn batch(&self, batch: &[Planned]) -> Vec<Option<Measured>> {
         let bench = Bench {
             suites: self.request.suites,
+            busy: &self.busy,
             tools: self.tools,
             triage: self.request.triage,
             watch: self.watch,
         };
         batch.par_iter().map(|planned| measure(planned, &bench)).collect()
-    }
-}
-
-/// The files that grow while modules are measured.
-struct Log<'a> {
-    findings: Rows<FindingRow>,
-    outcomes: Rows<OutcomeRow>,
-    detectors: &'a [&'a str],
-}
-
-impl Log<'_> {
-    fn write(&mut self, planned: &Planned, measured: Option<&Measured>) -> Result<(), LabError> {
-        let Some(measured) = measured else {
-            return self.write_not_run(planned);
-        };
-        for row in finding_rows(planned, measured, self.detectors) {
-            self.findings.push(&row)?;
-        }
-        for (mutant, by_detector) in counted(planned).zip(&measured.mutants) {
-            for (detector, on) in self.detectors.iter().zip(by_detector) {
-                self.outcomes.push(&outcome_row(mutant, detector, on))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_not_run(&mut self, planned: &Planned) -> Result<(), LabError> {
-        for mutant in counted(planned) {
-            for detector in self.detectors {
-                self.outcomes.push(&OutcomeRow {
-                    id: mutant.id.clone(),
-                    detector: (*detector).to_owned(),
-                    verdict: Verdict::NoVerdict.to_string(),
-                    rule: String::new(),
-                    confidence: String::new(),
-                    reason: NoVerdict::NotRun.to_string(),
-                })?;
-            }
-        }
-        Ok(())
     }
 }

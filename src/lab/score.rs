@@ -2,63 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Plan, Planned};
-use super::rows::{clean_row, cluster, counted};
+use super::plan::Plan;
+use super::rows::clean_row;
+use super::sheet::{Sheet, Sought};
+use super::side_by_side::side_by_side;
+use super::tags::Kind;
 use super::work::{CleanFinding, Measured, OnClean};
 use crate::judge::controls::{ControlCase, ControlOff, check_controls};
 use crate::judge::interval::Proportion;
 use crate::judge::row::Row;
 use crate::judge::score::{Scores, Settings, score};
-use crate::judge::{Charge, CleanModule, Judged, Subject, Twin, Verdict};
-use crate::leak::{Label, Witness};
-use crate::mutate::Mutant;
+use crate::judge::{Charge, CleanModule, Judged, Verdict};
 use crate::python::SpanMap;
-use crate::record::row::{CleanRow, ContestedRow, UnpairedRow};
+use crate::record::row::{CleanRow, ContestedRow, ModuleRow, UnpairedRow};
 use crate::record::triage::Ruling;
 use crate::record::{ScoreLine, Tables};
 
 /// Tags that scores are given apart for.
 pub(super) const TAGS: [&str; 2] = ["blind", "not-blind"];
 
-/// Every mutant that counts, as the judge knows it, in the order of the plan.
-#[derive(Debug)]
-pub(super) struct Field<'p> {
-    pub subjects: Vec<Subject>,
-    mutants: Vec<&'p Mutant>,
-    blind: Vec<bool>,
+/// Whether detectors with known scores get these scores.
+pub(super) fn controls_off(sheets: &[Sheet]) -> Vec<ControlOff> {
+    let sought: Vec<(&Sought, SpanMap)> = all_sought(sheets).map(|sought| (sought, sought.edits.map())).collect();
+    let cases = sought.iter().map(|(sought, map)| ControlCase {
+        subject: &sought.subject,
+        label: &sought.label,
+        map,
+    });
+    check_controls(&cases.collect::<Vec<_>>()).err().unwrap_or_default()
 }
 
-impl<'p> Field<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
-        let shared = shared_folders(plan);
-        let twins = twins(plan);
-        let mut field = Self {
-            subjects: Vec::new(),
-            mutants: Vec::new(),
-            blind: Vec::new(),
-        };
-        for planned in &plan.modules {
-            let cluster = cluster(planned, &shared[planned.corpus.name.as_str()]);
-            for mutant in counted(planned) {
-                let twins = twins.get(mutant.id.as_str()).cloned().unwrap_or_default();
-                field.subjects.push(subject(planned, mutant, &cluster, twins));
-                field.mutants.push(mutant);
-                field.blind.push(planned.text.tags.blind);
-            }
-        }
-        field
-    }
-
-    /// Whether detectors with known scores get these scores.
-    pub(super) fn check_controls(&self) -> Vec<ControlOff> {
-        let maps: Vec<SpanMap> = self.mutants.iter().map(|mutant| mutant.edits.map()).collect();
-        let labels = self.mutants.iter().map(|mutant| &mutant.label);
-        let cases = self.subjects.iter().zip(labels).zip(&maps);
-        let case = |((subject, label), map): ((_, &'p Label), _)| ControlCase { subject, label, map };
-        check_controls(&cases.map(case).collect::<Vec<_>>())
-            .err()
-            .unwrap_or_default()
-    }
+pub(super) fn all_sought(sheets: &[Sheet]) -> impl Iterator<Item = &Sought> {
+    sheets.iter().flat_map(|sheet| &sheet.mutants)
 }
 
 /// The folder that all modules of each corpus lie in, with its slash; empty if there is none.
@@ -78,39 +53,10 @@ pub(super) fn shared_folders<'p>(plan: &'p Plan) -> BTreeMap<&'p str, String> {
     shared
 }
 
-/// By id of the leak mutant.
-fn twins<'p>(plan: &'p Plan) -> BTreeMap<&'p str, Vec<Twin>> {
-    let mut twins: BTreeMap<&str, Vec<Twin>> = BTreeMap::new();
-    for decoy in plan.modules.iter().flat_map(counted) {
-        for twin in &decoy.twin_of {
-            twins.entry(&twin.leak).or_default().push(Twin {
-                id: decoy.id.clone(),
-                primary: twin.primary,
-            });
-        }
-    }
-    twins
-}
-
-fn subject(planned: &Planned, mutant: &Mutant, cluster: &str, twins: Vec<Twin>) -> Subject {
-    Subject {
-        id: mutant.id.clone(),
-        corpus: planned.corpus.name.clone(),
-        module: cluster.to_owned(),
-        mutator: mutant.mutator.clone(),
-        modifier: mutant.modifier.clone().unwrap_or_default(),
-        pattern: mutant.label.pattern,
-        resource: mutant.label.resource.clone(),
-        effect: mutant.label.effect,
-        witnessed: planned.witness(mutant) == Witness::Witnessed,
-        twins,
-    }
-}
-
 /// What one detector said of everything.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// In the order of [`Field::subjects`].
+    /// In the order of the sheets' mutants.
     verdicts: Vec<(Verdict, Vec<Charge>)>,
     clean: Vec<CleanModule>,
     blind: Vec<bool>,
@@ -119,25 +65,27 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// `measured` is `None` for a module that an interrupted run did not reach.
-    pub(super) fn add(&mut self, planned: &Planned, measured: Option<&Measured>, at: usize, detector: &str) {
+    pub(super) fn add(&mut self, sheet: &Sheet, measured: Option<&Measured>, at: usize, detector: &str) {
         let Some(measured) = measured else {
-            let not_run = counted(planned).map(|_| (Verdict::NoVerdict, Vec::new()));
+            let not_run = sheet.mutants.iter().map(|_| (Verdict::NoVerdict, Vec::new()));
             return self.verdicts.extend(not_run);
         };
         let judged = measured.mutants.iter().map(|by_detector| &by_detector[at].judgement);
         self.verdicts
             .extend(judged.map(|judgement| (judgement.verdict, judgement.charges.clone())));
         let on = &measured.clean[at];
-        self.clean.push(clean_module(planned, on));
-        self.blind.push(planned.text.tags.blind);
-        self.clean_rows.push(clean_row(planned, detector, on));
+        self.clean.push(clean_module(&sheet.module, on));
+        self.blind.push(sheet.module.blind);
+        self.clean_rows.push(clean_row(&sheet.module, detector, on));
     }
 
-    fn judged<'f>(&self, field: &'f Field, wanted: impl Fn(bool) -> bool) -> Vec<Judged<'f>> {
-        let all = field.subjects.iter().zip(&self.verdicts).zip(&field.blind);
-        let wanted = all.filter(|(_, blind)| wanted(**blind));
-        let judged = wanted.map(|((subject, (verdict, charges)), _)| Judged {
-            subject,
+    fn judged<'s>(&self, sheets: &'s [Sheet], wanted: impl Fn(bool) -> bool) -> Vec<Judged<'s>> {
+        let all = sheets
+            .iter()
+            .flat_map(|sheet| sheet.mutants.iter().map(|sought| (sought, sheet.module.blind)));
+        let wanted = all.zip(&self.verdicts).filter(|((_, blind), _)| wanted(*blind));
+        let judged = wanted.map(|((sought, _), (verdict, charges))| Judged {
+            subject: &sought.subject,
             verdict: *verdict,
             charges: charges.clone(),
         });
@@ -154,10 +102,10 @@ impl Ledger {
 }
 
 /// What people have called true or disputed is no false alarm.
-fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
+fn clean_module(module: &ModuleRow, on: &OnClean) -> CleanModule {
     let charged = |found: &&CleanFinding| {
         let excused = matches!(found.ruling, Some(Ruling::True | Ruling::Contested));
-        let settled = !planned.corpus.known_clean && found.ruling.is_some();
+        let settled = !module.known_clean && found.ruling.is_some();
         found.disposition.is_some() && !excused && !settled
     };
     let findings = on
@@ -166,22 +114,23 @@ fn clean_module(planned: &Planned, on: &OnClean) -> CleanModule {
         .filter(charged)
         .filter_map(|found| Charge::of(&found.finding));
     CleanModule {
-        corpus: planned.corpus.name.clone(),
-        natural_mix: planned.text.tags.kind == super::tags::Kind::Mix,
-        known_clean: planned.corpus.known_clean,
-        lines: planned.lines,
-        acquisitions: planned.acquisitions,
+        corpus: module.corpus.clone(),
+        natural_mix: module.kind == Kind::Mix.word(),
+        known_clean: module.known_clean,
+        lines: module.lines,
+        acquisitions: module.acquisitions,
         findings: on.silence.is_none().then(|| findings.collect()),
     }
 }
 
 /// All tables but `unparsed`, detector by detector.
-pub(super) fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
-    let mut tables = Tables::default();
-    let any_blind = field.blind.contains(&true) || ledgers.iter().any(|ledger| ledger.blind.contains(&true));
+pub(super) fn tables(sheets: &[Sheet], ledgers: Vec<Ledger>, detectors: &[&str]) -> Tables {
+    let judged: Vec<Vec<Judged>> = ledgers.iter().map(|ledger| ledger.judged(sheets, |_| true)).collect();
+    let mut tables = side_by_side(detectors, &judged);
+    let any_blind = sheets.iter().any(|sheet| sheet.module.blind);
     for (detector, ledger) in detectors.iter().zip(ledgers) {
         let scores = score(
-            &ledger.judged(field, |_| true),
+            &ledger.judged(sheets, |_| true),
             &ledger.clean(|_| true),
             &Settings::default(),
         );
@@ -189,7 +138,7 @@ pub(super) fn tables(field: &Field, ledgers: Vec<Ledger>, detectors: &[&str]) ->
         for tag in TAGS.iter().filter(|_| any_blind) {
             let wanted = |blind: bool| blind == (*tag == "blind");
             let scores = score(
-                &ledger.judged(field, wanted),
+                &ledger.judged(sheets, wanted),
                 &ledger.clean(wanted),
                 &Settings::default(),
             );

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::LabError;
+use super::outputs::{Outputs, Printed};
 use super::tools::Tool;
 use super::walk::io_reason;
 use crate::record::triage::hex;
@@ -19,15 +20,25 @@ use crate::tool::RawFinding;
 #[derive(Serialize, Deserialize)]
 struct Line {
     key: String,
-    found: Vec<RawFinding>,
+    #[serde(flatten)]
+    kept: Kept,
+}
+
+/// What was found in a text, and the output that said so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub found: Vec<RawFinding>,
+    #[serde(flatten)]
+    pub printed: Printed,
 }
 
 /// One file per tool, version, command and adapter; lines are only ever added.
 #[derive(Debug)]
 pub(super) struct ToolCache {
-    known: BTreeMap<String, Vec<RawFinding>>,
+    known: BTreeMap<String, Kept>,
     path: PathBuf,
-    file: Option<Mutex<File>>,
+    /// `None`: nothing is kept.
+    open: Option<(Mutex<File>, Outputs)>,
 }
 
 impl ToolCache {
@@ -38,11 +49,11 @@ impl ToolCache {
             hash.update(part);
             hash.update([0]);
         }
-        let name = format!("{}-{:.16}.jsonl", tool.adapter.id, hex(&hash.finalize()));
+        let name = format!("{}-{:.16}", tool.adapter.id, hex(&hash.finalize()));
         let mut cache = Self {
             known: BTreeMap::new(),
-            path: folder.unwrap_or(Path::new("")).join(name),
-            file: None,
+            path: folder.unwrap_or(Path::new("")).join(format!("{name}.jsonl")),
+            open: None,
         };
         if let Some(folder) = folder {
             fs::create_dir_all(folder).map_err(|error| cache.failed(&error))?;
@@ -51,7 +62,7 @@ impl ToolCache {
             let mut file = file.map_err(|error| cache.failed(&error))?;
             // Ends what an interrupted run may have left half written.
             file.write_all(b"\n").map_err(|error| cache.failed(&error))?;
-            cache.file = Some(Mutex::new(file));
+            cache.open = Some((Mutex::new(file), Outputs::new(folder, &name)?));
         }
         Ok(cache)
     }
@@ -67,24 +78,47 @@ impl ToolCache {
         };
         for line in BufReader::new(file).lines() {
             let line = line.map_err(|error| self.failed(&error))?;
-            if let Ok(Line { key, found }) = serde_json::from_str(&line) {
-                self.known.insert(key, found);
+            if let Ok(Line { key, kept }) = serde_json::from_str(&line) {
+                self.known.insert(key, kept);
             }
         }
         Ok(())
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Vec<RawFinding>> {
-        self.known.get(key).cloned()
+    /// Nothing of which the output is gone; that comes into the outputs of this run.
+    pub(super) fn get(&self, key: &str, outputs: &Outputs) -> Result<Option<Kept>, LabError> {
+        let (Some(kept), Some((_, own))) = (self.known.get(key), &self.open) else {
+            return Ok(None);
+        };
+        if !outputs.has(&kept.printed.output) {
+            let Some(bytes) = own.get(&kept.printed.output) else {
+                return Ok(None);
+            };
+            outputs.keep(&bytes)?;
+        }
+        Ok(Some(kept.clone()))
     }
 
-    pub(super) fn put(&self, key: &str, found: &[RawFinding]) -> Result<(), LabError> {
-        let Some(file) = &self.file else {
+    /// The output stands in those of this run.
+    pub(super) fn put(
+        &self,
+        key: &str,
+        found: &[RawFinding],
+        printed: &Printed,
+        outputs: &Outputs,
+    ) -> Result<(), LabError> {
+        let Some((file, own)) = &self.open else {
             return Ok(());
         };
+        if let Some(bytes) = outputs.get(&printed.output).filter(|_| !own.has(&printed.output)) {
+            own.keep(&bytes)?;
+        }
         let line = Line {
             key: key.to_owned(),
-            found: found.to_vec(),
+            kept: Kept {
+                found: found.to_vec(),
+                printed: printed.clone(),
+            },
         };
         let mut line = serde_json::to_string(&line).expect("findings are plain values");
         line.push('\n');

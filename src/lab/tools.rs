@@ -1,7 +1,6 @@
 //! External tools on everything that is measured: laid out as files, asked batch by batch, answered module by module.
 //!
-//! A tool sees `NNNN/PATH` in shuffled order, with the siblings of the module beside it, so that neither name nor
-//! neighbour says what a file is. Whatever goes wrong becomes a silence with its reason, of as few files as can be: a
+//! Whatever goes wrong becomes a silence with its reason, of as few files as can be: a
 //! batch that fails is cut in halves until the one file that it fails on stands alone.
 
 use std::collections::BTreeMap;
@@ -16,14 +15,14 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::error::LabError;
-use super::plan::{Plan, Planned};
-use super::rows::counted;
+use super::outputs::{Outputs, Printed};
+use super::shown::{File, Shown, Tree, shuffle};
 use super::tool_cache::ToolCache;
 use super::watch::Watch;
 use super::work::{Said, Silence};
 use crate::judge::NoVerdict;
 use crate::leak::{Confidence, Finding};
-use crate::mutate::Mutant;
+use crate::record::Recording;
 use crate::record::triage::hex;
 use crate::tool::{Adapter, Call, Ended, Limits, RawFinding, ToolError, span_of};
 
@@ -37,45 +36,42 @@ pub struct Tool {
     pub version: String,
 }
 
-/// What a tool said of every module and mutant, and what it took.
+/// What a tool said of every text, and what it took.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub id: String,
+    /// By what the text is called.
     said: BTreeMap<String, Said>,
+    /// Of all calls together.
     pub wall: Duration,
+    /// Texts that these calls gave an answer on; what was cached is not among them.
+    pub asked: u64,
     pub peak_bytes: Option<u64>,
 }
 
 impl Answers {
-    pub(super) fn on_clean(&self, planned: &Planned) -> Said {
-        self.of(&clean_key(planned))
-    }
-
-    pub(super) fn on_mutant(&self, mutant: &Mutant) -> Said {
-        self.of(&mutant.id)
-    }
-
-    fn of(&self, key: &str) -> Said {
+    pub(super) fn of(&self, id: &str) -> Said {
         let silence = || Silence {
             kind: NoVerdict::NotRun,
             detail: "the tool was not asked".to_owned(),
         };
-        self.said.get(key).cloned().unwrap_or_else(|| Err(silence()))
+        self.said.get(id).cloned().unwrap_or_else(|| Err(silence()))
     }
-}
-
-/// No id of a mutant holds a slash.
-fn clean_key(planned: &Planned) -> String {
-    format!("{}/{}", planned.corpus.name, planned.text.path)
 }
 
 impl Tool {
     /// Finds the adapter, the program and its version, and shows it the canaries.
     pub fn ready(name: &str, command: Option<&str>) -> Result<Self, LabError> {
         let mut adapter = Adapter::find(name)?;
+        // Before anything of it is changed: there is nothing to change in an empty one.
+        runs_here(&adapter)?;
         if let Some(program) = command {
             program.clone_into(&mut adapter.command[0]);
             program.clone_into(&mut adapter.version[0]);
+        }
+        let here = std::env::current_dir().unwrap_or_default().display().to_string();
+        for word in &mut adapter.command {
+            *word = word.replace("{here}", &here);
         }
         let tool = Self {
             version: version(&adapter)?,
@@ -105,9 +101,9 @@ impl Tool {
                 time: self.adapter.time_limit,
             };
             let asked = ask(&self.adapter, &files, limits, &|| false);
-            let answer = asked.and_then(|(mut said, _)| said.remove(0));
+            let answer = asked.said.and_then(|mut said| said.remove(0));
             let found = answer.map_err(|silence| failed(what, silence.detail))?;
-            let mapped = found.iter().any(|raw| self.adapter.rules.contains_key(&raw.rule));
+            let mapped = found.iter().any(|raw| !self.adapter.patterns_of(&raw.rule).is_empty());
             if mapped != wanted {
                 let said = if wanted {
                     "it reports nothing"
@@ -128,8 +124,17 @@ fn unusable(adapter: &Adapter, message: String) -> LabError {
     })
 }
 
+fn runs_here(adapter: &Adapter) -> Result<(), LabError> {
+    if adapter.runs_here() {
+        return Ok(());
+    }
+    let message = "is not run from here: give its SARIF to `leakbench score --sarif`";
+    Err(unusable(adapter, message.to_owned()))
+}
+
 /// What its version command says; also whether it can be started at all.
 pub fn version(adapter: &Adapter) -> Result<String, LabError> {
+    runs_here(adapter)?;
     let failed = |why: String| unusable(adapter, why);
     let temp = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
     let call = Call {
@@ -157,243 +162,217 @@ pub fn version(adapter: &Adapter) -> Result<String, LabError> {
     adapter.version_in(&printed).map_err(failed)
 }
 
-/// One file as a tool is shown it.
-struct File {
-    path: String,
-    bytes: Vec<u8>,
-    /// Paths and bytes of what stands beside it.
-    siblings: Vec<(String, Vec<u8>)>,
-}
-
 /// Findings of one file, as the tool said them.
 type Raw = Result<Vec<RawFinding>, Silence>;
 
-/// One module as it is, or a mutant of it.
-#[derive(Clone, Copy)]
-struct Shown<'p> {
-    planned: &'p Planned<'p>,
-    mutant: Option<&'p Mutant>,
-}
-
-impl Shown<'_> {
-    fn key(&self) -> String {
-        self.mutant
-            .map_or_else(|| clean_key(self.planned), |mutant| mutant.id.clone())
-    }
-
-    fn text(&self) -> String {
-        let source = &self.planned.text.source;
-        self.mutant
-            .map_or_else(|| source.text.clone(), |mutant| mutant.edits.apply(&source.text))
-    }
-
-    /// `None` if the module's encoding cannot hold what the mutator wrote.
-    fn file(&self) -> Option<File> {
-        let text = self.planned.text;
-        Some(File {
-            path: text.path.clone(),
-            bytes: text.source.encode(&self.text())?,
-            siblings: siblings(self.planned),
-        })
-    }
-}
-
-/// Modules of the same folder, and the `__init__.py` of every folder above.
-fn siblings(planned: &Planned) -> Vec<(String, Vec<u8>)> {
-    let path = planned.text.path.as_str();
-    let folder = |path: &str| {
-        path.rsplit_once('/')
-            .map_or(String::new(), |(folder, _)| format!("{folder}/"))
-    };
-    let own = folder(path);
-    let others = planned.corpus.texts.iter().filter(|other| other.path != path);
-    let near = others.filter(|other| {
-        let there = folder(&other.path);
-        there == own || (own.starts_with(&there) && other.path == format!("{there}__init__.py"))
-    });
-    near.filter_map(|other| Some((other.path.clone(), other.source.encode(&other.source.text)?)))
-        .collect()
-}
-
-/// Asks one tool about everything. `None` if it was interrupted.
-pub(super) fn ask_tool(
-    tool: &Tool,
-    plan: &Plan,
-    cache: &ToolCache,
-    watch: &dyn Watch,
-) -> Result<Option<Answers>, LabError> {
-    let mut answers = Answers {
-        id: tool.adapter.id.clone(),
-        ..Answers::default()
-    };
-    let clean: Vec<Shown> = plan
-        .modules
-        .iter()
-        .map(|planned| Shown { planned, mutant: None })
-        .collect();
-    let mutants = plan.modules.iter().flat_map(|planned| {
-        counted(planned).map(move |mutant| Shown {
-            planned,
-            mutant: Some(mutant),
-        })
-    });
-    let mutants: Vec<Shown> = mutants.collect();
-    watch.begin(&tool.adapter.id, (clean.len() + mutants.len()) as u64);
-    let baseline_limit = tool.adapter.time_limit;
-    let each = Asking {
-        tool,
-        cache,
-        watch,
-        taken: Mutex::new(Taken::default()),
-    };
-    let files = clean.len();
-    answers.said.extend(each.all(clean, baseline_limit)?);
-    let taken = *each.taken.lock().unwrap_or_else(PoisonError::into_inner);
-    let per_file = taken.wall / u32::try_from(files.max(1)).unwrap_or(u32::MAX);
-    let batch = u32::try_from(tool.adapter.batch).unwrap_or(u32::MAX);
-    answers
-        .said
-        .extend(each.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?);
-    let taken = each.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
-    answers.wall = taken.wall;
-    answers.peak_bytes = taken.peak_bytes;
-    Ok((!watch.interrupted()).then_some(answers))
-}
-
-#[derive(Clone, Copy, Default)]
-struct Taken {
-    wall: Duration,
-    peak_bytes: Option<u64>,
-}
-
-struct Asking<'a> {
+/// What is the same for every text that a tool is asked about.
+pub(super) struct Asking<'a> {
     tool: &'a Tool,
-    cache: &'a ToolCache,
+    cache: ToolCache,
+    outputs: Outputs,
     watch: &'a dyn Watch,
-    taken: Mutex<Taken>,
+    answers: Mutex<Answers>,
 }
 
-impl Asking<'_> {
-    fn all(&self, shown: Vec<Shown>, time: Duration) -> Result<Vec<(String, Said)>, LabError> {
-        let mut known = Vec::new();
+impl<'a> Asking<'a> {
+    /// What it prints is kept in the record.
+    pub(super) fn new(
+        tool: &'a Tool,
+        cache: Option<&Path>,
+        recording: &Recording,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, LabError> {
+        let id = tool.adapter.id.clone();
+        Ok(Self {
+            tool,
+            cache: ToolCache::open(cache, tool)?,
+            outputs: Outputs::new(&recording.raw(), &id)?,
+            watch,
+            answers: Mutex::new(Answers {
+                id,
+                ..Answers::default()
+            }),
+        })
+    }
+
+    /// Clean texts first: what they take is what mutants may take. `None` if it was interrupted.
+    pub(super) fn ask(self, clean: Vec<Shown>, mutants: Vec<Shown>) -> Result<Option<Answers>, LabError> {
+        self.watch
+            .begin(&self.tool.adapter.id, (clean.len() + mutants.len()) as u64);
+        let baseline_limit = self.tool.adapter.time_limit;
+        self.all(clean, baseline_limit)?;
+        let (wall, asked) = {
+            let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            (answers.wall, answers.asked)
+        };
+        let per_file = wall / u32::try_from(asked.max(1)).unwrap_or(u32::MAX);
+        let batch = u32::try_from(self.tool.adapter.batch).unwrap_or(u32::MAX);
+        self.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?;
+        self.outputs.finish()?;
+        let answers = self.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((!self.watch.interrupted()).then_some(answers))
+    }
+
+    fn all(&self, shown: Vec<Shown>, time: Duration) -> Result<(), LabError> {
         let mut open = Vec::new();
         for one in shown {
-            match self.cache.get(&Self::cache_key(&one)) {
-                Some(found) => known.push((one.key(), Ok(self.findings(&one, found)))),
+            match self.cache.get(&cache_key(&one), &self.outputs)? {
+                Some(kept) => {
+                    self.answer(&one, Ok(kept.found), Some(kept.printed));
+                    self.watch.advance(1);
+                }
                 None => open.push(one),
             }
         }
-        self.watch.advance(known.len() as u64);
-        open.sort_by_cached_key(|one| Sha256::digest(one.key()).to_vec());
+        shuffle(&mut open);
         let batches = open.par_chunks(self.tool.adapter.batch);
-        let asked: Result<Vec<_>, LabError> = batches.map(|batch| self.batch(batch, Limits { time })).collect();
-        known.extend(asked?.into_iter().flatten());
-        Ok(known)
+        batches.map(|batch| self.batch(batch, Limits { time })).collect()
     }
 
-    fn cache_key(shown: &Shown) -> String {
-        let mut hash = Sha256::new();
-        let text = shown.text();
-        for part in [shown.planned.text.path.as_str(), &text] {
-            hash.update(part);
-            hash.update([0]);
+    fn answer(&self, shown: &Shown, raw: Raw, printed: Option<Printed>) {
+        if let Some(printed) = printed {
+            self.outputs.speaks_of(shown.id, printed);
         }
-        hex(&hash.finalize())
+        let said = raw.map(|found| findings(&self.tool.adapter, &shown.text(), found));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.said.insert(shown.id.to_owned(), said);
     }
 
-    fn batch(&self, batch: &[Shown], limits: Limits) -> Result<Vec<(String, Said)>, LabError> {
-        let mut answered = Vec::new();
-        let mut files = Vec::new();
+    fn batch(&self, batch: &[Shown], limits: Limits) -> Result<(), LabError> {
         let mut asked = Vec::new();
+        let mut files = Vec::new();
         for one in batch {
             if let Some(file) = one.file() {
-                files.push(file);
                 asked.push(*one);
+                files.push(file);
             } else {
                 let silence = Silence {
                     kind: NoVerdict::Unsupported,
                     detail: "the encoding of the module cannot hold the mutant".to_owned(),
                 };
-                answered.push((one.key(), Err(silence)));
+                self.answer(one, Err(silence), None);
             }
         }
-        let raw = self.cut(&files, limits);
-        for (one, raw) in asked.iter().zip(raw) {
-            let said = match raw {
-                Ok(found) => {
-                    self.cache.put(&Self::cache_key(one), &found)?;
-                    Ok(self.findings(one, found))
-                }
-                Err(silence) => Err(silence),
-            };
-            answered.push((one.key(), said));
-        }
+        self.cut(&asked, &files, limits)?;
         self.watch.advance(batch.len() as u64);
-        Ok(answered)
+        Ok(())
     }
 
     /// In halves, while there is more than one file that it fails on.
-    fn cut(&self, files: &[File], limits: Limits) -> Vec<Raw> {
+    fn cut(&self, shown: &[Shown], files: &[File], limits: Limits) -> Result<(), LabError> {
         if files.is_empty() {
-            return Vec::new();
+            return Ok(());
         }
-        match ask(&self.tool.adapter, files, limits, &|| self.watch.interrupted()) {
-            Ok((said, ended)) => {
-                let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                taken.wall += ended.wall;
-                taken.peak_bytes = taken.peak_bytes.max(ended.peak_bytes);
-                said
+        let asked = ask(&self.tool.adapter, files, limits, &|| self.watch.interrupted());
+        self.took(&asked, files.len());
+        let said = match asked.said {
+            Err(silence) if files.len() > 1 && silence.kind != NoVerdict::NotRun => {
+                let half = files.len() / 2;
+                self.cut(&shown[..half], &files[..half], limits)?;
+                return self.cut(&shown[half..], &files[half..], limits);
             }
-            Err(silence) if files.len() == 1 || silence.kind == NoVerdict::NotRun => {
-                files.iter().map(|_| Err(silence.clone())).collect()
+            Err(silence) => files.iter().map(|_| Err(silence.clone())).collect(),
+            Ok(said) => said,
+        };
+        let output = asked
+            .ended
+            .map(|ended| self.outputs.keep(&ended.printed()))
+            .transpose()?;
+        for ((one, raw), shown_as) in shown.iter().zip(said).zip(asked.paths) {
+            let printed = output.clone().map(|output| Printed { output, shown_as });
+            if let (Ok(found), Some(printed)) = (&raw, &printed) {
+                self.cache.put(&cache_key(one), found, printed, &self.outputs)?;
             }
-            Err(_) => {
-                let (first, second) = files.split_at(files.len() / 2);
-                [self.cut(first, limits), self.cut(second, limits)].concat()
-            }
+            self.answer(one, raw, printed);
         }
+        Ok(())
     }
 
-    fn findings(&self, shown: &Shown, raw: Vec<RawFinding>) -> Vec<Finding> {
-        let text = shown.text();
-        let adapter = &self.tool.adapter;
-        let finding = |raw: RawFinding| Finding {
-            span: span_of(&raw, &text),
-            patterns: adapter.rules.get(&raw.rule).cloned().unwrap_or_default(),
-            rule: raw.rule,
-            resource: None,
-            confidence: Confidence::Medium,
-            message: raw.message,
-            suggestion: String::new(),
-            related: Vec::new(),
+    /// Calls that failed cost time, too.
+    fn took(&self, asked: &Asked, files: usize) {
+        let Some(ended) = &asked.ended else {
+            return;
         };
-        let mut findings: Vec<Finding> = raw.into_iter().map(finding).collect();
-        findings.sort();
-        findings
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.wall += ended.wall;
+        answers.peak_bytes = answers.peak_bytes.max(ended.peak_bytes);
+        if asked.said.is_ok() {
+            answers.asked += files as u64;
+        }
     }
 }
 
-/// One call: what it said of each file, in their order.
-fn ask(
-    adapter: &Adapter,
-    files: &[File],
-    limits: Limits,
-    stop: &dyn Fn() -> bool,
-) -> Result<(Vec<Raw>, Ended), Silence> {
-    let crash = |detail: String| Silence {
-        kind: NoVerdict::Crash,
-        detail,
+fn cache_key(shown: &Shown) -> String {
+    let mut hash = Sha256::new();
+    for part in [shown.path, &shown.text()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hex(&hash.finalize())
+}
+
+/// From what a tool said of a text to findings, by the rules of its adapter.
+pub(super) fn findings(adapter: &Adapter, text: &str, raw: Vec<RawFinding>) -> Vec<Finding> {
+    let finding = |raw: RawFinding| Finding {
+        span: span_of(&raw, text),
+        patterns: adapter.patterns_of(&raw.rule),
+        rule: adapter.rule(&raw.rule).to_owned(),
+        resource: None,
+        confidence: Confidence::Medium,
+        message: raw.message,
+        suggestion: String::new(),
+        related: Vec::new(),
     };
-    let laid = Laid::out(files).map_err(|error| crash(format!("its files cannot be written: {error}")))?;
+    let mut findings: Vec<Finding> = raw.into_iter().map(finding).collect();
+    findings.sort();
+    findings
+}
+
+/// One call.
+struct Asked {
+    /// Of each file, in their order.
+    said: Result<Vec<Raw>, Silence>,
+    /// What each file was called.
+    paths: Vec<String>,
+    /// `None` if nothing could be started.
+    ended: Option<Ended>,
+}
+
+fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> bool) -> Asked {
+    let failed = |why: String, paths| Asked {
+        said: Err(crash(why)),
+        paths,
+        ended: None,
+    };
+    let laid = match Laid::out(files) {
+        Ok(laid) => laid,
+        Err(error) => return failed(format!("its files cannot be written: {error}"), Vec::new()),
+    };
     let words = laid.words(&adapter.command);
     let call = Call {
         words: &words,
         folder: &laid.tree,
         temp: &laid.temp,
     };
-    let ended = call
-        .run(limits, stop)
-        .map_err(|error| crash(format!("cannot be run: {error}")))?;
+    match call.run(limits, stop) {
+        Ok(ended) => Asked {
+            said: heard(adapter, files, &laid, &ended, limits),
+            paths: laid.paths,
+            ended: Some(ended),
+        },
+        Err(error) => failed(format!("cannot be run: {error}"), laid.paths),
+    }
+}
+
+const fn crash(detail: String) -> Silence {
+    Silence {
+        kind: NoVerdict::Crash,
+        detail,
+    }
+}
+
+/// What a call that has come to an end said of each file.
+fn heard(adapter: &Adapter, files: &[File], laid: &Laid, ended: &Ended, limits: Limits) -> Result<Vec<Raw>, Silence> {
     if ended.stopped {
         return Err(Silence {
             kind: NoVerdict::NotRun,
@@ -429,7 +408,7 @@ fn ask(
             });
         }
     }
-    Ok((raw, ended))
+    Ok(raw)
 }
 
 /// Files on disk, as one call sees them; gone when this is dropped.
@@ -445,29 +424,13 @@ impl Laid {
     fn out(files: &[File]) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let base = folder.path().canonicalize()?;
-        let (tree, temp, pool) = (base.join("tree"), base.join("temp"), base.join("pool"));
-        for part in [&tree, &temp, &pool] {
-            fs::create_dir(part)?;
-        }
-        let mut paths = Vec::new();
-        for (number, file) in files.iter().enumerate() {
-            let home = tree.join(format!("{number:04}"));
-            write(&home.join(&file.path), &file.bytes)?;
-            for (path, bytes) in &file.siblings {
-                let original = pool.join(hex(&Sha256::digest(path)));
-                if !original.exists() {
-                    fs::write(&original, bytes)?;
-                }
-                let link = home.join(path);
-                make_parent(&link)?;
-                fs::hard_link(&original, &link)?;
-            }
-            paths.push(format!("{number:04}/{}", file.path));
-        }
+        let (tree, temp) = (base.join("tree"), base.join("temp"));
+        fs::create_dir(&temp)?;
+        let mut writer = Tree::new(tree.clone())?;
         Ok(Self {
+            paths: files.iter().map(|file| writer.add(file)).collect::<io::Result<_>>()?,
             tree,
             temp,
-            paths,
             _folder: folder,
         })
     }
@@ -493,13 +456,4 @@ impl Laid {
             |(path, file): (&String, &File)| fs::read(self.tree.join(path)).is_ok_and(|bytes| bytes == file.bytes);
         self.paths.iter().zip(files).all(same)
     }
-}
-
-fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make_parent(path)?;
-    fs::write(path, bytes)
 }

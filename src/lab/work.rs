@@ -1,18 +1,22 @@
 //! One module: every detector on the clean text and on each of its mutants, and the verdicts.
 
+use std::time::Duration;
+
 use rayon::prelude::*;
 
+use super::busy::{Busy, timed};
 use super::guard::caught;
 use super::place::{Place, Places};
 use super::plan::Planned;
 use super::rows::counted;
+use super::sheet::clean_id;
 use super::tools::Answers;
 use super::watch::Watch;
 use crate::detect::Suite;
 use crate::judge::{Case, Disposition, Judgement, NoVerdict, Width, dispose_clean, judge};
-use crate::leak::{Confidence, Finding};
+use crate::leak::{Confidence, Finding, Label};
 use crate::mutate::Mutant;
-use crate::python::{Module, Source};
+use crate::python::{Module, Source, SpanMap};
 use crate::record::triage::{Ruling, Triage, key};
 
 /// Findings below this are recorded, but neither credited nor charged.
@@ -53,6 +57,19 @@ pub(super) struct CleanFinding {
     pub disposition: Option<Disposition>,
 }
 
+impl CleanFinding {
+    pub(super) fn new(finding: Finding, place: Place, key: String, known_clean: bool, triage: &Triage) -> Self {
+        let counts = finding.confidence >= LEAST_CONFIDENCE;
+        Self {
+            disposition: counts.then(|| dispose_clean(&finding, known_clean)),
+            ruling: triage.ruling(&key),
+            finding,
+            place,
+            key,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct OnMutant {
     pub judgement: Judgement,
@@ -81,6 +98,8 @@ pub(super) struct MutantFinding {
 /// What every module is measured with.
 pub(super) struct Bench<'a> {
     pub suites: &'a [Suite],
+    /// Of each suite.
+    pub busy: &'a [Busy],
     /// What external tools have said already; they come after the suites.
     pub tools: &'a [Answers],
     pub triage: &'a Triage,
@@ -92,9 +111,12 @@ pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
     if bench.watch.interrupted() {
         return None;
     }
-    let clean = parsed(&planned.text.path, planned.text.source.clone());
-    let suites = bench.suites.iter().map(|suite| ask(suite, &clean));
-    let tools = bench.tools.iter().map(|tool| tool.on_clean(planned));
+    let (clean, parsing) = timed(|| parsed(&planned.text.path, planned.text.source.clone()));
+    let suites = ask_all(bench, &clean, parsing);
+    let tools = bench
+        .tools
+        .iter()
+        .map(|tool| tool.of(&clean_id(&planned.corpus.name, &planned.text.path)));
     let said: Vec<Said> = suites.chain(tools).collect();
     let baselines: Vec<Report> = said.iter().map(Report::new).collect();
     let mutants: Vec<&Mutant> = counted(planned).collect();
@@ -104,18 +126,24 @@ pub(super) fn measure(planned: &Planned, bench: &Bench) -> Option<Measured> {
         .collect();
     let clean = said
         .into_iter()
-        .map(|said| on_clean(said, &clean, planned, bench.triage));
+        .map(|said| on_clean(said, &clean, planned.corpus.known_clean, bench.triage));
     Some(Measured {
         clean: clean.collect(),
         mutants: mutants?,
     })
 }
 
-fn parsed(path: &str, source: Source) -> Result<Module, Silence> {
+pub(super) fn parsed(path: &str, source: Source) -> Result<Module, Silence> {
     Module::parse(path, source).map_err(|why| Silence {
         kind: NoVerdict::Parse,
         detail: why.reason,
     })
+}
+
+/// Each suite is charged for the parsing as if it were alone.
+fn ask_all(bench: &Bench, module: &Result<Module, Silence>, parsing: Duration) -> impl Iterator<Item = Said> {
+    let suites = bench.suites.iter().zip(bench.busy);
+    suites.map(move |(suite, busy)| busy.time(parsing, || ask(suite, module)))
 }
 
 fn ask(suite: &Suite, module: &Result<Module, Silence>) -> Said {
@@ -129,13 +157,13 @@ fn ask(suite: &Suite, module: &Result<Module, Silence>) -> Said {
 }
 
 /// The findings that count, and where each stood among all.
-struct Report {
+pub(super) struct Report {
     counted: Result<Vec<Finding>, NoVerdict>,
     indices: Vec<usize>,
 }
 
 impl Report {
-    fn new(said: &Said) -> Self {
+    pub(super) fn new(said: &Said) -> Self {
         let all = match said {
             Ok(all) => all,
             Err(silence) => {
@@ -163,49 +191,73 @@ fn measure_mutant(planned: &Planned, mutant: &Mutant, baselines: &[Report], benc
         return None;
     }
     let text = mutant.edits.apply(&planned.text.source.text);
-    let module = parsed(&planned.text.path, Source::from_text(text));
+    let (module, parsing) = timed(|| parsed(&planned.text.path, Source::from_text(text)));
     let map = mutant.edits.map();
-    let suites = bench.suites.iter().map(|suite| ask(suite, &module));
-    let tools = bench.tools.iter().map(|tool| tool.on_mutant(mutant));
+    let suites = ask_all(bench, &module, parsing);
+    let tools = bench.tools.iter().map(|tool| tool.of(&mutant.id));
+    let line = |finding: &Finding| line_in(&module, finding);
     let judged = suites.chain(tools).zip(baselines).map(|(said, baseline)| {
-        let report = Report::new(&said);
-        let judgement = judge(&Case {
+        let mark = Mark {
             label: &mutant.label,
             map: &map,
             width: Width::Statement,
-            baseline: baseline.as_judged(),
-            report: report.as_judged(),
-        });
-        on_mutant(said, &report, judgement, &module)
+        };
+        mark.judge(said, baseline, &line)
     });
     let judged = judged.collect();
     bench.watch.advance(1);
     Some(judged)
 }
 
-fn on_mutant(said: Said, report: &Report, judgement: Judgement, module: &Result<Module, Silence>) -> OnMutant {
-    let line = |at| module.as_ref().map_or(0, |module| module.lines.line_of(at) + 1);
-    let (all, detail) = match said {
-        Ok(all) => (all, String::new()),
-        Err(silence) => (Vec::new(), silence.detail),
-    };
-    let disposition = |at: usize| {
-        let counted = report.indices.binary_search(&at).ok()?;
-        judgement.dispositions.get(counted).copied()
-    };
-    let findings = all.into_iter().enumerate().map(|(at, finding)| MutantFinding {
-        line: line(finding.span.start),
-        disposition: disposition(at),
-        finding,
-    });
-    OnMutant {
-        findings: findings.collect(),
-        judgement,
-        detail,
+/// What detectors are held against on one mutant.
+#[derive(Clone, Copy)]
+pub(super) struct Mark<'a> {
+    pub label: &'a Label,
+    pub map: &'a SpanMap,
+    pub width: Width<'a>,
+}
+
+impl Mark<'_> {
+    /// `line` counts from one.
+    pub(super) fn judge(&self, said: Said, baseline: &Report, line: &dyn Fn(&Finding) -> u32) -> OnMutant {
+        let report = Report::new(&said);
+        let judgement = judge(&Case {
+            label: self.label,
+            map: self.map,
+            width: self.width,
+            baseline: baseline.as_judged(),
+            report: report.as_judged(),
+        });
+        let (all, detail) = match said {
+            Ok(all) => (all, String::new()),
+            Err(silence) => (Vec::new(), silence.detail),
+        };
+        let disposition = |at: usize| {
+            let counted = report.indices.binary_search(&at).ok()?;
+            judgement.dispositions.get(counted).copied()
+        };
+        let findings = all.into_iter().enumerate().map(|(at, finding)| MutantFinding {
+            line: line(&finding),
+            disposition: disposition(at),
+            finding,
+        });
+        OnMutant {
+            findings: findings.collect(),
+            judgement,
+            detail,
+        }
     }
 }
 
-fn on_clean(said: Said, module: &Result<Module, Silence>, planned: &Planned, triage: &Triage) -> OnClean {
+/// One-based; 0 in a text that does not parse.
+pub(super) fn line_in(module: &Result<Module, Silence>, finding: &Finding) -> u32 {
+    module
+        .as_ref()
+        .map_or(0, |module| module.lines.line_of(finding.span.start) + 1)
+}
+
+/// `known_clean` says it of the corpus.
+pub(super) fn on_clean(said: Said, module: &Result<Module, Silence>, known_clean: bool, triage: &Triage) -> OnClean {
     let (findings, module) = match (said, module) {
         (Ok(findings), Ok(module)) => (findings, module),
         (Err(silence), _) => return silent(silence),
@@ -215,14 +267,7 @@ fn on_clean(said: Said, module: &Result<Module, Silence>, planned: &Planned, tri
     let findings = findings.into_iter().map(|finding| {
         let place = places.place(finding.span.start);
         let key = key(&finding.rule, &place.statement, &place.qualname);
-        let counts = finding.confidence >= LEAST_CONFIDENCE;
-        CleanFinding {
-            disposition: counts.then(|| dispose_clean(&finding, planned.corpus.known_clean)),
-            ruling: triage.ruling(&key),
-            finding,
-            place,
-            key,
-        }
+        CleanFinding::new(finding, place, key, known_clean, triage)
     });
     OnClean {
         findings: findings.collect(),
@@ -230,7 +275,7 @@ fn on_clean(said: Said, module: &Result<Module, Silence>, planned: &Planned, tri
     }
 }
 
-fn silent(silence: Silence) -> OnClean {
+pub(super) fn silent(silence: Silence) -> OnClean {
     OnClean {
         findings: Vec::new(),
         silence: Some(silence),

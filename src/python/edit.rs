@@ -73,6 +73,19 @@ impl Edits {
         Self { list: list.collect() }
     }
 
+    /// What has become of a span of the original that no edit cuts through the end of.
+    pub fn stretched(&self, span: Span) -> Span {
+        let shift = |until: &dyn Fn(&Edit) -> bool| -> i64 {
+            let before = self.list.iter().filter(|edit| until(edit));
+            before
+                .map(|edit| i64::from(offset(edit.text.len())) - i64::from(edit.span.len()))
+                .sum()
+        };
+        let start = moved(span.start, shift(&|edit| edit.span.end <= span.start));
+        let end = moved(span.end, shift(&|edit| edit.span.end <= span.end));
+        Span::new(start, end.max(start))
+    }
+
     pub fn map(&self) -> SpanMap {
         let mut kept = Vec::with_capacity(self.list.len() + 1);
         let (mut old, mut shift) = (0_u32, 0_i64);
@@ -296,6 +309,13 @@ mod tests {
         let mutant = edits.apply(text);
         assert_eq!(mutant, "f = open(p)\nf.read()\n");
         assert_eq!(edits.undo(text).apply(&mutant), text);
+    }
+
+    #[test]
+    fn a_span_grows_and_moves_with_the_edits_in_and_before_it() {
+        let edits = edits(&[(0, 5, "f = "), (12, 18, ""), (19, 23, "")]).unwrap();
+        assert_eq!(edits.stretched(Span::new(5, 18)), Span::new(4, 11));
+        assert_eq!(edits.stretched(Span::new(23, 31)), Span::new(12, 20));
     }
 
     #[test]

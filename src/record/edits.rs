@@ -36,10 +36,14 @@ pub struct EditLine {
     pub text: String,
 }
 
-pub fn append_edits(out: &mut String, row: &EditRow) {
-    let line = serde_json::to_string(row).expect("strings and numbers always serialise");
-    out.push_str(&line);
-    out.push('\n');
+/// The whole file.
+pub fn edits_text(rows: &[EditRow]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        text += &serde_json::to_string(row).expect("strings and numbers always serialise");
+        text.push('\n');
+    }
+    text
 }
 
 pub fn read_edits(dir: &Path) -> Result<Vec<EditRow>, RecordError> {

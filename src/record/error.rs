@@ -17,15 +17,26 @@ pub enum RecordError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path}:{line}: {message}; the record is damaged, run again", path = .path.display())]
     Damaged { path: PathBuf, line: u64, message: String },
+    #[error("{path} {how}; nothing is judged on it, restore the file or run again", path = .path.display())]
+    Changed { path: PathBuf, how: &'static str },
+    #[error("{dir} is incomplete ({reason}); run again", dir = .dir.display())]
+    Incomplete { dir: PathBuf, reason: String },
     #[error("{path} has record format {found}, this program reads {known}; run again with this version", path = .path.display())]
     Format { path: PathBuf, found: u32, known: u32 },
 }
 
 impl RecordError {
-    pub(super) fn write(path: &Path, source: impl Into<io::Error>) -> Self {
+    pub fn write(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Write {
             path: path.to_owned(),
             source: source.into(),
+        }
+    }
+
+    pub(super) fn changed(path: &Path, how: &'static str) -> Self {
+        Self::Changed {
+            path: path.to_owned(),
+            how,
         }
     }
 
@@ -40,7 +51,7 @@ impl RecordError {
         clippy::needless_pass_by_value,
         reason = "whatever can be shown is welcome, at the end of a chain"
     )]
-    pub(super) fn damaged(path: &Path, line: u64, message: impl ToString) -> Self {
+    pub fn damaged(path: &Path, line: u64, message: impl ToString) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             line,

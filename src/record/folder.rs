@@ -1,14 +1,17 @@
 //! Writing a run folder: it is locked, an earlier record moves aside, and each file appears whole.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::error::RecordError;
 use super::meta::{META_FILE, Meta};
 use super::row::Row;
+use super::triage::hex;
 
 const LOCK_FILE: &str = "lock";
 
@@ -38,6 +41,32 @@ impl Recording {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where tools' own output goes.
+    pub fn raw(&self) -> PathBuf {
+        self.dir.join("raw")
+    }
+
+    /// SHA-256 of every file that stands in the record now, by its path below the folder.
+    pub fn checksums(&self) -> Result<BTreeMap<String, String>, RecordError> {
+        let mut sums = BTreeMap::new();
+        let mut folders = vec![self.dir.clone()];
+        while let Some(folder) = folders.pop() {
+            let read = |error| RecordError::read(&folder, error);
+            for entry in fs::read_dir(&folder).map_err(read)? {
+                let path = entry.map_err(read)?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Some(name) = name_below(&self.dir, &path) {
+                    let bytes = fs::read(&path).map_err(|error| RecordError::read(&path, error))?;
+                    sums.insert(name, hex(&Sha256::digest(&bytes)));
+                }
+            }
+        }
+        sums.remove(META_FILE);
+        sums.remove(LOCK_FILE);
+        Ok(sums)
     }
 
     pub fn write_meta(&self, meta: &Meta) -> Result<(), RecordError> {
@@ -72,6 +101,12 @@ impl Recording {
             kind: std::marker::PhantomData,
         })
     }
+}
+
+/// With `/` on every system.
+fn name_below(dir: &Path, path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.strip_prefix(dir).ok()?.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
 }
 
 /// The rows of one file on their way to disk.

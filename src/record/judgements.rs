@@ -21,7 +21,7 @@ pub struct Judgements {
 impl Judgements {
     pub fn read(record: &Record) -> Result<Self, RecordError> {
         let mut mutants: Vec<MutantRow> = record.rows()?;
-        mutants.retain(|row| row.duplicate_of.is_empty() && row.witness != Witness::Refuted.word());
+        mutants.retain(counts);
         let numbered = (2..).zip(&mutants);
         let subjects =
             numbered.map(|(line, row)| subject(row).map_err(|message| damaged::<MutantRow>(record, line, message)));
@@ -60,8 +60,13 @@ fn damaged<R: Row>(record: &Record, line: u64, message: String) -> RecordError {
     RecordError::damaged(&record.dir.join(R::FILE), line, message)
 }
 
-/// Without twins: comparing needs none.
-fn subject(row: &MutantRow) -> Result<Subject, String> {
+/// The mutants that detectors look at: a duplicate has the text of another one, and a refuted label is not true.
+pub fn counts(row: &MutantRow) -> bool {
+    row.duplicate_of.is_empty() && row.witness != Witness::Refuted.word()
+}
+
+/// Without twins, which stand in the rows of the decoys.
+pub fn subject(row: &MutantRow) -> Result<Subject, String> {
     Ok(Subject {
         id: row.id.clone(),
         corpus: row.corpus.clone(),

@@ -1,6 +1,10 @@
 //! `run.json`: what was run, with what, where and how it ended. The only file that knows time and host.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
+
+use crate::leak::Pattern;
 
 pub const META_FILE: &str = "run.json";
 
@@ -40,6 +44,14 @@ pub struct Meta {
     /// SHA-256 of the list of fix pairs; empty without one.
     #[serde(default)]
     pub pairs_sha256: String,
+    /// Of `score`: how wide a finding might be, and what was judged; empty after a run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub width: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged: String,
+    /// SHA-256 of every other file, by its path in the record: what has changed since is not judged again.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     pub host: Host,
     pub started_unix_s: u64,
     pub wall_ms: u64,
@@ -73,15 +85,33 @@ pub struct DetectorMeta {
     /// Of an external tool: program and arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Of an external tool: the patterns that its rules claim.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub claims: Vec<String>,
-    /// Of an external tool: wall time of all its calls together, without what was cached.
+    /// The patterns that its rules claim, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Vec<String>>,
+    /// Wall time of all its work together, as if one thread had done it. Of an external tool: of its calls, without
+    /// what was cached; of a built-in suite: parsing included, which suites share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy_ms: Option<u64>,
+    /// Modules and mutants that `busy_ms` was spent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
     /// Of an external tool: the resident memory of its largest call, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+}
+
+impl DetectorMeta {
+    /// Those of its claims that are patterns of this version.
+    pub fn claimed(&self) -> Option<BTreeSet<Pattern>> {
+        let words = self.claims.as_ref()?.iter();
+        Some(words.filter_map(|word| word.parse().ok()).collect())
+    }
+
+    /// Whether some rule of it claims the pattern; so it is taken to be where its claims are not known.
+    pub fn has_rule(&self, pattern: &str) -> bool {
+        let claims = self.claims.as_ref();
+        claims.is_none_or(|claims| claims.iter().any(|claimed| claimed == pattern))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

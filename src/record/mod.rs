@@ -16,10 +16,10 @@ mod tables;
 pub mod triage;
 mod witness;
 
-pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, append_edits, read_edits};
+pub use edits::{EDITS_FILE, EditHunk, EditLine, EditRow, edits_text, read_edits};
 pub use error::RecordError;
 pub use folder::{Recording, Rows, write_whole};
-pub use judgements::Judgements;
+pub use judgements::{Judgements, counts, subject};
 pub use meta::{CorpusMeta, DetectorMeta, FORMAT, Host, JUDGING_RULES, META_FILE, Meta, ResourceTables};
 pub use read::Record;
 pub use table::{POOLED, ScoreLine, ScoreTable, scores_csv};

@@ -1,11 +1,15 @@
 //! Reading a run folder back: typed rows, and errors that name file and line.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::error::RecordError;
 use super::meta::{FORMAT, META_FILE, Meta};
 use super::row::Row;
+use super::triage::hex;
 
 /// A run folder that is there and of a format this program knows.
 #[derive(Debug)]
@@ -28,6 +32,33 @@ impl Record {
             dir: dir.to_owned(),
             meta,
         })
+    }
+
+    /// That every file is there and as the run wrote it: no score rests on a file that was lost or changed.
+    pub fn check_files(&self) -> Result<(), RecordError> {
+        if !self.meta.complete {
+            return Err(RecordError::Incomplete {
+                dir: self.dir.clone(),
+                reason: self.meta.exit_reason.clone(),
+            });
+        }
+        if self.meta.files.is_empty() {
+            return Err(RecordError::changed(
+                &self.dir.join(META_FILE),
+                "lists no checksums of its files",
+            ));
+        }
+        for (name, sum) in &self.meta.files {
+            let path = self.dir.join(name);
+            let bytes = fs::read(&path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => RecordError::changed(&path, "is missing"),
+                _ => RecordError::read(&path, error),
+            })?;
+            if hex(&Sha256::digest(&bytes)) != *sum {
+                return Err(RecordError::changed(&path, "is not what the run wrote"));
+            }
+        }
+        Ok(())
     }
 
     /// All rows of one file, in its order.

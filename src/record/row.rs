@@ -58,6 +58,21 @@ row! {
 }
 
 row! {
+    /// One module, as it is known before any detector ran.
+    ModuleRow in "modules.csv" {
+        corpus: String,
+        module: String,
+        kind: String,
+        blind: bool,
+        known_clean: bool,
+        lines: u64,
+        acquisitions: u64,
+        definitions: String,
+        sha256: String,
+    }
+}
+
+row! {
     /// One finding on a clean module or a mutant.
     FindingRow in "findings.csv" {
         run_on: String,
@@ -89,6 +104,27 @@ row! {
         rule: String,
         confidence: String,
         reason: String,
+    }
+}
+
+row! {
+    /// One file that `mutate` has written: a clean text or a mutant.
+    ManifestRow in "manifest.csv" {
+        file: String,
+        run_on: String,
+        corpus: String,
+        module: String,
+        effect: String,
+        pattern: String,
+        resource: String,
+        mutator: String,
+        modifier: String,
+        line: Option<u32>,
+        column: Option<u32>,
+        end_line: Option<u32>,
+        end_column: Option<u32>,
+        twin_of: String,
+        sha256: String,
     }
 }
 
@@ -204,6 +240,39 @@ row! {
         discrimination: Decimal,
         discrimination_low: Decimal,
         discrimination_high: Decimal,
+    }
+}
+
+row! {
+    /// Two detectors on the leaks that both judged.
+    AgreementRow in "agreement.csv" {
+        first: String,
+        second: String,
+        corpus: String,
+        pattern: String,
+        n_mutants: u64,
+        n_modules: u64,
+        both: u64,
+        only_first: u64,
+        only_second: u64,
+        neither: u64,
+        agreement: Decimal,
+        p_value: Decimal,
+        p_holm: Decimal,
+        p_if_independent: Decimal,
+    }
+}
+
+row! {
+    /// What a detector finds that no other one of the run does.
+    AloneRow in "alone.csv" {
+        detector: String,
+        corpus: String,
+        pattern: String,
+        n_mutants: u64,
+        found: u64,
+        alone: u64,
+        undecided: u64,
     }
 }
 

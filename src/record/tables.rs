@@ -3,7 +3,9 @@
 use super::error::RecordError;
 use super::folder::Recording;
 use super::read::Record;
-use super::row::{CleanRow, ContestedRow, FixPairRow, FixScoreRow, UnpairedRow, UnparsedRow};
+use super::row::{
+    AgreementRow, AloneRow, CleanRow, ContestedRow, FixPairRow, FixScoreRow, Row, UnpairedRow, UnparsedRow,
+};
 use super::table::{ScoreLine, ScoreTable, read_scores, write_scores};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +20,9 @@ pub struct Tables {
     /// Empty, and in no file, if the run looked at no fix pairs.
     pub fix_pairs: Vec<FixPairRow>,
     pub fix_scores: Vec<FixScoreRow>,
+    /// Empty, and in no file, with fewer than two detectors.
+    pub agreement: Vec<AgreementRow>,
+    pub alone: Vec<AloneRow>,
 }
 
 impl Tables {
@@ -29,11 +34,10 @@ impl Tables {
         recording.write_rows(&self.contested)?;
         recording.write_rows(&self.unparsed)?;
         recording.write_rows(&self.clean)?;
-        if self.fix_pairs.is_empty() {
-            return Ok(());
-        }
-        recording.write_rows(&self.fix_pairs)?;
-        recording.write_rows(&self.fix_scores)
+        write_if_any(recording, &self.fix_pairs)?;
+        write_if_any(recording, &self.fix_scores)?;
+        write_if_any(recording, &self.agreement)?;
+        write_if_any(recording, &self.alone)
     }
 
     pub fn read(record: &Record) -> Result<Self, RecordError> {
@@ -48,6 +52,8 @@ impl Tables {
             clean: record.rows()?,
             fix_pairs: record.rows_if_any()?,
             fix_scores: record.rows_if_any()?,
+            agreement: record.rows_if_any()?,
+            alone: record.rows_if_any()?,
         })
     }
 
@@ -58,4 +64,11 @@ impl Tables {
             ScoreTable::ByTag => &self.by_tag,
         }
     }
+}
+
+fn write_if_any<R: Row>(recording: &Recording, rows: &[R]) -> Result<(), RecordError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    recording.write_rows(rows)
 }

@@ -1,5 +1,7 @@
 //! A table of words: aligned for terminals, piped for Markdown.
 
+use std::borrow::Cow;
+
 use super::Style;
 use crate::console::paint;
 
@@ -9,23 +11,30 @@ pub enum Align {
     Right,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
-    pub head: &'static str,
+    pub head: Cow<'static, str>,
     pub align: Align,
 }
 
 impl Column {
     pub const fn left(head: &'static str) -> Self {
         Self {
-            head,
+            head: Cow::Borrowed(head),
             align: Align::Left,
         }
     }
 
     pub const fn right(head: &'static str) -> Self {
         Self {
-            head,
+            head: Cow::Borrowed(head),
+            align: Align::Right,
+        }
+    }
+
+    pub fn named(head: &str) -> Self {
+        Self {
+            head: Cow::Owned(head.to_owned()),
             align: Align::Right,
         }
     }
@@ -51,7 +60,7 @@ impl Grid {
     /// Where the first cell repeats that of the row above, it is left blank.
     pub fn as_text(&self, style: Style) -> String {
         let widths = self.widths();
-        let heads: Vec<&str> = self.columns.iter().map(|column| column.head).collect();
+        let heads: Vec<&str> = self.columns.iter().map(|column| column.head.as_ref()).collect();
         let mut text = paint(&self.line(&heads, &widths), BOLD, style.colour) + "\n";
         let mut group = "";
         for row in &self.rows {
@@ -89,7 +98,7 @@ impl Grid {
 
     pub fn as_markdown(&self) -> String {
         let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let heads = self.columns.iter().map(|column| column.head.to_owned()).collect();
+        let heads = self.columns.iter().map(|column| column.head.to_string()).collect();
         let rules = self.columns.iter().map(|column| match column.align {
             Align::Left => ":--".to_owned(),
             Align::Right => "--:".to_owned(),

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod findings;
 mod grid;
 mod sections;
+mod side_by_side;
 pub mod verify;
 
 use serde_json::{Map, Value, json};
@@ -61,6 +62,8 @@ pub fn json(tables: &Tables, meta: &Meta) -> String {
         "unparsed": tables.unparsed,
         "fix_pairs": tables.fix_pairs,
         "fix_scores": tables.fix_scores,
+        "agreement": tables.agreement,
+        "alone": tables.alone,
     });
     format!("{value:#}\n")
 }

@@ -2,14 +2,18 @@
 
 use super::Style;
 use super::grid::{Column, Grid};
+use super::side_by_side::side_by_side;
 use crate::console::paint;
 use crate::leak::Pattern;
 use crate::record::row::{CleanRow, Decimal, UnparsedRow};
-use crate::record::{DetectorMeta, Meta, POOLED, ScoreLine, Tables};
+use crate::record::{Meta, POOLED, ScoreLine, Tables};
 use std::fmt::Write as _;
 
 /// Unparsed files that are named one by one.
 const NAMED_UNPARSED: usize = 10;
+
+/// Where there are more detectors than this, what compares them comes before what is said of each.
+const SHOWN_IN_FULL: usize = 2;
 
 #[derive(Clone, Debug)]
 pub struct Section {
@@ -48,11 +52,12 @@ impl Section {
 /// Sections without anything to say are left out.
 pub fn sections(tables: &Tables, meta: &Meta) -> Vec<Section> {
     let mut all = vec![head(meta)];
-    all.extend(
-        meta.corpora
-            .iter()
-            .filter_map(|corpus| scores(tables, meta, &corpus.name)),
-    );
+    let scores = meta.corpora.iter().filter_map(|corpus| scores(tables, &corpus.name));
+    let mut parts = [scores.collect(), side_by_side(tables, meta)];
+    if meta.detectors.len() > SHOWN_IN_FULL {
+        parts.reverse();
+    }
+    all.extend(parts.into_iter().flatten());
     let rest = [
         on_clean(tables),
         by_tag(tables),
@@ -86,6 +91,11 @@ fn head(meta: &Meta) -> Section {
         (Some(each), Some(all)) => format!("at most {each} leak mutants per mutator and {all} in all"),
     };
     notes.push(format!("{} mutators, {quota}, seed {}", meta.mutators.len(), meta.seed));
+    let detectors = meta.detectors.iter();
+    let detectors: Vec<String> = detectors
+        .map(|detector| format!("{} {}", detector.id, detector.version))
+        .collect();
+    notes.push(format!("detectors: {}", detectors.join(", ")));
     let tables = meta.resource_tables;
     notes.push(format!(
         "of {} acquiring callables known to the mutators, the detectors' own table of {} has {}",
@@ -129,7 +139,7 @@ fn figures(line: &ScoreLine) -> Vec<String> {
     ]
 }
 
-fn scores(tables: &Tables, meta: &Meta, corpus: &str) -> Option<Section> {
+fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
     let columns = [&[Column::left("detector"), Column::left("pattern")], &FIGURES[..]].concat();
     let mut grid = Grid::new(&columns);
     let mut notes = Vec::new();
@@ -145,11 +155,6 @@ fn scores(tables: &Tables, meta: &Meta, corpus: &str) -> Option<Section> {
         }
     }
     notes.extend(witnessed(tables, corpus));
-    notes.extend(
-        meta.detectors
-            .iter()
-            .filter_map(|detector| claimed(tables, corpus, detector)),
-    );
     (!grid.rows.is_empty()).then(|| Section {
         title: format!("Leaks injected into {corpus}"),
         grid: Some(grid),
@@ -176,26 +181,6 @@ fn witnessed(tables: &Tables, corpus: &str) -> Vec<String> {
     seen.map(note).collect()
 }
 
-/// "Claims it and missed it" apart from "has no such rule".
-fn claimed(tables: &Tables, corpus: &str, detector: &DetectorMeta) -> Option<String> {
-    let lines = || overall(&tables.scores, corpus, &detector.id).filter(|line| line.pattern != POOLED);
-    let (has, lacks): (Vec<&ScoreLine>, Vec<&ScoreLine>) =
-        lines().partition(|line| detector.claims.contains(&line.pattern));
-    let sum = |lines: &[&ScoreLine], column: &str| lines.iter().map(|line| line.count(column)).sum::<u64>();
-    let found = sum(&has, "detected") + sum(&has, "indifferent");
-    let judged = sum(&has, "n_mutants") - sum(&has, "no_verdict");
-    (!detector.claims.is_empty()).then(|| {
-        format!(
-            "{} {}: recall {} on the {} leaks of patterns that it has a rule for; for {} it has none",
-            detector.id,
-            detector.version,
-            short(crate::judge::interval::ratio(found, judged)),
-            sum(&has, "n_mutants"),
-            sum(&lacks, "n_mutants"),
-        )
-    })
-}
-
 fn no_verdict(line: &ScoreLine) -> Option<String> {
     let count = line.count("no_verdict");
     (count > 0).then(|| {
@@ -206,7 +191,11 @@ fn no_verdict(line: &ScoreLine) -> Option<String> {
     })
 }
 
-fn overall<'t>(lines: &'t [ScoreLine], corpus: &'t str, detector: &'t str) -> impl Iterator<Item = &'t ScoreLine> {
+pub(super) fn overall<'t>(
+    lines: &'t [ScoreLine],
+    corpus: &'t str,
+    detector: &'t str,
+) -> impl Iterator<Item = &'t ScoreLine> {
     lines
         .iter()
         .filter(move |line| line.corpus == corpus && line.detector == detector && line.is_overall())
@@ -224,7 +213,7 @@ fn detectors(lines: &[ScoreLine]) -> Vec<&str> {
 }
 
 /// Patterns in the order of reports, the pooled row last.
-fn place_of(pattern: &str) -> usize {
+pub(super) fn place_of(pattern: &str) -> usize {
     let known = Pattern::ALL.iter().position(|known| known.id() == pattern);
     known.unwrap_or(Pattern::ALL.len())
 }

@@ -21,7 +21,9 @@ static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/tool/adapters");
 struct File {
     id: String,
     about: String,
+    #[serde(default)]
     command: Vec<String>,
+    #[serde(default)]
     version: Vec<String>,
     least_version: Option<String>,
     #[serde(default = "only_zero")]
@@ -31,7 +33,13 @@ struct File {
     #[serde(default = "two_minutes")]
     time_limit: u64,
     output: Format,
+    #[serde(default)]
     rules: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    rules_by_name: bool,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
+    #[serde(default)]
     canary: Canary,
 }
 
@@ -48,7 +56,7 @@ const fn two_minutes() -> u64 {
 }
 
 /// Two modules that prove an adapter before every run: one must be reported, one must not.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     pub leak: String,
@@ -59,7 +67,8 @@ pub struct Canary {
 pub struct Adapter {
     pub id: String,
     pub about: String,
-    /// Program and arguments; `{files}` stands for the paths, `{dir}` for their folder. No shell sees them.
+    /// Program and arguments; `{files}` stands for the paths, `{dir}` for their folder, `{here}` for the folder in which
+    /// leakbench was started. No shell sees them. Empty: the tool runs elsewhere, and its SARIF is judged.
     pub command: Vec<String>,
     /// Prints the version: the first number with a dot counts.
     pub version: Vec<String>,
@@ -72,6 +81,10 @@ pub struct Adapter {
     pub time_limit: Duration,
     pub format: Format,
     pub rules: BTreeMap<String, Vec<Pattern>>,
+    /// A rule that is called as a pattern claims that pattern; what stands before a dot is no part of its name.
+    pub rules_by_name: bool,
+    /// Other names under which the tool may report a rule.
+    pub aliases: BTreeMap<String, String>,
     pub canary: Canary,
     /// The file as it stands, for the key of cached results.
     pub text: String,
@@ -113,6 +126,8 @@ impl Adapter {
             time_limit: Duration::from_secs(file.time_limit),
             format: file.output,
             rules,
+            rules_by_name: file.rules_by_name,
+            aliases: file.aliases,
             canary: file.canary,
             text: text.to_owned(),
         };
@@ -121,6 +136,15 @@ impl Adapter {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.rules.is_empty() && !self.rules_by_name {
+            return Err("rules: needs at least one, or rules-by-name = true".to_owned());
+        }
+        if let Some((alias, rule)) = self.aliases.iter().find(|(_, rule)| !self.rules.contains_key(*rule)) {
+            return Err(format!("aliases.{alias}: there is no rule {rule}"));
+        }
+        if !self.runs_here() {
+            return Ok(());
+        }
         let places = |word: &&String| ["{files}", "{dir}"].contains(&word.as_str());
         if self.command.iter().skip(1).filter(places).count() != 1 {
             return Err("command: needs {files} or {dir} once, as an argument of its own".to_owned());
@@ -131,15 +155,34 @@ impl Adapter {
         if self.batch == 0 || self.time_limit.is_zero() {
             return Err("batch and time-limit must be above 0".to_owned());
         }
-        if self.rules.is_empty() {
-            return Err("rules: needs at least one".to_owned());
+        if self.canary.leak.is_empty() || self.canary.safe.is_empty() {
+            return Err("canary: needs leak and safe, two modules that prove that the tool is read right".to_owned());
         }
         self.format.check()
     }
 
-    /// Everything that some rule of it claims.
-    pub fn claims(&self) -> BTreeSet<Pattern> {
-        self.rules.values().flatten().copied().collect()
+    pub fn runs_here(&self) -> bool {
+        !self.command.is_empty()
+    }
+
+    /// Everything that some rule of it claims; not known of rules that go by name.
+    pub fn claims(&self) -> Option<BTreeSet<Pattern>> {
+        (!self.rules_by_name).then(|| self.rules.values().flatten().copied().collect())
+    }
+
+    /// The name that a rule goes by in `rules`.
+    pub fn rule<'a>(&'a self, reported: &'a str) -> &'a str {
+        self.aliases.get(reported).map_or(reported, String::as_str)
+    }
+
+    /// What a rule claims; nothing for one that speaks of something else.
+    pub fn patterns_of(&self, reported: &str) -> Vec<Pattern> {
+        let by_name = || {
+            let name = reported.rsplit('.').next().filter(|_| self.rules_by_name)?;
+            Some(vec![name.parse().ok()?])
+        };
+        let listed = self.rules.get(self.rule(reported)).cloned();
+        listed.or_else(by_name).unwrap_or_default()
     }
 
     /// What its output says; the error says why it is no such output.
@@ -189,7 +232,7 @@ version = ["tool", "--version"]
 least-version = "0.9.2"
 output = { format = "lines", pattern = '(?P<path>[^:]+):(?P<line>\d+): (?P<rule>\w+)' }
 rules = { R1 = ["never-released"] }
-canary = { leak = "", safe = "" }
+canary = { leak = "1", safe = "2" }
 "#;
 
     #[test]
@@ -218,6 +261,21 @@ canary = { leak = "", safe = "" }
         assert!(wrong("\"{files}\"", "\"files\"").contains("needs {files} or {dir} once"));
         assert!(wrong("never-released", "leak").starts_with("my.toml: rules.R1: no pattern is called"));
         assert!(wrong("(?P<line>\\d+)", "\\d+").contains("no group called line"));
+        assert!(
+            wrong("canary = {", "aliases = { one = \"R2\" }\ncanary = {").contains("aliases.one: there is no rule R2")
+        );
+    }
+
+    #[test]
+    fn rules_are_listed_or_go_by_their_names() {
+        let text = ADAPTER.replace(
+            "rules = {",
+            "rules-by-name = true\naliases = { one = \"R1\" }\nrules = {",
+        );
+        let adapter = Adapter::parse("my.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(adapter.patterns_of("one"), [Pattern::NeverReleased]);
+        assert_eq!(adapter.patterns_of("rules.held-globally"), [Pattern::HeldGlobally]);
+        assert_eq!(adapter.patterns_of("rules.other"), []);
     }
 
     #[test]

@@ -15,4 +15,4 @@ pub use adapter::{Adapter, Canary, known_adapters};
 pub use error::ToolError;
 pub use place::{Columns, Unit, span_of};
 pub use process::{Call, Ended, Limits};
-pub use read::{RawFinding, Said};
+pub use read::{RawFinding, Said, read_sarif};

@@ -56,6 +56,18 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// Everything it printed: its output, and below it what it complained of if it failed.
+    pub fn printed(&self) -> Vec<u8> {
+        let mut printed = self.output.clone();
+        if self.exit != Some(0) && !self.complaints.is_empty() {
+            printed.extend_from_slice(b"\n--- stderr ---\n");
+            printed.extend_from_slice(self.complaints.as_bytes());
+        }
+        printed
+    }
+}
+
 impl Call<'_> {
     pub fn run(&self, limits: Limits, stop: impl Fn() -> bool) -> io::Result<Ended> {
         let (program, arguments) = self.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;

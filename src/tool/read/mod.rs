@@ -60,6 +60,11 @@ impl Format {
     }
 }
 
+/// A SARIF log of any tool.
+pub fn read_sarif(bytes: &[u8]) -> Result<Said, String> {
+    Format::Sarif.read(bytes)
+}
+
 /// Findings of rules that mean "I could not read this file" are no findings.
 fn sorted_out(all: Vec<RawFinding>, unreadable: &[String]) -> Said {
     let mut said = Said::default();
