@@ -34,7 +34,9 @@ impl PythonResourceDetector for FragileRelease {
         });
         let statements = module.module.nodes().filter_map(Node::as_stmt);
         let farewells = statements.filter_map(|statement| farewell_first(module, statement));
-        reports.chain(farewells).collect()
+        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let in_turn = statements.filter_map(|statement| awaited_in_turn(module, statement));
+        reports.chain(farewells).chain(in_turn).collect()
     }
 }
 
@@ -70,6 +72,50 @@ fn farewell_first(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
             .find_map(|one| farewell(module, class, one, attribute))?;
         Some(skips(module, def.name, farewell, attribute))
     })
+}
+
+/// A coroutine that ends an object and waits for one part of it after the other: where it is cancelled in the first, or
+/// that raises, nobody closes the others.
+fn awaited_in_turn(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
+    let def = Def::of(statement).filter(|def| def.is_async && ENDINGS.contains(&def.name))?;
+    module.names.enclosing_class(statement.start().to_u32())?;
+    let in_chain = in_chain(def.body);
+    let parts: Vec<_> = in_chain.iter().filter_map(|one| Some((closed(one)?, *one))).collect();
+    let (first, _) = parts.iter().find(|(_, one)| is_awaited(one))?;
+    let (last, at) = parts.last().filter(|(last, _)| last != first)?;
+    let is_followed = |attribute: &str| {
+        let mut all = module.obligations().iter();
+        all.any(|obligation| obligation.kept_in_self() == Some(attribute))
+    };
+    if is_followed(last) {
+        return None;
+    }
+    Some(Finding {
+        span: called(at)?.range().into(),
+        rule: Pattern::FragileRelease.id().to_owned(),
+        patterns: vec![Pattern::FragileRelease],
+        resource: None,
+        confidence: Confidence::Medium,
+        message: format!(
+            "`{}` does not close `self.{last}` if it is cancelled, or fails, while it closes `self.{first}`",
+            def.name
+        ),
+        suggestion: "shield it from cancellation, and close each in a `finally` or by an `AsyncExitStack`".to_owned(),
+        related: Vec::new(),
+    })
+}
+
+/// The statements of a body and of an `if` in it, in their order.
+fn in_chain<'m>(body: &'m [Stmt]) -> Vec<&'m Stmt> {
+    let inner = |statement: &'m Stmt| match statement {
+        Stmt::If(node) => in_chain(&node.body),
+        other => vec![other],
+    };
+    body.iter().flat_map(inner).collect()
+}
+
+fn is_awaited(statement: &Stmt) -> bool {
+    matches!(statement, Stmt::Expr(node) if node.value.is_await_expr())
 }
 
 /// The body and those of an `if` or `with` in it, to any depth.
