@@ -21,16 +21,84 @@ const ENDING: [&str; 5] = ["abort", "terminate", "kill", "fail_connection", "dis
 /// ```
 pub(super) fn passing(module: &Analysed<'_>, pattern: Pattern) -> Vec<Finding> {
     let functions = module.module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
-    let coroutines = functions.filter(|def| def.is_async);
-    let steps = coroutines.flat_map(|def| own_nodes(def.body)).filter_map(Node::as_stmt);
-    let found = steps.filter_map(|statement| {
+    let coroutines: Vec<_> = functions.filter(|def| def.is_async).collect();
+    let steps = coroutines.iter().flat_map(|def| own_nodes(def.body));
+    let found = steps.filter_map(Node::as_stmt).filter_map(|statement| {
         let node = statement.as_try_stmt()?;
         let handler = handlers(node).find(|handler| is_narrow(handler) && re_raises(handler))?;
         let released = own_nodes(&handler.body).find_map(released)?;
         (waits(&node.body) && !is_caught(node) && !releases(&node.finalbody))
             .then(|| report(module, pattern, handler, released))
     });
+    let errors = coroutines
+        .iter()
+        .flat_map(|def| letting_errors_pass(module, pattern, def.body));
+    found.chain(errors).collect()
+}
+
+/// The other way round: the handler is there for a cancellation alone, and any other exception goes by.
+///
+/// ```py
+/// listeners.append(note)
+/// try:
+///     await send(message)
+/// except CancelledError:
+///     listeners.remove(note)
+///     raise
+/// ```
+fn letting_errors_pass(module: &Analysed<'_>, pattern: Pattern, body: &[Stmt]) -> Vec<Finding> {
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let put_in = |argument: &Expr, before: u32| {
+        own_nodes(body).any(|node| {
+            let put = argument_of(
+                node,
+                &["append", "add", "subscribe", "register", "add_listener", "add_callback"],
+            );
+            put.is_some_and(|put| put.end().to_u32() <= before && text(put) == text(argument))
+        })
+    };
+    let tries = own_nodes(body).filter_map(|node| node.as_stmt()?.as_try_stmt());
+    let found = tries.filter_map(|node| {
+        let [ExceptHandler::ExceptHandler(handler)] = node.handlers.as_slice() else {
+            return None;
+        };
+        let is_for_cancellation = handler.type_.as_deref().is_some_and(is_cancellation);
+        if !is_for_cancellation || !re_raises(handler) || !waits(&node.body) || !node.finalbody.is_empty() {
+            return None;
+        }
+        let start = node.start().to_u32();
+        let undone = own_nodes(&handler.body).find_map(|node| {
+            let taken_out = argument_of(
+                node,
+                &["remove", "discard", "unsubscribe", "unregister", "remove_listener"],
+            )?;
+            put_in(taken_out, start).then_some(taken_out)
+        })?;
+        Some(Finding {
+            message: format!(
+                "`{}` is not taken out if anything but a cancellation is raised",
+                text(undone)
+            ),
+            suggestion: "catch `BaseException` here, or take it out in a `finally`".to_owned(),
+            ..report(module, pattern, handler, undone)
+        })
+    });
     found.collect()
+}
+
+fn is_cancellation(type_: &Expr) -> bool {
+    match type_ {
+        Expr::Name(name) => name.id.as_str() == "CancelledError",
+        Expr::Attribute(node) => node.attr.as_str() == "CancelledError",
+        _ => false,
+    }
+}
+
+/// The last argument of a call of one of the methods.
+fn argument_of<'m>(node: Node<'m>, methods: &[&str]) -> Option<&'m Expr> {
+    let call = node.as_expr()?.as_call_expr()?;
+    let method = call.func.as_attribute_expr()?;
+    methods.contains(&method.attr.as_str()).then(|| call.args.last())?
 }
 
 fn handlers(node: &StmtTry) -> impl Iterator<Item = &ExceptHandlerExceptHandler> {
@@ -111,7 +179,7 @@ fn report(module: &Analysed<'_>, pattern: Pattern, handler: &ExceptHandlerExcept
         suggestion: "catch `BaseException` here, or release it in a `finally`".to_owned(),
         related: vec![Related {
             span: released.range().into(),
-            note: "released on other exceptions".to_owned(),
+            note: "released here".to_owned(),
         }],
     }
 }

@@ -1,9 +1,9 @@
 //! Several things are released one after the other, and one that raises skips the rest; or a descriptor's number is
-//! closed each time `close` is called.
+//! closed each time `close` is called, or `close` cannot be called twice.
 
 use super::course::{self, own_nodes};
 use super::memory::collection::is_self;
-use super::obligation::{Fragile, Obligation, Skipped};
+use super::obligation::{Fragile, Obligation, Skipped, Twice};
 use super::report::{acquisition, finding, on_exception, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
@@ -34,7 +34,9 @@ impl PythonResourceDetector for FragileRelease {
         });
         let statements = module.module.nodes().filter_map(Node::as_stmt);
         let farewells = statements.filter_map(|statement| farewell_first(module, statement));
-        reports.chain(farewells).collect()
+        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let in_turn = statements.filter_map(|statement| awaited_in_turn(module, statement));
+        reports.chain(farewells).chain(in_turn).collect()
     }
 }
 
@@ -70,6 +72,50 @@ fn farewell_first(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
             .find_map(|one| farewell(module, class, one, attribute))?;
         Some(skips(module, def.name, farewell, attribute))
     })
+}
+
+/// A coroutine that ends an object and waits for one part of it after the other: where it is cancelled in the first, or
+/// that raises, nobody closes the others.
+fn awaited_in_turn(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
+    let def = Def::of(statement).filter(|def| def.is_async && ENDINGS.contains(&def.name))?;
+    module.names.enclosing_class(statement.start().to_u32())?;
+    let in_chain = in_chain(def.body);
+    let parts: Vec<_> = in_chain.iter().filter_map(|one| Some((closed(one)?, *one))).collect();
+    let (first, _) = parts.iter().find(|(_, one)| is_awaited(one))?;
+    let (last, at) = parts.last().filter(|(last, _)| last != first)?;
+    let is_followed = |attribute: &str| {
+        let mut all = module.obligations().iter();
+        all.any(|obligation| obligation.kept_in_self() == Some(attribute))
+    };
+    if is_followed(last) {
+        return None;
+    }
+    Some(Finding {
+        span: called(at)?.range().into(),
+        rule: Pattern::FragileRelease.id().to_owned(),
+        patterns: vec![Pattern::FragileRelease],
+        resource: None,
+        confidence: Confidence::Medium,
+        message: format!(
+            "`{}` does not close `self.{last}` if it is cancelled, or fails, while it closes `self.{first}`",
+            def.name
+        ),
+        suggestion: "shield it from cancellation, and close each in a `finally` or by an `AsyncExitStack`".to_owned(),
+        related: Vec::new(),
+    })
+}
+
+/// The statements of a body and of an `if` in it, in their order.
+fn in_chain<'m>(body: &'m [Stmt]) -> Vec<&'m Stmt> {
+    let inner = |statement: &'m Stmt| match statement {
+        Stmt::If(node) => in_chain(&node.body),
+        other => vec![other],
+    };
+    body.iter().flat_map(inner).collect()
+}
+
+fn is_awaited(statement: &Stmt) -> bool {
+    matches!(statement, Stmt::Expr(node) if node.value.is_await_expr())
 }
 
 /// The body and those of an `if` or `with` in it, to any depth.
@@ -193,10 +239,19 @@ fn in_method<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>, fragile: &F
     let attribute = obligation.on_self()?;
     let (what, done) = (acquisition(obligation), participle(obligation));
     let (method, line) = (&fragile.method, module.line(fragile.at.start));
-    let message = if fragile.is_twice {
-        format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` closes its number again")
-    } else {
-        format!("{what} is kept as `self.{attribute}`, and `{method}` does not get it {done} if line {line} raises")
+    let message = match fragile.twice {
+        Some(Twice::Closes) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` closes its number again")
+        }
+        Some(Twice::GivesBack) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` gives it back again")
+        }
+        Some(Twice::Fails) => {
+            format!("{what} is kept as `self.{attribute}`, and a second call of `{method}` fails on line {line}")
+        }
+        None => {
+            format!("{what} is kept as `self.{attribute}`, and `{method}` does not get it {done} if line {line} raises")
+        }
     };
     let confidence = if fragile.is_likely {
         Confidence::Medium
@@ -204,10 +259,10 @@ fn in_method<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>, fragile: &F
         Confidence::Low
     };
     let mut finding = finding(Pattern::FragileRelease, obligation, confidence, message);
-    finding.suggestion = if fragile.is_twice {
-        format!("take the number out of `self.{attribute}` before closing it, and ask whether it is there")
-    } else {
-        format!("put the release of `self.{attribute}` into a `finally`, or use an `ExitStack`")
+    finding.suggestion = match fragile.twice {
+        Some(Twice::Fails) => format!("let `{method}` ask first whether it has run"),
+        Some(_) => format!("take it out of `self.{attribute}` before, and ask whether it is there"),
+        None => format!("put the release of `self.{attribute}` into a `finally`, or use an `ExitStack`"),
     };
     finding.related.push(related(fragile.at, "here"));
     Some(finding)

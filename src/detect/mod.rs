@@ -27,6 +27,8 @@
 //!    `release-skipped-on-exception`. A handler that is too narrow is a guard. If nothing but other releases just before its
 //!    own can raise: `fragile-release`.
 //!
+//! What the rounds of a loop put into a list that nobody else has yet is a `partial-acquisition`, if nothing guards the loop.
+//!
 //! Three rules need no acquisition in sight: a handler that releases something and lets a cancellation pass is a
 //! `release-skipped-on-exception`; an `__enter__` or a method that opens, which may fail half-way, a `partial-acquisition`.
 //!
@@ -95,6 +97,7 @@ mod release_skipped_on_exception;
 mod release_skipped_on_path;
 mod report;
 mod resources;
+mod rounds;
 mod seed_naive;
 mod silenced;
 mod temp_left_behind;
@@ -109,7 +112,7 @@ pub use analysed::Analysed;
 pub use config::Config;
 pub use impact::ResourceImpact;
 pub use obligation::{
-    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped,
+    Cause, Doubt, Fate, Fragile, Grade, LeftOpen, Loss, Move, Obligation, Origin, Owned, Release, Skipped, Twice,
 };
 pub use resources::{Resource, acquiring_callables};
 

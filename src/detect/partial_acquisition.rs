@@ -2,7 +2,7 @@
 
 use super::obligation::Obligation;
 use super::report::on_exception;
-use super::{Analysed, Info, PythonResourceDetector, entrance, half_open, primary};
+use super::{Analysed, Info, PythonResourceDetector, entrance, half_open, primary, rounds};
 use crate::leak::{Confidence, Finding, Pattern};
 
 pub(super) struct PartialAcquisition;
@@ -30,7 +30,8 @@ impl PythonResourceDetector for PartialAcquisition {
         });
         let others = entrance::failing(module, pattern)
             .into_iter()
-            .chain(half_open::dropped(module, pattern));
+            .chain(half_open::dropped(module, pattern))
+            .chain(rounds::left_behind(module, pattern));
         reports.chain(others).collect()
     }
 }

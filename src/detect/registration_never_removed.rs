@@ -2,11 +2,12 @@
 
 use super::memory::collection::{Root, is_self};
 use super::memory::domain::{self, Domain};
+use super::memory::lifetime::Stay;
 use super::memory::registry::{self, Receiver};
 use super::memory::{lifetime, tail};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtAssign, StmtClassDef};
+use crate::python::ast::{Constant, Expr, ExprAttribute, ExprCall, Ranged, Stmt, StmtAssign, StmtClassDef};
 use crate::python::names::{Binding, BindingKind, Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -58,6 +59,14 @@ const HOOKS: [&str; 5] = [
     "sys.displayhook",
     "warnings.showwarning",
 ];
+/// The same of functions that take the hook.
+const SETTERS: [&str; 5] = [
+    "signal.signal",
+    "sys.settrace",
+    "sys.setprofile",
+    "threading.settrace",
+    "threading.setprofile",
+];
 /// Methods that end the use of an object, where its registrations should go.
 const ENDS: [&str; 13] = [
     "close",
@@ -105,20 +114,91 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
+    if let Some(setter) = SETTERS.iter().find(|name| Some(**name) == qualified.as_deref()) {
+        return of_setter(module, call, function, setter);
+    }
     if PUTS.contains(&verb) {
         return of_foreign_list(module, call, function);
     }
-    let is_unbound = verb == "attach" && call.args.first().is_some_and(is_self);
-    let partners = registry::partners(verb).filter(|_| !is_unbound)?;
+    let partners = partners(call, verb).filter(|_| !is_unbound(call))?;
     // What comes back may be what the registration is undone with.
     let is_dropped = registry::is_statement(module, call);
     if !is_dropped || is_undone(module, call, verb, &partners) {
         return None;
     }
-    let sure = of_receiver(module, &call.func).max(each_time(module, call, function))?;
-    let confidence = of_object(module, call, function, &[])?;
     let registry = text_at(module.module.text(), call.func.range().into());
+    if let Some(confidence) = of_closure(module, call, function) {
+        return Some(finding(call.range().into(), confidence, registry));
+    }
+    let sure = of_receiver(module, call).max(each_time(module, call, function))?;
+    let confidence = of_object(module, call, function, &[])?;
     Some(finding(call.range().into(), confidence.min(sure), registry))
+}
+
+/// `Base.attach(self, part)` calls a method of the object itself.
+fn is_unbound(call: &ExprCall) -> bool {
+    let object = call.func.as_attribute_expr().and_then(|method| tail(&method.value));
+    object.is_some_and(|name| name.starts_with(char::is_uppercase)) && call.args.first().is_some_and(is_self)
+}
+
+/// What undoes the registration that the call is. Signals hold weakly unless they are told not to.
+fn partners(call: &ExprCall, verb: &str) -> Option<Vec<String>> {
+    let holds = || {
+        call.keywords.iter().any(|keyword| {
+            let is_weak = keyword.arg.as_deref() == Some("weak");
+            is_weak && matches!(&keyword.value, Expr::Constant(truth) if truth.value == Constant::Bool(false))
+        })
+    };
+    match verb {
+        "connect" => holds().then(|| vec!["disconnect".to_owned()]),
+        // `server.listen(5)` registers nothing.
+        "listen" | "hook" if call.args.len() < 2 => None,
+        _ => registry::partners(verb),
+    }
+}
+
+/// A function that registers with what outlives it a function of its own: each call one more.
+fn of_closure(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Confidence> {
+    let method = call.func.as_attribute_expr()?;
+    let outlives = registry::receiver(module, keeper(call, method)) == Receiver::Outlives;
+    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+    let mut arguments = call.args.iter().chain(keywords);
+    let makes = arguments.any(|argument| is_made_by(module, argument, function));
+    let names = &module.names;
+    // A decorator, or a part of one, runs at import.
+    let is_plain = names.scope(function).parent == Some(ScopeId::MODULE) && !returns_function(module, function);
+    if !(outlives && makes && is_plain) || happens_once(module, function) {
+        return None;
+    }
+    let doubtful = sets_up(module, function) || is_named_for_registering(names.scope(function).name());
+    Some(if doubtful { Confidence::Low } else { Confidence::Medium })
+}
+
+/// Whether the function gives one back that stands in it.
+fn returns_function(module: &Analysed<'_>, function: ScopeId) -> bool {
+    let inner = module
+        .names
+        .scope(function)
+        .node
+        .into_iter()
+        .flat_map(Node::descendants);
+    inner.into_iter().any(|node| match node {
+        Node::Stmt(Stmt::Return(node)) => node
+            .value
+            .as_deref()
+            .is_some_and(|value| is_made_by(module, value, function)),
+        _ => false,
+    })
+}
+
+/// Who registers by name is called once for each thing to be registered.
+fn is_named_for_registering(name: &str) -> bool {
+    let plain = name.trim_start_matches('_');
+    [
+        "register", "add", "bind", "connect", "attach", "include", "on_", "load", "create", "make", "build",
+    ]
+    .iter()
+    .any(|word| plain.starts_with(word))
 }
 
 /// Whether anything in the module takes out what the call registers. What another class that registers by itself
@@ -134,8 +214,15 @@ fn is_undone(module: &Analysed<'_>, call: &ExprCall, verb: &str, partners: &[Str
         let class = names.enclosing_class(at).filter(|class| Some(*class) != here);
         here.is_some() && class.is_some_and(|class| registers(class) && !is_kin(module, here, class))
     };
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let registry = call.func.as_attribute_expr().map(|method| text(&method.value));
     partners.iter().any(|name| {
-        let mut attributes = index.attributes(name).iter();
+        // Lists and folders have a `remove` as well.
+        let is_this = |mention: &&&Expr| {
+            let object = mention.as_attribute_expr().map(|method| text(&method.value));
+            name != "remove" || object == registry
+        };
+        let mut attributes = index.attributes(name).iter().filter(is_this);
         let bare = index.names(ScopeId::MODULE, name);
         attributes.any(|mention| !is_other(mention.start().to_u32())) || !bare.is_empty()
     })
@@ -243,22 +330,44 @@ fn of_decorators(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
         if registry::is_mentioned(module, &partners) {
             return None;
         }
-        let confidence = of_receiver(module, func)?;
+        let confidence = weigh_receiver(module, func)?;
         let registry = text_at(module.module.text(), func.range().into());
         Some(finding(decorator.range().into(), confidence, registry))
     })
 }
 
+/// Who keeps what is registered: `event.listen(engine, "connect", note)` leaves it to the engine.
+fn keeper<'m>(call: &'m ExprCall, method: &'m ExprAttribute) -> &'m Expr {
+    let first = call.args.first().filter(|_| method.attr.as_str() == "listen");
+    first.unwrap_or(&method.value)
+}
+
+fn of_receiver(module: &Analysed<'_>, call: &ExprCall) -> Option<Confidence> {
+    let kept_by = match &*call.func {
+        Expr::Attribute(method) => keeper(call, method),
+        func => return weigh_receiver(module, func),
+    };
+    // The end of the program is what such things are registered for.
+    let name = tail(kept_by).unwrap_or_default().to_lowercase();
+    let is_for_the_end = ["exit", "cleanup"].iter().any(|word| name.contains(word));
+    let sure = weigh(module, registry::receiver(module, kept_by), call.start().to_u32())?;
+    Some(if is_for_the_end { Confidence::Low } else { sure })
+}
+
 /// How sure it is that what registers outlives what is registered.
-fn of_receiver(module: &Analysed<'_>, func: &Expr) -> Option<Confidence> {
+fn weigh_receiver(module: &Analysed<'_>, func: &Expr) -> Option<Confidence> {
     let receiver = match func {
         Expr::Attribute(node) => registry::receiver(module, &node.value),
         _ => Receiver::Outlives,
     };
+    weigh(module, receiver, func.start().to_u32())
+}
+
+fn weigh(module: &Analysed<'_>, receiver: Receiver, at: u32) -> Option<Confidence> {
     match receiver {
         Receiver::Own => None,
         Receiver::Outlives => Some(Confidence::Medium),
-        Receiver::Given if has_end(module, func.start().to_u32()) => Some(Confidence::Medium),
+        Receiver::Given if has_end(module, at) => Some(Confidence::Medium),
         Receiver::Given => Some(Confidence::Low),
     }
 }
@@ -291,8 +400,12 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
 /// How sure it is that each instance registers itself.
 fn of_object(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[&str]) -> Option<Confidence> {
     let class = registry::class_around(module, function)?;
-    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
-    let mut arguments = call.args.iter().chain(keywords);
+    // Of the sender, signals keep no more than its identity.
+    let keywords = call
+        .keywords
+        .iter()
+        .filter(|keyword| keyword.arg.as_deref() != Some("sender"));
+    let mut arguments = call.args.iter().chain(keywords.map(|keyword| &keyword.value));
     let pins = arguments.any(|argument| registry::pins_self(module, class, argument));
     let undone = !undo.is_empty() && registry::is_mentioned(module, undo);
     if !pins || undone || happens_once(module, function) || is_one_of_a_kind(module, class) {
@@ -340,7 +453,39 @@ fn of_hook(module: &Analysed<'_>, assign: &StmtAssign) -> Option<Finding> {
     if is_restored || is_one_of_a_kind(module, class) || !registry::pins_self(module, class, &assign.value) {
         return None;
     }
-    Some(finding(assign.range().into(), Confidence::Low, hook))
+    let confidence = if has_end(module, assign.start().to_u32()) {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    };
+    Some(finding(assign.range().into(), confidence, hook))
+}
+
+/// `signal.signal(signal.SIGTERM, self.stop)`: there is one at a time, and it keeps the object that has it.
+fn of_setter(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, setter: &str) -> Option<Finding> {
+    let class = registry::class_around(module, function)?;
+    let pins = call
+        .args
+        .iter()
+        .any(|argument| registry::pins_self(module, class, argument));
+    let all = module
+        .module
+        .nodes()
+        .filter_map(Node::as_expr)
+        .filter(|expr| match expr {
+            Expr::Call(other) => module.names.resolve(&other.func).qualified() == Some(setter),
+            _ => false,
+        });
+    let pinning = all.filter(|expr| {
+        let mut inner = Node::Expr(expr).descendants().filter_map(Node::as_expr);
+        !inner.any(is_self)
+    });
+    let is_restored = pinning.count() > 0;
+    let serves = lifetime::stay(module, class) != Stay::Unknown || happens_once(module, function);
+    if !pins || is_restored || serves || is_one_of_a_kind(module, class) || !has_end(module, call.start().to_u32()) {
+        return None;
+    }
+    Some(finding(call.range().into(), Confidence::Low, setter))
 }
 
 /// `_instances.append(self)`

@@ -37,6 +37,9 @@ pub struct Resource {
     /// It ends with the object whose method acquires it.
     #[serde(default)]
     pub of_parent: bool,
+    /// It opens nothing before its first use.
+    #[serde(default)]
+    pub lazy: bool,
     /// Iterated to its end, it closes itself.
     #[serde(default, alias = "ends-itself")]
     pub ends_itself: bool,
@@ -277,6 +280,7 @@ fn any() -> Resource {
         unless: None,
         needs: None,
         of_parent: false,
+        lazy: false,
         ends_itself: false,
         is_async: false,
         awaited: Vec::new(),

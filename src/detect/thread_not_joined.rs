@@ -85,8 +85,10 @@ fn report<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Finding>
     if is_in_main(module, thread) || is_handed_on(thread) {
         return None;
     }
-    let work = work_of(module, thread)?;
-    let (confidence, why, at) = trouble(module, thread, &work)?;
+    let (confidence, why, at) = match work_of(module, thread) {
+        Some(work) => trouble(module, thread, &work).or_else(|| rearmed(module, thread, &work))?,
+        None => serves(module, thread)?,
+    };
     let message = format!("the thread of `{}` {why}", acquisition(thread).trim_matches('`'));
     let mut finding = finding(Pattern::ThreadNotJoined, thread, confidence, message);
     "give its loop an event to ask, and set that and `join` the thread where its owner is closed"
@@ -108,6 +110,51 @@ fn is_handed_on(thread: &Obligation<'_>) -> bool {
         .any(|moved| !matches!(moved, Move::OnSelf(_)) && !moved.is_into_container())
 }
 
+/// `Thread(target=self.server.serve_forever)`, kept by an object that ends the serving and does not wait for the thread.
+fn serves(module: &Analysed<'_>, thread: &Obligation<'_>) -> Option<(Confidence, String, Span)> {
+    let target = target_of(thread.call.as_call_expr()?)?.as_attribute_expr()?;
+    if !["serve_forever", "run_forever"].contains(&target.attr.as_str()) || !is_kept_unjoined(module, thread) {
+        return None;
+    }
+    let (attribute, server) = (thread.on_self()?, last_word(&target.value)?);
+    let class = module.names.enclosing_class(thread.span.start)?;
+    let index = module.index();
+    let mut told = ["shutdown", "stop"].iter().flat_map(|method| index.attributes(method));
+    let ending = told.find(|mention| {
+        let is_here = module.names.enclosing_class(mention.start().to_u32()) == Some(class);
+        let object = mention.as_attribute_expr().and_then(|node| last_word(&node.value));
+        is_here && object == Some(server)
+    })?;
+    let why = format!("is told to stop by the end of `{server}`, and nobody joins `{attribute}`");
+    Some((Confidence::Medium, why, ending.range().into()))
+}
+
+/// A timer whose function starts the next one, with nobody who cancels that.
+fn rearmed(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+    let call = thread.call.as_call_expr()?;
+    let is_timer = module.names.resolve(&call.func).qualified() == Some("threading.Timer");
+    if !is_timer || is_joined(module, thread) {
+        return None;
+    }
+    let class = module.names.enclosing_class(thread.span.start)?;
+    let makes = |def: Def<'_>| own_nodes(def.body).any(|node| node.span() == thread.span);
+    let calls = |node: Node<'_>| match node {
+        Node::Expr(Expr::Call(call)) => {
+            let called = call.func.as_attribute_expr()?;
+            let on_self = called
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == "self");
+            method(module, class, &called.attr).filter(|_| on_self)
+        }
+        _ => None,
+    };
+    let helpers = own_nodes(work.def.body).filter_map(calls);
+    let again = makes(work.def) || helpers.into_iter().any(makes);
+    let why = "starts the next one each time, and nobody cancels it".to_owned();
+    again.then_some((Confidence::Medium, why, thread.span))
+}
+
 /// What a thread runs.
 struct Work<'m> {
     def: Def<'m>,
@@ -117,20 +164,10 @@ struct Work<'m> {
 
 fn work_of<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Work<'m>> {
     let call = thread.call.as_call_expr()?;
-    let keyword = |name: &str| {
-        let mut keywords = call.keywords.iter();
-        keywords
-            .find(|keyword| keyword.arg.as_ref().is_some_and(|word| word.as_str() == name))
-            .map(|keyword| &keyword.value)
-    };
-    let second = call
-        .args
-        .get(1)
-        .filter(|_| !call.args.iter().any(Expr::is_starred_expr));
-    match keyword("target").or(second) {
+    match target_of(call) {
         Some(target) => {
             let def = definition(module, target)?;
-            let passed = match keyword("args") {
+            let passed = match keyword(call, "args") {
                 Some(Expr::Tuple(items)) => items.elts.as_slice(),
                 Some(Expr::List(items)) => items.elts.as_slice(),
                 _ => &[],
@@ -146,6 +183,19 @@ fn work_of<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Work<'m
         }
         None => run_of_class(module, call),
     }
+}
+
+fn keyword<'m>(call: &'m ExprCall, name: &str) -> Option<&'m Expr> {
+    let mut keywords = call.keywords.iter();
+    let named = keywords.find(|keyword| keyword.arg.as_deref() == Some(name));
+    named.map(|keyword| &keyword.value)
+}
+
+/// The function that `Thread(target=...)` or `Timer(interval, function)` is to run.
+fn target_of(call: &ExprCall) -> Option<&Expr> {
+    let second = call.args.get(1);
+    let second = second.filter(|_| !call.args.iter().any(Expr::is_starred_expr));
+    keyword(call, "target").or_else(|| keyword(call, "function")).or(second)
 }
 
 /// `Worker()` of `class Worker(threading.Thread)` with a `run` of its own.
@@ -178,6 +228,9 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
     });
     for node in loops {
         let at = Span::from(node.test.range());
+        if let Some(why) = told(module, thread, work, &heard(work, node)) {
+            return Some((Confidence::Medium, why, at));
+        }
         // An exception that a handler around the loop catches is a way out.
         if in_try.iter().any(|span| span.contains(at)) {
             return None;
@@ -186,13 +239,62 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
         let why = if is_endless {
             ignores(module, thread, work, node)
         } else {
-            waits_for(module, thread, work, node)
+            waits_for(module, work, node)
         };
         if let Some((confidence, why)) = why {
             return Some((confidence, why, at));
         }
     }
+    over_queue(module, thread, work)
+}
+
+/// `for job in iter(jobs.get, None):` ends when somebody puts that in.
+fn over_queue(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+    let loops = own_nodes(work.def.body).filter_map(|node| match node {
+        Node::Stmt(Stmt::For(node)) => Some(node),
+        _ => None,
+    });
+    for node in loops {
+        let Expr::Call(call) = &*node.iter else { continue };
+        let ("iter", [taken, item]) = (last_word(&call.func)?, call.args.as_slice()) else {
+            continue;
+        };
+        let source = taken.as_attribute_expr().filter(|method| method.attr.as_str() == "get");
+        let mut signals = Vec::new();
+        let (Some(source), Some(item)) = (source, spelled(item)) else {
+            continue;
+        };
+        push(work, &source.value, Way::Item(item), &mut signals)?;
+        let at = Span::from(node.iter.range());
+        if let Some(why) = told(module, thread, work, &signals) {
+            return Some((Confidence::Medium, why, at));
+        }
+        let (confidence, why) = given_by_nobody(module, work, &signals).filter(|_| !has_way_out(&node.body))?;
+        return Some((confidence, why, at));
+    }
     None
+}
+
+/// Whether somebody gives the signal, and nobody waits for what heeds it.
+fn told(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>, signals: &[Signal<'_>]) -> Option<String> {
+    let is_told = signals.iter().any(|signal| is_given(module, work, signal));
+    (is_told && is_kept_unjoined(module, thread)).then(|| "is told to stop, and nobody joins it".to_owned())
+}
+
+/// The signals that the loop asks for, whatever else may end it.
+fn heard<'m>(work: &Work<'m>, node: &'m StmtWhile) -> Vec<Signal<'m>> {
+    let mut signals = Vec::new();
+    if !is_true(&node.test) {
+        let _ = collect(work, &node.test, false, &mut signals);
+    }
+    for inner in own_nodes(&node.body) {
+        if let Node::Stmt(Stmt::If(choice)) = inner
+            && leaves(&choice.body)
+        {
+            let _ = collect(work, &choice.test, true, &mut signals);
+        }
+    }
+    signals
 }
 
 /// An event of the object whose method the thread runs in a loop: its ending sets that, and nobody ever asks for it.
@@ -277,16 +379,14 @@ fn ignores(
 }
 
 /// A loop that asks for a signal: whether anybody gives it.
-fn waits_for(
-    module: &Analysed<'_>,
-    thread: &Obligation<'_>,
-    work: &Work<'_>,
-    node: &StmtWhile,
-) -> Option<(Confidence, String)> {
+fn waits_for(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> Option<(Confidence, String)> {
     let signals = signals_of(work, node).filter(|signals| !signals.is_empty())?;
+    given_by_nobody(module, work, &signals)
+}
+
+fn given_by_nobody(module: &Analysed<'_>, work: &Work<'_>, signals: &[Signal<'_>]) -> Option<(Confidence, String)> {
     if signals.iter().any(|signal| is_given(module, work, signal)) {
-        let why = "is told to stop, and nobody joins it".to_owned();
-        return is_kept_unjoined(module, thread).then_some((Confidence::Medium, why));
+        return None;
     }
     let spelled: Vec<_> = signals.iter().map(|signal| format!("`{}`", signal.name)).collect();
     let is_private = signals
@@ -305,10 +405,19 @@ fn waits_for(
 /// Whether a name or attribute holds it that somebody could join, and nobody does.
 fn is_kept_unjoined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
     match &thread.fate.left_open {
-        Some(left) => left.name.is_some() && !thread.fate.released,
+        // `self._thread = weakref.proxy(thread)`: another method may join it by another name.
+        Some(left) => {
+            let joined_later = is_in_method(module, thread.body) && joins(module, thread.body);
+            left.name.is_some() && !thread.fate.released && !joined_later
+        }
         None if thread.fate.moves.contains(&Move::Container) => !joins(module, thread.body),
         None => thread.kept_in_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
     }
+}
+
+fn is_in_method(module: &Analysed<'_>, body: ScopeId) -> bool {
+    let parent = module.names.scope(body).parent;
+    parent.is_some_and(|scope| module.names.scope(scope).kind == ScopeKind::Class)
 }
 
 /// What a loop asks before it goes on.

@@ -7,7 +7,7 @@ use super::memory::{registry, tail};
 use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::ast::{CmpOp, Expr, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, ScopeId};
 
@@ -94,7 +94,7 @@ pub(super) fn weigh<'a, 'm>(
         .growths
         .iter()
         .take(MAX_GROWTHS)
-        .filter_map(|growth| Some((growth, weigh_growth(module, growth)?)));
+        .filter_map(|growth| Some((growth, weigh_growth(module, growth, collection.name)?)));
     let first_of_the_surest =
         weighed.max_by_key(|(growth, confidence)| (*confidence, std::cmp::Reverse(growth.by.at.start())));
     let (growth, confidence) = first_of_the_surest?;
@@ -190,11 +190,12 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
     ["Base", "Abstract", "Mixin"].iter().any(|word| name.contains(word))
 }
 
-fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>) -> Option<Confidence> {
+fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>, collection: &str) -> Option<Confidence> {
     let is_once = runs_once(module, growth.function)
         || is_put_once(module, growth)
         || is_of_classes(module, growth)
-        || is_to_warn_once(module, growth);
+        || is_to_warn_once(module, growth)
+        || is_of_known_keys(module, growth, collection);
     if is_registry(module, growth) || is_once || is_of_self(module, growth) {
         return None;
     }
@@ -270,9 +271,10 @@ fn is_of_self(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
 }
 
 /// How the names of functions begin that a program calls while it is being set up.
-const REGISTERING: [&str; 14] = [
+const REGISTERING: [&str; 15] = [
     "decorat",
     "register",
+    "attach",
     "add_",
     "install",
     "define",
@@ -325,15 +327,63 @@ fn is_registry(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
     let mut around = module.names.ancestors(growth.function);
     let registers = around.any(|scope| {
         let name = module.names.scope(scope).name();
-        let plain = name.trim_start_matches('_');
+        let plain = snake_case(name);
+        let plain = plain.trim_start_matches('_');
         let fills = growth.by.key.is_some() && FILLING.iter().any(|word| plain.starts_with(word));
-        !name.ends_with("__") && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))
+        let is_for_class = ["__init_subclass__", "__set_name__"].contains(&name);
+        is_for_class || !name.ends_with("__") && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))
     });
     let is_registered = |value: &Expr| {
         let named = tail(value).is_some_and(|name| is_word_of(name, &REGISTERED));
         named || is_returned(module, growth.function, value)
     };
     registers || growth.by.value.is_some_and(is_registered)
+}
+
+/// `add_package_path` for `AddPackagePath`
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+/// Whether what is put in has been found in another collection first: there are no more keys than that has.
+///
+/// ```py
+/// assert code in _supported
+/// if code not in _supported:
+///     raise KeyError(code)
+/// ```
+fn is_of_known_keys(module: &Analysed<'_>, growth: &Growth<'_>, collection: &str) -> bool {
+    let Some(key) = growth.by.key else { return false };
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let key = text(key);
+    let at = growth.by.at.start().to_u32();
+    let is_about = |test: &Expr, wanted: CmpOp| match test {
+        Expr::Compare(node) => {
+            let is_other = |other: &Expr| tail(other) != Some(collection) && !other.is_call_expr();
+            node.ops.as_slice() == [wanted] && text(&node.left) == key && node.comparators.iter().all(is_other)
+        }
+        _ => false,
+    };
+    let leaves = |body: &[Stmt]| {
+        body.last()
+            .is_some_and(|last| last.is_raise_stmt() || last.is_return_stmt())
+    };
+    inside(module, growth).any(|node| match node {
+        Node::Stmt(Stmt::Assert(node)) => is_about(&node.test, CmpOp::In),
+        Node::Stmt(Stmt::If(choice)) => {
+            let within = choice.body.iter().any(|one| Node::Stmt(one).span().holds(at));
+            (within && is_about(&choice.test, CmpOp::In))
+                || (choice.end().to_u32() <= at && leaves(&choice.body) && is_about(&choice.test, CmpOp::NotIn))
+        }
+        _ => false,
+    })
 }
 
 fn is_word_of(name: &str, words: &[&str]) -> bool {

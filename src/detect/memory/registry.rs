@@ -2,7 +2,7 @@
 
 use super::{lifetime, tail};
 use crate::detect::Analysed;
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtClassDef};
 use crate::python::names::{BindingKind, Def, ScopeKind};
 use crate::python::{Node, Resolved, ScopeId};
 
@@ -49,8 +49,17 @@ fn of_call(call: &ExprCall) -> Receiver {
     match tail(&call.func) {
         Some(name) if GLOBAL_CALLS.contains(&name) => Receiver::Outlives,
         Some(name) if LOOP_CALLS.contains(&name) => Receiver::Given,
+        // `get_bus()`, `Hub.shared()`: what is asked for was there before.
+        Some(name) if call.args.is_empty() && asks_for_shared(name) => Receiver::Given,
         _ => Receiver::Own,
     }
+}
+
+fn asks_for_shared(name: &str) -> bool {
+    ["get_", "current_", "default_", "shared_"]
+        .iter()
+        .any(|word| name.starts_with(word))
+        || ["getInstance", "shared", "default", "current"].contains(&name)
 }
 
 fn of_name(module: &Analysed<'_>, expr: &Expr, name: &str) -> Receiver {
@@ -77,6 +86,11 @@ fn of_value(module: &Analysed<'_>, value: &Expr) -> Receiver {
     match value {
         Expr::Name(_) | Expr::Attribute(_) => receiver(module, value),
         Expr::Call(call) => of_call(call),
+        // `bus or Bus()`
+        Expr::BoolOp(node) => node
+            .values
+            .first()
+            .map_or(Receiver::Own, |first| of_value(module, first)),
         _ => Receiver::Own,
     }
 }
@@ -106,11 +120,23 @@ pub(in crate::detect) fn partners(verb: &str) -> Option<Vec<String>> {
     match verb {
         "subscribe" => return fixed(&["unsubscribe"]),
         "attach" => return fixed(&["detach"]),
+        "hook" => return fixed(&["unhook"]),
+        "listen" => return fixed(&["unlisten", "remove"]),
         "observe" => return fixed(&["unobserve"]),
         "watch" => return fixed(&["unwatch"]),
         "on" => return fixed(&["off", "remove_listener", "removeListener"]),
         "register" => return fixed(&["unregister", "deregister", "remove"]),
         _ => {}
+    }
+    if let Some(what) = verb.strip_prefix("subscribe_") {
+        return Some(vec![format!("unsubscribe_{what}"), "unsubscribe".to_owned()]);
+    }
+    let camel = verb
+        .strip_prefix("register")
+        .filter(|what| what.starts_with(char::is_uppercase));
+    if let Some(what) = camel.filter(|what| is_called_back(&what.to_lowercase())) {
+        let undo = ["unregister", "deregister", "remove"].map(|prefix| format!("{prefix}{what}"));
+        return Some(undo.into());
     }
     let registered = verb.strip_prefix("register_").filter(|what| is_called_back(what));
     if let Some(what) = registered {
@@ -225,11 +251,34 @@ pub(in crate::detect) fn is_method(module: &Analysed<'_>, class: ScopeId, name: 
     let Some(class) = lifetime::class_of(&module.names, class) else {
         return false;
     };
-    let mut methods = class.body.iter().filter_map(Def::of).filter(|def| def.name == name);
-    methods.any(|def| {
+    let methods: Vec<_> = methods_named(module, class, name, MAX_BASES);
+    methods.iter().any(|def| {
         let mut decorators = def.decorators.iter().filter_map(tail);
         !decorators.any(|name| ["staticmethod", "classmethod"].contains(&name) || name.ends_with("property"))
     })
+}
+
+/// Chains of base classes longer than this are not followed.
+const MAX_BASES: u32 = 4;
+
+/// The methods of that name in the class, or in the nearest of its bases that the module has.
+fn methods_named<'m>(module: &Analysed<'m>, class: &'m StmtClassDef, name: &str, depth: u32) -> Vec<Def<'m>> {
+    let own = class.body.iter().filter_map(Def::of);
+    let own: Vec<_> = own.filter(|def| def.name == name).collect();
+    let Some(rest) = depth.checked_sub(1).filter(|_| own.is_empty()) else {
+        return own;
+    };
+    let bases = class.bases.iter().filter_map(tail);
+    let bindings = bases.flat_map(|base| module.names.bindings(base, ScopeId::MODULE));
+    let mut classes = bindings.filter_map(|binding| match binding.kind {
+        BindingKind::Class(Stmt::ClassDef(base)) => Some(base),
+        _ => None,
+    });
+    let found = classes.find_map(|base| {
+        let found = methods_named(module, base, name, rest);
+        (!found.is_empty()).then_some(found)
+    });
+    found.unwrap_or_default()
 }
 
 /// Whether the function makes the value anew, or its class does for each instance.

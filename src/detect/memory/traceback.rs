@@ -30,6 +30,7 @@ pub(in crate::detect) fn kept<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>> {
         if let Some(name) = &handler.name
             && module.names.scope(scope).kind == ScopeKind::Function
             && !strips(handler)
+            && !ends_process(module, &handler.body)
         {
             of_handler(module, scope, handler, name, &mut found);
         }
@@ -69,6 +70,33 @@ fn of_handler<'m>(
         if let Some(keeper) = keeper.filter(|keeper| stays(module, scope, keeper, handler.start().to_u32())) {
             found.push(Kept { at, keeper });
         }
+    }
+}
+
+/// `os._exit(1)` as the last thing: no frame outlives it.
+fn ends_process(module: &Analysed<'_>, body: &[Stmt]) -> bool {
+    let ends = |expr: &Expr| {
+        let resolved = module.names.resolve(expr);
+        let name = resolved.qualified().map(str::to_owned);
+        name.is_some_and(|name| {
+            [
+                "os._exit",
+                "os.abort",
+                "sys.exit",
+                "builtins.exit",
+                "builtins.quit",
+                "builtins.SystemExit",
+            ]
+            .contains(&&*name)
+        })
+    };
+    match body.last() {
+        Some(Stmt::Expr(node)) => node.value.as_call_expr().is_some_and(|call| ends(&call.func)),
+        Some(Stmt::Raise(node)) => node.exc.as_deref().is_some_and(|raised| match raised {
+            Expr::Call(call) => ends(&call.func),
+            other => ends(other),
+        }),
+        _ => false,
     }
 }
 
@@ -249,11 +277,14 @@ fn is_made_at_import(module: &Analysed<'_>, keeper: &Expr) -> bool {
     let makes = |kind: &BindingKind<'_>| match kind {
         BindingKind::Assign {
             value: Some(Expr::Call(call)),
-        } => tail(&call.func).is_some_and(is_exception),
+        } => tail(&call.func).is_some_and(|class| is_exception(class) && !ENDING.contains(&class)),
         _ => false,
     };
     bindings.iter().all(|binding| binding.scope == ScopeId::MODULE) && bindings.iter().any(|one| makes(&one.kind))
 }
+
+/// Who raises them ends the program.
+const ENDING: [&str; 2] = ["SystemExit", "KeyboardInterrupt"];
 
 /// `ValueError`, `socket.gaierror`, `_Timeout`
 fn is_exception(class: &str) -> bool {

@@ -93,7 +93,10 @@ pub(super) fn displays(iterable: &Expr, state: &State<'_>) -> Option<Hold> {
             part: None,
         });
     }
-    items(iterable)?.iter().find_map(|item| state.holds(item))
+    let inside = |item: &Expr| state.carries(item).then_some(Hold::IN_LIST);
+    items(iterable)?
+        .iter()
+        .find_map(|item| state.holds(item).or_else(|| inside(item)))
 }
 
 /// The list in which it has been put.

@@ -209,7 +209,11 @@ fn by_name(tail: &str, is_method: bool) -> Treatment {
     } else if tail.ends_with("Stub") {
         // What a gRPC stub is made on stays its maker's, and lives as long.
         Treatment::Wraps
-    } else if is_like_a_class(tail) || lower.starts_with("register") || (is_method && lower.starts_with("set")) {
+    } else if is_like_a_class(tail)
+        || names_a_class(&lower)
+        || lower.starts_with("register")
+        || (is_method && lower.starts_with("set"))
+    {
         Treatment::Keeps
     } else if OWNING.iter().any(|word| lower.contains(word)) {
         Treatment::MayWrap
@@ -246,6 +250,13 @@ fn is_own_class(func: &Expr) -> bool {
         Expr::Attribute(node) => node.attr.as_str() == "__class__",
         _ => false,
     }
+}
+
+/// `response_class(f)`, `self.reader_cls(f)`
+fn names_a_class(lower: &str) -> bool {
+    ["_class", "_cls", "klass", "_factory"]
+        .iter()
+        .any(|end| lower.ends_with(end))
 }
 
 /// `Reader(f)`, `_Reader(f)`: the object may well close it.

@@ -81,10 +81,20 @@ pub struct Owned {
 pub struct Fragile {
     /// The name of the method.
     pub method: String,
-    /// The step that raises; the release of a descriptor, which a second call does again.
+    /// The step that raises; what a second call does again or cannot do again.
     pub at: Span,
-    pub is_twice: bool,
+    pub twice: Option<Twice>,
     pub is_likely: bool,
+}
+
+/// What becomes of a second call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twice {
+    /// It closes a number that may be another's by then.
+    Closes,
+    /// It gives back what may be another's by then.
+    GivesBack,
+    Fails,
 }
 
 pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owners: &Owners<'m>) -> Option<Owned> {
@@ -169,8 +179,12 @@ fn fragile(
         ends(name) && !OF_TESTS.contains(&name) && releases(name)
     });
     let found = ending.filter_map(|method| {
-        let twice = closes_number_again(world, class, method, attribute);
-        twice.or_else(|| may_skip(world, (class, method), attribute, obligation, releasing))
+        let twice = cannot_run_twice(world, class, method, attribute);
+        let skipped = may_skip(world, (class, method), attribute, obligation, releasing);
+        match (twice, skipped) {
+            (Some(twice), Some(skipped)) if skipped.is_likely && !twice.is_likely => Some(skipped),
+            (twice, skipped) => twice.or(skipped),
+        }
     });
     found.max_by_key(|fragile| fragile.is_likely)
 }
@@ -198,7 +212,7 @@ fn may_skip(
     (is_likely || skipped.cause == Cause::Release).then(|| Fragile {
         method: method.def.name.to_owned(),
         at: skipped.at,
-        is_twice: false,
+        twice: None,
         is_likely,
     })
 }
@@ -210,10 +224,6 @@ fn holds(body: &[Stmt], at: Span) -> bool {
 /// Whether a `finally` or a handler around the step has the release, so that it is meant not to happen where it does
 /// not; or a `suppress` is around the step.
 fn is_guarded(method: Method<'_>, at: Span, releases: &dyn Fn(&[Stmt]) -> bool) -> bool {
-    let suppresses = |expr: &Expr| {
-        let call = expr.as_call_expr();
-        call.is_some_and(|call| super::tail(&call.func) == "suppress")
-    };
     Node::Stmt(method.statement).descendants().any(|node| match node {
         Node::Stmt(Stmt::With(node)) => {
             holds(&node.body, at) && node.items.iter().any(|item| suppresses(&item.context_expr))
@@ -228,38 +238,143 @@ fn is_guarded(method: Method<'_>, at: Span, releases: &dyn Fn(&[Stmt]) -> bool) 
     })
 }
 
-/// `os.close(self.fd)` without a question or a reset: by the second call the number may be somebody else's.
-fn closes_number_again(world: World<'_, '_>, class: ScopeId, method: Method<'_>, attribute: &str) -> Option<Fragile> {
+/// `with suppress(OSError):`
+fn suppresses(context: &Expr) -> bool {
+    let call = context.as_call_expr();
+    call.is_some_and(|call| super::tail(&call.func) == "suppress")
+}
+
+/// What a second call of the method does again, or cannot do again, though nothing asks whether the first has done it.
+fn cannot_run_twice(world: World<'_, '_>, class: ScopeId, method: Method<'_>, attribute: &str) -> Option<Fragile> {
+    if EXITS.contains(&method.def.name) || method.def.name == "__del__" {
+        return None;
+    }
     let inner = || Node::Stmt(method.statement).descendants();
-    let closes = |node: Node<'_>| match node {
-        Node::Expr(Expr::Call(call)) if call.args.first().and_then(class::on_self) == Some(attribute) => {
-            let resolved = world.names.resolve(&call.func);
-            let known = resolved
-                .qualified()
-                .is_some_and(|name| world.table.releases_by_function(name));
-            known.then(|| Span::from(call.range()))
-        }
-        _ => None,
-    };
-    let at = inner().find_map(closes)?;
+    let resets = inner().any(|node| node.as_expr().is_some_and(|expr| class::is_store(expr, attribute)));
     let about_self = |node: Node<'_>| node.descendants().filter_map(Node::as_expr).any(class::is_self);
-    let is_guarded = inner().any(|node| match node {
+    let asks = inner().any(|node| match node {
         Node::Stmt(Stmt::If(node)) => about_self(Node::Expr(&node.test)),
+        Node::Stmt(Stmt::While(node)) => about_self(Node::Expr(&node.test)),
         Node::Expr(Expr::IfExp(node)) => about_self(Node::Expr(&node.test)),
-        Node::Stmt(Stmt::Delete(_)) => about_self(node),
+        Node::Expr(Expr::BoolOp(_)) => about_self(node),
         _ => false,
     });
-    let is_last = ["__exit__", "__aexit__", "__del__"].contains(&method.def.name);
-    let resets = inner().any(|node| match node {
-        Node::Expr(expr) => class::is_store(expr, attribute),
-        _ => false,
-    });
+    let deletes = inner().any(|node| matches!(node, Node::Stmt(Stmt::Delete(_))) && about_self(node));
+    let releases = || inner().find_map(|node| released_again(world, node, attribute));
+    let fails = || {
+        let once = inner().filter_map(|node| done_once(world, node));
+        let once = once.chain(resets.then(|| used_after_reset(method, attribute)).flatten());
+        let mut unguarded = once.filter(|at| !is_caught(method, *at));
+        unguarded.next().map(|at| (at, Twice::Fails))
+    };
+    let (at, twice) = if asks {
+        None
+    } else if resets || deletes {
+        PROMISING.contains(&method.def.name).then(fails).flatten()
+    } else {
+        releases().or_else(|| PROMISING.contains(&method.def.name).then(fails).flatten())
+    }?;
     let also_runs = |name: &&str| class::reach(world, class, name).bodies.contains(&method.scope);
-    (!is_guarded && !resets && !is_last).then(|| Fragile {
+    Some(Fragile {
         method: method.def.name.to_owned(),
         at,
-        is_twice: true,
+        twice: Some(twice),
         is_likely: ["__exit__", "__aexit__", "__del__"].iter().any(also_runs),
+    })
+}
+
+/// Methods that users take to do nothing the second time.
+const PROMISING: [&str; 2] = ["close", "aclose"];
+/// Methods of pools that take something back.
+const GIVING_BACK: [&str; 6] = [
+    "putconn",
+    "put_conn",
+    "release",
+    "release_connection",
+    "return_connection",
+    "give_back",
+];
+
+/// `os.close(self.fd)`, `self.pool.putconn(self.conn)`: by the second call it may be somebody else's.
+fn released_again(world: World<'_, '_>, node: Node<'_>, attribute: &str) -> Option<(Span, Twice)> {
+    let Node::Expr(Expr::Call(call)) = node else {
+        return None;
+    };
+    if call.args.first().and_then(class::on_self) != Some(attribute) {
+        return None;
+    }
+    let resolved = world.names.resolve(&call.func);
+    let closes = resolved
+        .qualified()
+        .is_some_and(|name| world.table.releases_by_function(name));
+    let gives_back = call.func.is_attribute_expr() && GIVING_BACK.contains(&super::tail(&call.func));
+    let twice = match (closes, gives_back) {
+        (true, _) => Twice::Closes,
+        (_, true) => Twice::GivesBack,
+        _ => return None,
+    };
+    Some((call.range().into(), twice))
+}
+
+/// `_open.pop(self.name)`, `del _open[self.name]`, `os.unlink(self.path)`: there is nothing left to remove by the second call.
+fn done_once(world: World<'_, '_>, node: Node<'_>) -> Option<Span> {
+    let about_self = |expr: &Expr| {
+        Node::Expr(expr)
+            .descendants()
+            .filter_map(Node::as_expr)
+            .any(class::is_self)
+    };
+    match node {
+        Node::Stmt(Stmt::Delete(statement)) => {
+            let is_gone = |target: &Expr| match target {
+                Expr::Subscript(item) => about_self(&item.slice),
+                other => class::on_self(other).is_some(),
+            };
+            statement.targets.iter().any(is_gone).then(|| node.span())
+        }
+        Node::Expr(Expr::Call(call)) => {
+            let [argument] = call.args.as_slice() else { return None };
+            let takes_out = call.func.is_attribute_expr() && ["pop", "remove"].contains(&super::tail(&call.func));
+            let resolved = world.names.resolve(&call.func);
+            let removes = match resolved.qualified() {
+                Some(name) => ["os.unlink", "os.remove", "os.rmdir", "shutil.rmtree"].contains(&name),
+                None => takes_out,
+            };
+            (removes && call.keywords.is_empty() && about_self(argument)).then(|| node.span())
+        }
+        _ => None,
+    }
+}
+
+/// `self.sock.close()`, where `self.sock = None` follows.
+fn used_after_reset(method: Method<'_>, attribute: &str) -> Option<Span> {
+    let is_none = |value: &Expr| matches!(value, Expr::Constant(constant) if constant.value.is_none());
+    let body = method.def.body.iter();
+    let reset = body.filter_map(|statement| match statement {
+        Stmt::Assign(node) if is_none(&node.value) => {
+            let stores = node.targets.iter().any(|target| class::is_store(target, attribute));
+            stores.then(|| node.start())
+        }
+        _ => None,
+    });
+    let reset = reset.into_iter().next()?;
+    Node::Stmt(method.statement).descendants().find_map(|node| match node {
+        Node::Expr(Expr::Call(call)) if call.start() < reset => {
+            let object = call.func.as_attribute_expr().map(|method| &*method.value);
+            (object.and_then(class::on_self) == Some(attribute)).then(|| node.span())
+        }
+        _ => None,
+    })
+}
+
+/// Whether a handler or a `suppress` is around it.
+fn is_caught(method: Method<'_>, at: Span) -> bool {
+    Node::Stmt(method.statement).descendants().any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => !node.handlers.is_empty() && holds(&node.body, at),
+        Node::Stmt(Stmt::With(node)) => {
+            holds(&node.body, at) && node.items.iter().any(|item| suppresses(&item.context_expr))
+        }
+        _ => false,
     })
 }
 

@@ -557,6 +557,11 @@ fn call_method<'m>(
     if setting.dropped.contains(&std::ptr::from_ref(expr)) && setting.resource.awaited.iter().any(|one| one == method) {
         return settle(Span::from(expr.range()), state);
     }
+    // `fd.__index__()` is the number that it was.
+    if method == "__index__" {
+        state.fly(expr, hold);
+        return Outcome::Held(state);
+    }
     if is_release(setting, method) || (hold.wrapped && ["close", "aclose", "detach"].contains(&method)) {
         return Outcome::Released;
     }

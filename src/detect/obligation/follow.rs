@@ -15,7 +15,8 @@ use super::risk::{self, grade};
 use super::setup;
 use super::state::{Key, State};
 use super::{
-    Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, acquire, class, iterate, release_risk,
+    Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, acquire, class, iterate, raised,
+    release_risk,
 };
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
@@ -391,8 +392,12 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             return self.fork(id, test, &state, trail);
         }
         let before = state.clone();
+        let uses = self.setting.resource.lazy && risk::is_use(&step.kind, &before);
         let after = match apply(self.setting, step, state) {
-            Outcome::Held(after) => Some(after),
+            Outcome::Held(mut after) => {
+                after.used |= uses && !risk::is_quiet_use(self.setting.resource, &step.kind);
+                Some(after)
+            }
             // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
             Outcome::Released => return self.release(step.span, &before),
             Outcome::Moved(Move::InLocal(name)) => match self.put_into(name, &before) {
@@ -501,8 +506,16 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         match step.kind {
             // Cleanups pass on what was raised before.
             Kind::Join => {}
+            Kind::Raise(Some(named)) if state.raised != Grade::Nothing => state.raised_as = Some(named),
             // A handler that raises does so in any case: that takes no second piece of bad luck.
             Kind::Raise(_) if state.raised != Grade::Nothing => {}
+            Kind::Dispatch(handlers)
+                if state
+                    .raised_as
+                    .is_some_and(|named| raised::is_caught(self.setting.world, named, handlers)) =>
+            {
+                return;
+            }
             Kind::Dispatch(handlers) => {
                 trail.past_handlers = true;
                 if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
@@ -520,6 +533,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                     Grade::Unlikely
                 };
                 state.cause = cause;
+                state.raised_as = match step.kind {
+                    Kind::Raise(named) => named,
+                    _ => None,
+                };
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
                 state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
@@ -539,6 +556,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
     /// How likely the step raises, and what that would be; `None` if it does not.
     fn risk(&self, step: &Step<'m>, state: &State<'m>) -> Option<(Grade, Cause)> {
         let setting = self.setting;
+        let is_use = || risk::is_use(&step.kind, state);
+        if setting.resource.lazy && !state.used && !is_use() {
+            return None;
+        }
         let risk = match grade(setting, step, state) {
             Grade::Nothing if state.raised != Grade::Nothing => return None,
             Grade::Nothing => {

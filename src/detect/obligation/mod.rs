@@ -3,7 +3,7 @@
 //!
 //! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `boxes` which lists hold handles in sight, `borrow` which objects leave what they are handed to its owner, `risk` how likely a step is
-//! to raise, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
+//! to raise, `helper` the same of calls of helpers, `raised` which handlers catch what a `raise` names, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
 //! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
 
 mod acquire;
@@ -22,8 +22,10 @@ mod facts;
 mod finalizer;
 mod follow;
 mod guess;
+mod helper;
 mod iterate;
 mod owner;
+mod raised;
 mod release_risk;
 mod risk;
 mod setup;
@@ -31,7 +33,7 @@ mod source;
 mod state;
 mod summary;
 
-pub use closing::{Fragile, Owned};
+pub use closing::{Fragile, Owned, Twice};
 pub(super) use iterate::left_early;
 pub use owner::Release;
 

@@ -4,8 +4,9 @@
 use super::bind::displays;
 use super::effect::Setting;
 use super::facts::{is_predicate, popped};
+use super::helper::{self, Asked};
 use super::state::State;
-use super::{Grade, World, acquire, body, callee, summary};
+use super::{Grade, World, acquire, body, callee, raised, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::Resolved;
@@ -60,7 +61,9 @@ const SAFE: [&str; 44] = [
     "os.getpid",
     "threading.current_thread",
 ];
-const UNLIKELY: [&str; 41] = [
+const UNLIKELY: [&str; 43] = [
+    "weakref.finalize",
+    "multiprocessing.util.Finalize",
     "os.fstat",
     "os.dup2",
     // Whoever does not get the lock ends.
@@ -183,6 +186,22 @@ const UNLIKELY_METHODS: [&str; 41] = [
     "partition",
     "rpartition",
 ];
+/// Methods of sockets, threads and loops that set something, or ask what is known.
+const SETTINGS: [&str; 13] = [
+    "settimeout",
+    "gettimeout",
+    "setblocking",
+    "set_inheritable",
+    "getsockname",
+    "setDaemon",
+    "setName",
+    "set_name",
+    "add_reader",
+    "add_writer",
+    "call_soon",
+    "call_later",
+    "call_soon_threadsafe",
+];
 /// Ways to release something: taken not to raise, or no two handles could ever be released in turn.
 const RELEASES: [&str; 16] = [
     "close",
@@ -219,6 +238,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
+        Kind::Raise(Some(raised)) if is_never_to_happen(raised) => Grade::Unlikely,
         Kind::Raise(_) | Kind::Opaque(_) => Grade::Likely,
         // Its own tuple has as many items as it has.
         Kind::Bind {
@@ -244,14 +264,14 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
     let (world, resource) = (setting.world, setting.resource);
     match expr {
         Expr::Call(call) if takes_known_key(setting, call, state) => Grade::Nothing,
-        Expr::Call(call) => of_call(world, resource, call, state),
+        Expr::Call(call) => of_call(world, resource, call, asked(state)),
         // A failed test is not thrown into its fixtures.
         Expr::Yield(_) if body::is_fixture(world.names.scope(setting.body).node) => Grade::Nothing,
         Expr::Yield(_) | Expr::YieldFrom(_) => Grade::Likely,
         // What was not awaited to its end has not been acquired.
         Expr::Await(node) if state.flies_in(node.range().into()) => Grade::Nothing,
         Expr::Await(node) => match &*node.value {
-            Expr::Call(call) => of_call(world, resource, call, state),
+            Expr::Call(call) => of_call(world, resource, call, asked(state)),
             _ => Grade::Likely,
         },
         Expr::Subscript(node) if state.holds(&node.value).is_some() => Grade::Nothing,
@@ -268,10 +288,19 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         Expr::Subscript(node) if is_asked_for(setting, node) => Grade::Unlikely,
         // `files[name].handle = open(name)`
         Expr::Subscript(_) if !state.landed && state.flight.is_some() => Grade::Unlikely,
-        Expr::Subscript(node) => of_subscript(&node.slice),
+        Expr::Subscript(node) => of_subscript(world, node),
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// `raise AssertionError("unreachable")`
+fn is_never_to_happen(raised: &Expr) -> bool {
+    let class = match raised {
+        Expr::Call(call) => &*call.func,
+        other => other,
+    };
+    ["AssertionError", "NotImplementedError"].contains(&super::tail(class))
 }
 
 /// A name, or an attribute of `self`.
@@ -306,9 +335,15 @@ fn takes_known_key(setting: Setting<'_, '_>, call: &ExprCall, state: &State<'_>)
 }
 
 /// Slicing never fails, and the shapes of tuples are known to those who index them by number.
-fn of_subscript(slice: &Expr) -> Grade {
+pub(super) fn of_subscript(world: World<'_, '_>, node: &ExprSubscript) -> Grade {
     let is_number = |constant: &Constant| matches!(constant, Constant::Int(_));
-    match slice {
+    let is_main = |constant: &Constant| constant.as_str().is_some_and(|name| name == "__main__");
+    match &*node.slice {
+        Expr::Constant(key)
+            if is_main(&key.value) && world.names.resolve(&node.value).qualified() == Some("sys.modules") =>
+        {
+            Grade::Nothing
+        }
         Expr::Slice(_) | Expr::UnaryOp(_) => Grade::Unlikely,
         Expr::Constant(node) if is_number(&node.value) => Grade::Unlikely,
         _ => Grade::Likely,
@@ -345,7 +380,13 @@ fn is_import(world: World<'_, '_>, name: &ExprName) -> bool {
     })
 }
 
-fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &State<'_>) -> Grade {
+fn asked<'a, 'm>(state: &'a State<'m>) -> Asked<'a, 'm> {
+    let depth = helper::MAX_DEPTH;
+    Asked { state, depth }
+}
+
+pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, asked: Asked<'_, '_>) -> Grade {
+    let state = asked.state;
     let tail = match &*call.func {
         Expr::Attribute(method) => method.attr.as_str(),
         Expr::Name(name) => name.id.as_str(),
@@ -359,6 +400,10 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         let enters = ["__enter__", "__aenter__"].contains(&tail);
         if (quiet || enters) && state.holds(&method.value).is_some() {
             return Grade::Nothing;
+        }
+        // Whatever it is, it is there to be asked and set.
+        if SETTINGS.contains(&tail) {
+            return Grade::Unlikely;
         }
         if quiet || is_logging(world, call, tail) || (tail == "pop" && call.args.len() == 2) {
             return Grade::Unlikely;
@@ -378,10 +423,13 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
     if releases.iter().any(|word| lower.starts_with(word)) || lower.contains("cleanup") {
         return Grade::Nothing;
     }
-    if asks(&lower) || is_exception(tail) {
+    if asks(&lower) || is_exception(tail) || raised::is_exception(world, &call.func) || is_surely_quiet(call, tail) {
         return Grade::Nothing;
     }
     if CONVERSIONS.contains(&lower.as_str()) {
+        return Grade::Unlikely;
+    }
+    if lower.contains("wrap") && !lower.contains("socket") && call.args.iter().any(|one| state.carries(one)) {
         return Grade::Unlikely;
     }
     // It has taken the socket over before the handshake, and closes it if that fails.
@@ -403,7 +451,7 @@ fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &S
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
-        _ => Grade::Likely,
+        _ => helper::grade(world, resource, call, asked).unwrap_or(Grade::Likely),
     }
 }
 
@@ -425,6 +473,15 @@ fn is_own_descriptor(expr: &Expr, state: &State<'_>) -> bool {
         }
         Expr::Attribute(node) => state.holds(expr).is_some() || is_own_descriptor(&node.value, state),
         _ => state.holds(expr).is_some(),
+    }
+}
+
+/// `getattr(sock, "session", None)`, `fd.__index__()`
+fn is_surely_quiet(call: &ExprCall, tail: &str) -> bool {
+    match tail {
+        "getattr" => call.args.len() == 3,
+        "__index__" => call.args.is_empty(),
+        _ => false,
     }
 }
 
@@ -472,7 +529,7 @@ fn of_known(world: World<'_, '_>, name: &str, tail: &str) -> Grade {
 }
 
 /// Walking a list does not raise; reading the handle line by line does.
-fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Grade {
+pub(super) fn of_iteration(world: World<'_, '_>, iterable: &Expr, state: &State<'_>) -> Grade {
     if state.holds(iterable).is_some() {
         return Grade::Likely;
     }
@@ -508,6 +565,23 @@ pub(super) fn is_call_on_handle(kind: &Kind<'_>, state: &State<'_>) -> bool {
         method.is_some_and(|method| state.holds(&method.value).is_some())
     };
     is_method(&call.func) || call.args.iter().filter_map(deferred).any(|call| is_method(&call.func))
+}
+
+/// The same, or any call that is handed it.
+pub(super) fn is_use(kind: &Kind<'_>, state: &State<'_>) -> bool {
+    let Kind::Evaluate(Expr::Call(call)) = kind else {
+        return false;
+    };
+    let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+    is_call_on_handle(kind, state) || call.args.iter().chain(keywords).any(|one| state.carries(one))
+}
+
+/// `session.mount(prefix, adapter)` opens nothing yet.
+pub(super) fn is_quiet_use(resource: &Resource, kind: &Kind<'_>) -> bool {
+    let Kind::Evaluate(Expr::Call(call)) = kind else {
+        return false;
+    };
+    resource.quiet.iter().any(|quiet| quiet == super::tail(&call.func))
 }
 
 /// The call of `lambda: sock.connect(address)`.

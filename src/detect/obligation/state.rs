@@ -52,6 +52,7 @@ impl Hold {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the path")]
 pub(super) struct State<'m> {
     /// Names that hold it, sorted.
     pub(super) names: Vec<(&'m str, Hold)>,
@@ -75,6 +76,10 @@ pub(super) struct State<'m> {
     pub(super) last_name: Option<&'m str>,
     /// It is a path, and what is made of it leads there as well: `os.path.join(folder, "x")`.
     pub(super) is_path: bool,
+    /// The exception that a `raise` on the way has named.
+    pub(super) raised_as: Option<&'m Expr>,
+    /// A method of it has been called, or others have it.
+    pub(super) used: bool,
 }
 
 impl<'m> State<'m> {
@@ -116,6 +121,8 @@ impl<'m> State<'m> {
             facts: Vec::new(),
             last_name: None,
             is_path: false,
+            raised_as: None,
+            used: false,
         }
     }
 
@@ -127,8 +134,14 @@ impl<'m> State<'m> {
         };
         Self {
             last_name: Some(name),
+            used: true,
             ..Self::handed_to(vec![(name, hold)])
         }
+    }
+
+    /// The same, if there is such a parameter.
+    pub(super) fn handed_maybe(name: Option<&'m str>) -> Self {
+        name.map_or_else(|| Self::handed_to(Vec::new()), Self::handed)
     }
 
     /// How the value of the expression holds the handle, if it does.
@@ -278,6 +291,8 @@ impl<'m> State<'m> {
             yielded: self.yielded,
             entered: self.entered.is_some(),
             facts: self.facts.clone(),
+            raised_as: self.raised_as.map(std::ptr::from_ref),
+            used: self.used,
         }
     }
 }
@@ -294,6 +309,8 @@ pub(super) struct Key<'m> {
     yielded: bool,
     entered: bool,
     facts: Vec<(u32, bool)>,
+    raised_as: Option<*const Expr>,
+    used: bool,
 }
 
 /// Whether the chain of names is how the attribute is written: `self.group.lock`.

@@ -252,6 +252,16 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
     Some(of_parameter(world, callee.scope, parameter))
 }
 
+/// The parameter of the function or `__init__` of the module that takes the argument.
+pub(super) fn parameter_taking<'m>(world: World<'_, 'm>, call: &ExprCall, argument: &Expr) -> Option<&'m str> {
+    let callee = called(world, &call.func)?;
+    let (statement, is_bound) = match callee.statement {
+        Stmt::ClassDef(_) => (method_of(world, callee.scope, "__init__")?.statement, true),
+        statement => (statement, callee.is_bound),
+    };
+    parameter_for(Def::of(statement)?, is_bound, call, argument)
+}
+
 /// Whether the call makes an object of the module that does nothing with the argument but own it.
 pub(super) fn makes_owner(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
     let is_class = called(world, &call.func).is_some_and(|callee| callee.statement.is_class_def_stmt());
@@ -287,7 +297,7 @@ fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parame
 }
 
 /// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
-fn is_abstract(body: &[Stmt]) -> bool {
+pub(super) fn is_abstract(body: &[Stmt]) -> bool {
     body.iter().all(|statement| match statement {
         Stmt::Pass(_) | Stmt::Raise(_) => true,
         Stmt::Expr(node) => node.value.is_constant_expr(),
