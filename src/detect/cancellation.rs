@@ -20,7 +20,7 @@ const ENDING: [&str; 5] = ["abort", "terminate", "kill", "fail_connection", "dis
 ///     raise
 /// ```
 pub(super) fn passing(module: &Analysed<'_>, pattern: Pattern) -> Vec<Finding> {
-    let functions = module.module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
+    let functions = module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
     let coroutines = functions.filter(|def| def.is_async);
     let steps = coroutines.flat_map(|def| own_nodes(def.body)).filter_map(Node::as_stmt);
     let found = steps.filter_map(|statement| {
