@@ -9,12 +9,13 @@ use super::memory::notes::Notes;
 use super::obligation::{self, Known, Obligation, Owned, Release};
 use super::primary;
 use crate::leak::Pattern;
-use crate::python::{Module, Names};
+use crate::python::{Module, Names, Node};
 
 /// One module under analysis.
 pub struct Analysed<'m> {
     pub module: &'m Module,
     pub names: Names<'m>,
+    nodes: Vec<Node<'m>>,
     config: &'m Config,
     known: OnceLock<Known<'m>>,
     patterns: OnceLock<Vec<Option<Pattern>>>,
@@ -29,6 +30,7 @@ impl<'m> Analysed<'m> {
         Self {
             module,
             names: Names::new(module),
+            nodes: module.nodes().collect(),
             config,
             known: OnceLock::new(),
             patterns: OnceLock::new(),
@@ -37,6 +39,11 @@ impl<'m> Analysed<'m> {
             collections: OnceLock::new(),
             notes: OnceLock::new(),
         }
+    }
+
+    /// Every node of the module, parents before children: dozens of questions go through all of them.
+    pub(super) fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'m>> + use<'_, 'm> {
+        self.nodes.iter().copied()
     }
 
     /// Every acquisition and its fate, in the order of the text.
@@ -90,7 +97,7 @@ impl<'m> Analysed<'m> {
 
     /// Where names and attributes stand.
     pub(super) fn index(&self) -> &Index<'m> {
-        self.index.get_or_init(|| Index::of_module(self.module, &self.names))
+        self.index.get_or_init(|| Index::of_module(self))
     }
 
     /// Collections that functions make grow.
@@ -105,12 +112,12 @@ impl<'m> Analysed<'m> {
 
     fn known(&self) -> &Known<'m> {
         self.known
-            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.table()))
+            .get_or_init(|| obligation::of_module(self, self.config.table()))
     }
 
     fn known_lifecycles(&self) -> &Known<'m> {
         self.lifecycles
-            .get_or_init(|| obligation::of_module(self.module, &self.names, self.config, self.config.lifecycles()))
+            .get_or_init(|| obligation::of_module(self, self.config.lifecycles()))
     }
 
     /// One-based line of an offset.

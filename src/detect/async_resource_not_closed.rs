@@ -24,7 +24,7 @@ impl PythonResourceDetector for AsyncResourceNotClosed {
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let unclosed = primary::all(module, self.info().pattern);
         let mut found: Vec<_> = unclosed.filter_map(|obligation| report(module, obligation)).collect();
-        found.extend(module.module.nodes().filter_map(|node| match node {
+        found.extend(module.nodes().filter_map(|node| match node {
             Node::Stmt(Stmt::AsyncFor(node)) => left_early(module, node),
             _ => None,
         }));
@@ -115,7 +115,7 @@ fn is_closed(module: &Analysed<'_>, name: &ExprName) -> bool {
     let here = |expr: &Expr| module.names.enclosing_function(expr.start().to_u32());
     let function = module.names.enclosing_function(name.start().to_u32());
     let is_it = |expr: &Expr| expr.as_name_expr().is_some_and(|word| word.id == name.id) && here(expr) == function;
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Expr(Expr::Attribute(node)) => node.attr.as_str() == "aclose" && is_it(&node.value),
         Node::Expr(Expr::Call(call)) => call.args.iter().any(is_it),
         _ => false,

@@ -20,7 +20,7 @@ const ENDING: [&str; 5] = ["abort", "terminate", "kill", "fail_connection", "dis
 ///     raise
 /// ```
 pub(super) fn passing(module: &Analysed<'_>, pattern: Pattern) -> Vec<Finding> {
-    let functions = module.module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
+    let functions = module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
     let coroutines: Vec<_> = functions.filter(|def| def.is_async).collect();
     let steps = coroutines.iter().flat_map(|def| own_nodes(def.body));
     let found = steps.filter_map(Node::as_stmt).filter_map(|statement| {

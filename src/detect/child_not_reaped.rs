@@ -79,7 +79,7 @@ fn is_started(module: &Analysed<'_>, child: &Obligation<'_>, name: Option<&str>)
     let body = module.names.scope(child.body).node;
     let nodes: Box<dyn Iterator<Item = Node<'_>>> = match body {
         Some(node) => Box::new(node.descendants()),
-        None => Box::new(module.module.nodes()),
+        None => Box::new(module.nodes()),
     };
     let mut starts = nodes
         .filter_map(Node::as_expr)
@@ -95,10 +95,7 @@ fn is_started(module: &Analysed<'_>, child: &Obligation<'_>, name: Option<&str>)
 
 /// `self.child.pid`: whoever has the number can wait for it.
 fn is_known_by_number(module: &Analysed<'_>, attribute: &str) -> bool {
-    let mut attributes = module
-        .module
-        .nodes()
-        .filter_map(|node| node.as_expr()?.as_attribute_expr());
+    let mut attributes = module.nodes().filter_map(|node| node.as_expr()?.as_attribute_expr());
     attributes.any(|node| {
         let of_child = node
             .value

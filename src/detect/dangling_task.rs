@@ -76,7 +76,7 @@ fn report(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Finding> {
 /// `await asyncio.shield(task)`, where nothing but a local name has the task: cancelled, the function forgets it.
 fn left_by_shield(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Span> {
     let index = module.index();
-    let mut assignments = module.module.nodes().filter_map(|node| match node {
+    let mut assignments = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Assign(made)) if Span::from(made.value.range()) == task.span => made.targets.first(),
         _ => None,
     });
@@ -100,7 +100,7 @@ fn left_by_shield(module: &Analysed<'_>, task: &Obligation<'_>) -> Option<Span> 
 
 /// Whether a loop that begins after the task does awaits it again.
 fn is_in_loop(module: &Analysed<'_>, task: &Obligation<'_>, at: Span) -> bool {
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Stmt(Stmt::While(_)) => node.span().contains(at) && !node.span().contains(task.span),
         _ => false,
     })
@@ -126,7 +126,7 @@ fn runs_loop(module: &Analysed<'_>, task: &Obligation<'_>) -> bool {
     };
     match module.names.scope(task.body).node {
         Some(body) => body.descendants().any(runs),
-        None => module.module.nodes().any(runs),
+        None => module.nodes().any(runs),
     }
 }
 
@@ -166,7 +166,6 @@ fn is_ended(module: &Analysed<'_>, task: &Obligation<'_>, attribute: &str) -> bo
     };
     let mentions = |node: Node<'_>| node.descendants().filter_map(Node::as_expr).any(is_it);
     let functions = module
-        .module
         .nodes()
         .filter_map(|node| Some((node, Def::of(node.as_stmt()?)?)));
     let mut others = functions.filter(|(node, _)| mentions(*node) && !node.span().contains(task.span));

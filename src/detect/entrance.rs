@@ -37,7 +37,7 @@ const REFUSED: [&str; 12] = [
 ///     await self.session.close()
 /// ```
 pub(super) fn failing(module: &Analysed<'_>, pattern: Pattern) -> Vec<Finding> {
-    let classes = module.module.nodes().filter_map(|node| match node {
+    let classes = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::ClassDef(class)) => Some(class),
         _ => None,
     });

@@ -25,9 +25,9 @@ impl PythonResourceDetector for FinalizerCleanup {
         let all = primary::all(module, Pattern::FinalizerCleanup);
         let left = all.filter_map(|obligation| left_to_finalizer(module, obligation));
         let mut found: Vec<_> = left.collect();
-        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let statements = module.nodes().filter_map(Node::as_stmt);
         found.extend(statements.filter_map(|statement| put_off(module, statement)));
-        found.extend(module.module.nodes().filter_map(|node| match node {
+        found.extend(module.nodes().filter_map(|node| match node {
             Node::Expr(Expr::Call(call)) => pinning(module, call),
             _ => None,
         }));
@@ -39,14 +39,13 @@ impl PythonResourceDetector for FinalizerCleanup {
 
 /// `weakref.finalize(self, self.close)`: what is to be called when the object is gone keeps it from going.
 fn pinning(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
-    let is_net = module.names.resolve(&call.func).qualified() == Some("weakref.finalize");
     let [object, rest @ ..] = call.args.as_slice() else {
         return None;
     };
-    let function = module
-        .names
-        .enclosing_function(call.start().to_u32())
-        .filter(|_| is_net)?;
+    if !is_self(object) || module.names.resolve(&call.func).qualified() != Some("weakref.finalize") {
+        return None;
+    }
+    let function = module.names.enclosing_function(call.start().to_u32())?;
     let class = registry::class_around(module, function)?;
     let keywords = call.keywords.iter().map(|keyword| &keyword.value);
     let pins = rest
@@ -54,7 +53,7 @@ fn pinning(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         .chain(keywords)
         .any(|value| registry::pins_self(module, class, value));
     let node = lifetime::class_of(&module.names, class)?;
-    if !is_self(object) || !pins || lifetime::is_singleton(module, node) || takes_back(node) {
+    if !pins || lifetime::is_singleton(module, node) || takes_back(node) {
         return None;
     }
     Some(Finding {

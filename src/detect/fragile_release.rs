@@ -32,7 +32,7 @@ impl PythonResourceDetector for FragileRelease {
             let why = ", which is released first";
             Some(on_exception(module, Pattern::FragileRelease, obligation, skipped, why))
         });
-        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let statements = module.nodes().filter_map(Node::as_stmt);
         let farewells = statements.filter_map(|statement| farewell_first(module, statement));
         let statements = module.module.nodes().filter_map(Node::as_stmt);
         let in_turn = statements.filter_map(|statement| awaited_in_turn(module, statement));

@@ -29,7 +29,7 @@ pub(super) fn dropped(module: &Analysed<'_>, pattern: Pattern) -> Vec<Finding> {
     if openers.is_empty() {
         return Vec::new();
     }
-    let functions = module.module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
+    let functions = module.nodes().filter_map(|node| Def::of(node.as_stmt()?));
     let mut found: Vec<_> = functions
         .flat_map(|def| in_function(module, pattern, def.body, &openers))
         .collect();

@@ -79,7 +79,7 @@ fn outlives<'m>(module: &Analysed<'m>, obligation: &Obligation<'m>, name: &str) 
 
 /// `fcntl.flock(handle, fcntl.LOCK_EX)`
 fn is_locked(module: &Analysed<'_>, name: &str) -> bool {
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Expr(Expr::Call(call)) => {
             let tail = match &*call.func {
                 Expr::Name(name) => name.id.as_str(),
@@ -94,7 +94,7 @@ fn is_locked(module: &Analysed<'_>, name: &str) -> bool {
 
 /// A function that ends what the module holds has to do with it.
 fn is_ended(module: &Analysed<'_>, name: &str) -> bool {
-    module.module.nodes().any(|node| {
+    module.nodes().any(|node| {
         let def = node.as_stmt().and_then(Def::of);
         def.is_some_and(|def| {
             let lower = def.name.to_lowercase();

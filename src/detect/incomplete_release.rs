@@ -22,7 +22,7 @@ impl PythonResourceDetector for IncompleteRelease {
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let all = primary::all(module, Pattern::IncompleteRelease);
         let forgotten = all.filter_map(|obligation| forgotten(module, obligation));
-        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let statements = module.nodes().filter_map(Node::as_stmt);
         forgotten
             .chain(statements.filter_map(|statement| first_only(module, statement)))
             .collect()
@@ -35,6 +35,9 @@ fn first_only(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
     let ([Expr::Name(name)], Expr::Call(call)) = (assign.targets.as_slice(), &*assign.value) else {
         return None;
     };
+    if !name.id.ends_with('s') {
+        return None;
+    }
     let (index, scope) = (module.index(), module.names.scope_at(name.start().to_u32()));
     let home = module.names.home(&name.id, scope);
     let is_local = module.names.scope(home).kind == ScopeKind::Function;
@@ -43,7 +46,7 @@ fn first_only(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
         .filter(|mention| !std::ptr::eq(**mention, &raw const assign.targets[0]))
         .map(|mention| closed_item(module, mention))
         .collect();
-    let items = items.filter(|items| is_local && name.id.ends_with('s') && !items.is_empty())?;
+    let items = items.filter(|items| is_local && !items.is_empty())?;
     let is_one = items.iter().all(|item| *item == items[0]);
     let (callee, item) = (text_at(module.module.text(), call.func.range().into()), items[0]);
     is_one.then(|| Finding {

@@ -69,17 +69,13 @@ fn is_exhausted(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
                 .first()
                 .is_some_and(|first| std::ptr::eq(first, obligation.call))
     };
-    let mut calls = module
-        .module
-        .nodes()
-        .filter_map(Node::as_expr)
-        .filter_map(Expr::as_call_expr);
+    let mut calls = module.nodes().filter_map(Node::as_expr).filter_map(Expr::as_call_expr);
     obligation.resource.ends_itself && calls.any(takes_it)
 }
 
 /// `next(os.scandir(path))`
 fn is_left_early(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
-    let mut all = module.module.nodes().filter_map(Node::as_expr).filter_map(left_early);
+    let mut all = module.nodes().filter_map(Node::as_expr).filter_map(left_early);
     all.any(|consumed| std::ptr::eq(consumed, obligation.call))
 }
 

@@ -166,7 +166,7 @@ fn makes_a_lock(module: &Analysed<'_>, func: &Expr) -> bool {
 /// what is acquired was never meant to be given back.
 fn counts_events(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
     let is_inside = |expr: &Expr| Span::from(expr.range()).contains(held.span);
-    let asked = module.module.nodes().any(|node| match node {
+    let asked = module.nodes().any(|node| match node {
         Node::Stmt(Stmt::While(node)) => is_inside(&node.test) && !held.fate.released && !is_negated(&node.test),
         Node::Stmt(Stmt::Assert(node)) => is_inside(&node.test) && is_negated(&node.test),
         _ => false,
@@ -187,7 +187,7 @@ fn starts_at_zero(module: &Analysed<'_>, name: Option<&str>) -> bool {
             .chain(call.keywords.iter().map(|keyword| &keyword.value));
         values.any(|value| text_at(module.module.text(), value.range().into()) == "0")
     };
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Stmt(Stmt::Assign(made)) => {
             let is_named = made.targets.iter().any(|target| last_word(target) == name);
             is_named && made.value.as_call_expr().is_some_and(is_zero)
@@ -201,7 +201,7 @@ fn starts_at_zero(module: &Analysed<'_>, name: Option<&str>) -> bool {
 fn is_released_by_another(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
     let tail = last_word(receiver);
     let functions_with = |method: &'static str| {
-        let calls = module.module.nodes().filter_map(Node::as_expr).filter_map(move |expr| {
+        let calls = module.nodes().filter_map(Node::as_expr).filter_map(move |expr| {
             let node = expr.as_attribute_expr()?;
             let is_wanted = node.attr.as_str() == method && last_word(&node.value) == tail;
             is_wanted.then(|| module.names.enclosing_function(expr.start().to_u32()))

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::course::own_nodes;
 use super::memory::collection::is_self;
 use super::memory::lifetime;
-use super::memory::notes::class_called;
 use super::obligation::{Grade, Obligation, Origin, Release};
 use super::report::{acquisition, finding, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, silenced, text_at};
@@ -41,7 +40,7 @@ impl PythonResourceDetector for OwnerWithoutRelease {
                 .into_iter()
                 .filter_map(|(class, users)| unmanaged(module, class, &users)),
         );
-        found.extend(module.module.nodes().filter_map(|node| match node {
+        found.extend(module.nodes().filter_map(|node| match node {
             Node::Stmt(Stmt::Assign(assign)) => dropped_owner(module, assign),
             _ => None,
         }));
@@ -58,7 +57,7 @@ fn dropped_owner(module: &Analysed<'_>, assign: &StmtAssign) -> Option<Finding> 
     let ([target @ Expr::Name(name)], Expr::Call(call)) = (assign.targets.as_slice(), &*assign.value) else {
         return None;
     };
-    let class = class_called(module, &call.func)?;
+    let class = module.notes().class_called(call)?;
     let span = Span::from(call.range());
     let is_followed = || module.obligations().iter().any(|one| one.span == span);
     let (names, index) = (&module.names, module.index());

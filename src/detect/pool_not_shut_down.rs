@@ -82,7 +82,7 @@ fn global_name<'m>(module: &Analysed<'m>, pool: &Obligation<'m>) -> Option<&'m s
     if !is_outside && !is_global {
         return None;
     }
-    let mut assignments = module.module.nodes().filter_map(|node| match node {
+    let mut assignments = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Assign(made)) => Some((made.targets.first()?, node.span())),
         Node::Stmt(Stmt::AnnAssign(made)) => Some((&*made.target, node.span())),
         Node::Expr(Expr::NamedExpr(made)) => Some((&*made.target, node.span())),
@@ -100,7 +100,7 @@ fn is_ended_somewhere(module: &Analysed<'_>, pool: &Obligation<'_>, name: &str) 
         _ => false,
     };
     let releases = |method: &str| pool.resource.release.iter().any(|release| release == method);
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Expr(Expr::Attribute(node)) => is_it(&node.value) && releases(&node.attr),
         Node::WithItem(item) => is_it(&item.context_expr),
         Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),

@@ -173,7 +173,7 @@ fn is_released_in_its_loop(module: &Analysed<'_>, obligation: &Obligation<'_>) -
     if released.is_empty() {
         return false;
     }
-    let around = module.module.nodes().filter_map(|node| match node {
+    let around = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::For(node)) => span_of(&node.body),
         Node::Stmt(Stmt::AsyncFor(node)) => span_of(&node.body),
         Node::Stmt(Stmt::While(node)) => span_of(&node.body),

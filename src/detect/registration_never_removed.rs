@@ -23,7 +23,6 @@ impl PythonResourceDetector for RegistrationNeverRemoved {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = module
-            .module
             .nodes()
             .filter_map(|node| match node {
                 Node::Expr(Expr::Call(call)) => of_call(module, call),
@@ -99,7 +98,6 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let at = call.start().to_u32();
     let function = module.names.enclosing_function(at)?;
     let verb = tail(&call.func)?;
-    let qualified = module.names.resolve(&call.func).qualified().map(str::to_owned);
     match verb {
         "addHandler" => {
             let undo = ["removeHandler", "hasHandlers", "handlers", "loggerDict"];
@@ -108,13 +106,14 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         "addFilter" => return of_handler(module, call, function, &["removeFilter", "filters"]),
         _ => {}
     }
-    let process = PROCESS.iter().find(|(name, _)| Some(*name) == qualified.as_deref());
+    let resolved = module.names.resolve(&call.func);
+    let process = PROCESS.iter().find(|(name, _)| Some(*name) == resolved.qualified());
     if let Some((name, undo)) = process {
         let of_function = || of_function(module, call, function, undo);
         let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
-    if let Some(setter) = SETTERS.iter().find(|name| Some(**name) == qualified.as_deref()) {
+    if let Some(setter) = SETTERS.iter().find(|name| Some(**name) == resolved.qualified()) {
         return of_setter(module, call, function, setter);
     }
     if PUTS.contains(&verb) {
@@ -439,7 +438,6 @@ fn of_hook(module: &Analysed<'_>, assign: &StmtAssign) -> Option<Finding> {
     let function = module.names.enclosing_function(assign.start().to_u32())?;
     let class = registry::class_around(module, function)?;
     let others = module
-        .module
         .nodes()
         .filter_map(Node::as_stmt)
         .filter(|statement| match statement {

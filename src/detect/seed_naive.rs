@@ -31,7 +31,7 @@ impl PythonResourceDetector for SeedNaive {
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
         let (mut managed, mut bound) = (BTreeSet::new(), BTreeSet::new());
-        for node in module.module.nodes() {
+        for node in module.nodes() {
             match node {
                 Node::WithItem(WithItem { context_expr, .. }) => {
                     managed.insert(context_expr.start());
@@ -43,7 +43,6 @@ impl PythonResourceDetector for SeedNaive {
             }
         }
         let calls = module
-            .module
             .nodes()
             .filter_map(Node::as_expr)
             .filter(|expr| is_resource_call(expr));

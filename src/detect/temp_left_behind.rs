@@ -183,7 +183,7 @@ fn kept(module: &Analysed<'_>, made: &Obligation<'_>, attribute: &str) -> Option
 
 /// `builder._tempdir = mkdtemp()`: an attribute of an object that came in, and private, so that the module has to see to it.
 fn attribute_of_another<'m>(module: &Analysed<'m>, made: &Obligation<'_>) -> Option<&'m str> {
-    let mut assignments = module.module.nodes().filter_map(|node| match node {
+    let mut assignments = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Assign(assign)) if Span::from(assign.value.range()) == made.span => assign.targets.first(),
         _ => None,
     });
@@ -224,10 +224,7 @@ const REMOVERS: [&str; 8] = [
 /// Whether a function that has to do with the attribute also removes something: by a list, by a name that is
 /// computed, the attribute may stand for what goes.
 fn is_removed_somewhere(module: &Analysed<'_>, attribute: &str) -> bool {
-    let functions = module
-        .module
-        .nodes()
-        .filter_map(|node| Def::of(node.as_stmt()?).map(|_| node));
+    let functions = module.nodes().filter_map(|node| Def::of(node.as_stmt()?).map(|_| node));
     let about = |node: Node<'_>| {
         let mut inner = node.descendants().filter_map(Node::as_expr);
         inner.any(|expr| {

@@ -33,7 +33,7 @@ impl PythonResourceDetector for ThreadNotJoined {
             thread.origin == Origin::Table && !thread.fate.unknown && !is_global
         });
         let mut found: Vec<_> = made_often.filter_map(|thread| report(module, thread)).collect();
-        found.extend(module.module.nodes().filter_map(|node| match node {
+        found.extend(module.nodes().filter_map(|node| match node {
             Node::Stmt(Stmt::Expr(statement)) => stopped_only(module, &statement.value),
             _ => None,
         }));
@@ -306,7 +306,7 @@ fn signal_without_ear<'m>(module: &Analysed<'m>, work: &Work<'_>) -> Option<(&'m
     });
     let at = loops.into_iter().next()?;
     let index = module.index();
-    let made = module.module.nodes().filter_map(|node| match node {
+    let made = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Assign(assign)) => {
             let [Expr::Attribute(target)] = assign.targets.as_slice() else {
                 return None;
@@ -562,7 +562,7 @@ fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool
         Span::new(first.start().to_u32(), last.to_u32())
     });
     let is_it = |expr: &Expr| last_word(expr) == Some(signal.name);
-    let mut outside = module.module.nodes().filter(|node| !own.contains(node.span()));
+    let mut outside = module.nodes().filter(|node| !own.contains(node.span()));
     outside.any(|node| match node {
         Node::Expr(Expr::Attribute(node)) => {
             matches!(signal.way, Way::Event) && node.attr.as_str() == "set" && is_it(&node.value)
@@ -722,10 +722,7 @@ fn is_fed_by_what_closes(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhil
         })
         .collect();
     let closes = ["close", "shutdown", "terminate", "kill"];
-    let mut attributes = module
-        .module
-        .nodes()
-        .filter_map(|node| node.as_expr()?.as_attribute_expr());
+    let mut attributes = module.nodes().filter_map(|node| node.as_expr()?.as_attribute_expr());
     attributes.any(|node| {
         closes.contains(&node.attr.as_str()) && last_word(&node.value).is_some_and(|word| sources.contains(&word))
     })

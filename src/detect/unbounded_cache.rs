@@ -21,7 +21,7 @@ impl PythonResourceDetector for UnboundedCache {
     }
 
     fn detect_issues(&self, module: &Analysed<'_>) -> Vec<Finding> {
-        let statements = module.module.nodes().filter_map(Node::as_stmt);
+        let statements = module.nodes().filter_map(Node::as_stmt);
         let wrapping =
             statements.filter_map(|statement| decorated(module, statement).or_else(|| wrapped(module, statement)));
         let mappings = module.collections().iter();
@@ -138,8 +138,8 @@ fn decorated(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
 fn wrapped(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
     let Stmt::Assign(assign) = statement else { return None };
     let Expr::Call(call) = &*assign.value else { return None };
-    let bound = memo(&module.names, &call.func)?;
     let [wrapped] = call.args.as_slice() else { return None };
+    let bound = memo(&module.names, &call.func)?;
     let Resolved::Local {
         bindings: [binding],
         path,
@@ -183,7 +183,7 @@ fn report(module: &Analysed<'_>, statement: &Stmt, def: &Def<'_>, bound: Bound, 
 
 /// `name.cache_clear()` stands somewhere.
 fn is_cleared(module: &Analysed<'_>, name: &str) -> bool {
-    module.module.nodes().any(|node| match node {
+    module.nodes().any(|node| match node {
         Node::Expr(Expr::Attribute(clear)) => clear.attr.as_str() == "cache_clear" && tail(&clear.value) == Some(name),
         _ => false,
     })

@@ -50,6 +50,10 @@ pub trait Sink<'a> {
     fn op(&mut self, _op: &'static str) {}
     fn child(&mut self, child: Option<Node<'a>>);
     fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>);
+    /// The children that are the items of a list. A sink that is in a hurry takes them without a call for each.
+    fn list<T>(&mut self, items: &'a [T], as_node: impl Fn(&'a T) -> Node<'a>) {
+        self.children(&mut items.iter().map(as_node));
+    }
 }
 
 impl<'a> Sink<'a> for Vec<Part<'a>> {
@@ -78,6 +82,20 @@ impl<'a> Sink<'a> for Children<'_, 'a> {
     }
     fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>) {
         self.0.extend(children);
+    }
+    fn list<T>(&mut self, items: &'a [T], as_node: impl Fn(&'a T) -> Node<'a>) {
+        self.0.extend(items.iter().map(as_node));
+    }
+}
+
+struct Each<F>(F);
+
+impl<'a, F: FnMut(Node<'a>)> Sink<'a> for Each<F> {
+    fn child(&mut self, child: Option<Node<'a>>) {
+        child.into_iter().for_each(&mut self.0);
+    }
+    fn children(&mut self, children: &mut dyn Iterator<Item = Node<'a>>) {
+        children.for_each(&mut self.0);
     }
 }
 
@@ -133,6 +151,11 @@ impl<'a> Node<'a> {
         let mut children = Vec::new();
         self.parts(&mut Children(&mut children));
         children
+    }
+
+    /// The same, one after the other.
+    pub fn for_each_child(self, see: impl FnMut(Node<'a>)) {
+        self.parts(&mut Each(see));
     }
 
     pub fn as_expr(self) -> Option<&'a Expr> {
@@ -201,10 +224,10 @@ impl<'a> Node<'a> {
                 block(sink, &node.body);
             }
             Node::Arguments(node) => {
-                sink.children(&mut node.posonlyargs.iter().map(Node::Parameter));
-                sink.children(&mut node.args.iter().map(Node::Parameter));
+                sink.list(&node.posonlyargs, Node::Parameter);
+                sink.list(&node.args, Node::Parameter);
                 sink.child(node.vararg.as_deref().map(Node::Arg));
-                sink.children(&mut node.kwonlyargs.iter().map(Node::Parameter));
+                sink.list(&node.kwonlyargs, Node::Parameter);
                 sink.child(node.kwarg.as_deref().map(Node::Arg));
             }
             Node::Parameter(node) => {
@@ -236,7 +259,7 @@ impl<'a> Node<'a> {
                 sink.op(if node.is_async { "async" } else { "" });
                 sink.child(Some(Node::Expr(&node.target)));
                 sink.child(Some(Node::Expr(&node.iter)));
-                sink.children(&mut node.ifs.iter().map(Node::Expr));
+                sink.list(&node.ifs, Node::Expr);
             }
             Node::TypeParam(TypeParam::TypeVar(node)) => {
                 sink.word(Some(&node.name));
@@ -257,11 +280,11 @@ fn word(identifier: Option<&Identifier>) -> Option<&str> {
 }
 
 fn block<'a>(sink: &mut impl Sink<'a>, body: &'a [Stmt]) {
-    sink.children(&mut body.iter().map(Node::Stmt));
+    sink.list(body, Node::Stmt);
 }
 
 fn exprs<'a>(sink: &mut impl Sink<'a>, list: &'a [Expr]) {
-    sink.children(&mut list.iter().map(Node::Expr));
+    sink.list(list, Node::Expr);
 }
 
 fn one<'a>(sink: &mut impl Sink<'a>, expr: &'a Expr) {
@@ -273,7 +296,7 @@ macro_rules! function_parts {
     ($node:expr, $sink:expr) => {{
         exprs($sink, &$node.decorator_list);
         $sink.word(Some(&$node.name));
-        $sink.children(&mut $node.type_params.iter().map(Node::TypeParam));
+        $sink.list(&$node.type_params, Node::TypeParam);
         $sink.child(Some(Node::Arguments(&$node.args)));
         $sink.child(boxed($node.returns.as_deref()));
         block($sink, &$node.body);
@@ -291,7 +314,7 @@ macro_rules! for_parts {
 
 macro_rules! with_parts {
     ($node:expr, $sink:expr) => {{
-        $sink.children(&mut $node.items.iter().map(Node::WithItem));
+        $sink.list(&$node.items, Node::WithItem);
         block($sink, &$node.body);
     }};
 }
@@ -299,7 +322,7 @@ macro_rules! with_parts {
 macro_rules! try_parts {
     ($node:expr, $sink:expr) => {{
         block($sink, &$node.body);
-        $sink.children(&mut $node.handlers.iter().map(Node::Handler));
+        $sink.list(&$node.handlers, Node::Handler);
         block($sink, &$node.orelse);
         block($sink, &$node.finalbody);
     }};
@@ -308,7 +331,7 @@ macro_rules! try_parts {
 macro_rules! comprehension_parts {
     ($node:expr, $sink:expr) => {{
         one($sink, &$node.elt);
-        $sink.children(&mut $node.generators.iter().map(Node::Comprehension));
+        $sink.list(&$node.generators, Node::Comprehension);
     }};
 }
 
@@ -319,9 +342,9 @@ fn statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
         Stmt::ClassDef(node) => {
             exprs(sink, &node.decorator_list);
             sink.word(Some(&node.name));
-            sink.children(&mut node.type_params.iter().map(Node::TypeParam));
+            sink.list(&node.type_params, Node::TypeParam);
             exprs(sink, &node.bases);
-            sink.children(&mut node.keywords.iter().map(Node::Keyword));
+            sink.list(&node.keywords, Node::Keyword);
             block(sink, &node.body);
         }
         Stmt::For(node) => for_parts!(node, sink),
@@ -342,7 +365,7 @@ fn statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
         Stmt::TryStar(node) => try_parts!(node, sink),
         Stmt::Match(node) => {
             one(sink, &node.subject);
-            sink.children(&mut node.cases.iter().map(Node::Case));
+            sink.list(&node.cases, Node::Case);
         }
         simple => simple_statement_parts(simple, sink),
     }
@@ -358,7 +381,7 @@ fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
         }
         Stmt::TypeAlias(node) => {
             one(sink, &node.name);
-            sink.children(&mut node.type_params.iter().map(Node::TypeParam));
+            sink.list(&node.type_params, Node::TypeParam);
             one(sink, &node.value);
         }
         Stmt::AugAssign(node) => {
@@ -380,7 +403,7 @@ fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
             one(sink, &node.test);
             sink.child(boxed(node.msg.as_deref()));
         }
-        Stmt::Import(node) => sink.children(&mut node.names.iter().map(Node::Alias)),
+        Stmt::Import(node) => sink.list(&node.names, Node::Alias),
         Stmt::ImportFrom(node) => {
             let level = node.level.map_or(0, |level| level.to_usize());
             sink.op(["", ".", "..", "...", "....", "....."]
@@ -388,7 +411,7 @@ fn simple_statement_parts<'a>(statement: &'a Stmt, sink: &mut impl Sink<'a>) {
                 .copied()
                 .unwrap_or("......"));
             sink.word(word(node.module.as_ref()));
-            sink.children(&mut node.names.iter().map(Node::Alias));
+            sink.list(&node.names, Node::Alias);
         }
         Stmt::Global(node) => node.names.iter().for_each(|name| sink.word(Some(name))),
         Stmt::Nonlocal(node) => node.names.iter().for_each(|name| sink.word(Some(name))),
@@ -438,7 +461,7 @@ fn expression_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
         Expr::DictComp(node) => {
             one(sink, &node.key);
             one(sink, &node.value);
-            sink.children(&mut node.generators.iter().map(Node::Comprehension));
+            sink.list(&node.generators, Node::Comprehension);
         }
         Expr::Compare(node) => {
             one(sink, &node.left);
@@ -448,7 +471,7 @@ fn expression_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
         Expr::Call(node) => {
             one(sink, &node.func);
             exprs(sink, &node.args);
-            sink.children(&mut node.keywords.iter().map(Node::Keyword));
+            sink.list(&node.keywords, Node::Keyword);
         }
         simple => leaf_parts(simple, sink),
     }
@@ -491,30 +514,27 @@ fn leaf_parts<'a>(expr: &'a Expr, sink: &mut impl Sink<'a>) {
 }
 
 fn pattern_parts<'a>(pattern: &'a Pattern, sink: &mut impl Sink<'a>) {
-    let patterns = |list: &'a [Pattern], sink: &mut dyn FnMut(&mut dyn Iterator<Item = Node<'a>>)| {
-        sink(&mut list.iter().map(Node::Pattern));
-    };
     match pattern {
         Pattern::MatchValue(node) => one(sink, &node.value),
         Pattern::MatchSingleton(node) => sink.constant(&node.value),
-        Pattern::MatchSequence(node) => patterns(&node.patterns, &mut |list| sink.children(list)),
+        Pattern::MatchSequence(node) => sink.list(&node.patterns, Node::Pattern),
         Pattern::MatchMapping(node) => {
             exprs(sink, &node.keys);
-            patterns(&node.patterns, &mut |list| sink.children(list));
+            sink.list(&node.patterns, Node::Pattern);
             sink.word(word(node.rest.as_ref()));
         }
         Pattern::MatchClass(node) => {
             one(sink, &node.cls);
-            patterns(&node.patterns, &mut |list| sink.children(list));
+            sink.list(&node.patterns, Node::Pattern);
             node.kwd_attrs.iter().for_each(|attr| sink.word(Some(attr)));
-            patterns(&node.kwd_patterns, &mut |list| sink.children(list));
+            sink.list(&node.kwd_patterns, Node::Pattern);
         }
         Pattern::MatchStar(node) => sink.word(word(node.name.as_ref())),
         Pattern::MatchAs(node) => {
             sink.child(node.pattern.as_deref().map(Node::Pattern));
             sink.word(word(node.name.as_ref()));
         }
-        Pattern::MatchOr(node) => patterns(&node.patterns, &mut |list| sink.children(list)),
+        Pattern::MatchOr(node) => sink.list(&node.patterns, Node::Pattern),
     }
 }
 

@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::collection::may_be_of;
-use super::notes::class_called;
 use super::registry::{self, is_method};
 use super::tail;
 use crate::detect::Analysed;
@@ -112,7 +111,7 @@ impl Edge<'_> {
 pub(in crate::detect) fn of_module<'m>(module: &Analysed<'m>) -> BTreeMap<ScopeId, Vec<Edge<'m>>> {
     let mut all: BTreeMap<ScopeId, Vec<Edge<'m>>> = BTreeMap::new();
     let weak = Weak::default();
-    for node in module.module.nodes() {
+    for node in module.nodes() {
         let at = node.span().start;
         let is_statement = matches!(
             node,
@@ -193,7 +192,7 @@ impl<'m> Body<'_, 'm> {
         match object {
             Object::Named("self") => registry::class_around(self.module, self.scope),
             Object::Named(_) => None,
-            Object::Made(at) => self.module.notes().made.get(&at).copied(),
+            Object::Made(at) => self.module.notes().class_made(at),
         }
     }
 
@@ -416,11 +415,7 @@ impl<'m> Body<'_, 'm> {
 
     /// The class of the module that is called.
     fn class_called(self, call: &ExprCall) -> Option<ScopeId> {
-        // `Child(self).start()` starts where `Child(self)` does.
-        call.func
-            .is_name_expr()
-            .then(|| class_called(self.module, &call.func))
-            .flatten()
+        self.module.notes().class_called(call)
     }
 
     /// `Child(self)`: the new object holds what its constructor keeps.

@@ -1,9 +1,12 @@
 //! Where names and attributes stand in a module, and what stands around an expression.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
+use crate::detect::Analysed;
 use crate::python::ast::{Expr, ExprCall, Ranged};
-use crate::python::{Module, Names, Node, ScopeId};
+use crate::python::{Node, ScopeId};
 
 #[derive(Debug, Default)]
 pub(in crate::detect) struct Index<'m> {
@@ -11,23 +14,25 @@ pub(in crate::detect) struct Index<'m> {
     names: BTreeMap<ScopeId, BTreeMap<&'m str, Vec<&'m Expr>>>,
     attributes: BTreeMap<&'m str, Vec<&'m Expr>>,
     /// What an expression is a direct part of, by the expression's address.
-    parents: HashMap<usize, Node<'m>>,
+    parents: FxHashMap<usize, Node<'m>>,
     /// The same for calls, by where they stand.
-    calls: HashMap<(u32, u32), Node<'m>>,
+    calls: FxHashMap<(u32, u32), Node<'m>>,
 }
 
 impl<'m> Index<'m> {
-    pub(in crate::detect) fn of_module(module: &'m Module, names: &Names<'m>) -> Self {
+    pub(in crate::detect) fn of_module(module: &Analysed<'m>) -> Self {
+        let names = &module.names;
         let mut index = Self::default();
+        index.parents.reserve(module.nodes().len());
         for node in module.nodes() {
-            for child in node.children() {
+            node.for_each_child(|child| {
                 if let Node::Expr(child) = child {
                     index.parents.insert(address(child), node);
                     if let Expr::Call(call) = child {
                         index.calls.insert(place(call), node);
                     }
                 }
-            }
+            });
             match node {
                 Node::Expr(expr @ Expr::Name(name)) => {
                     let home = names.home(&name.id, names.scope_at(name.start().to_u32()));

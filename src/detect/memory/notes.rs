@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{lifetime, tail};
 use crate::detect::{Analysed, text_at};
-use crate::python::ast::{BoolOp, Expr, Ranged, Stmt};
+use crate::python::ast::{BoolOp, Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
 use crate::python::{Node, Resolved, ScopeId, Span};
 
@@ -22,7 +22,7 @@ pub(in crate::detect) struct Notes<'m> {
     kept: BTreeMap<ScopeId, Vec<(usize, Kept<'m>, Span)>>,
     setters: Vec<&'m str>,
     /// Calls of the module's classes, by where they start.
-    pub(super) made: BTreeMap<u32, ScopeId>,
+    made: BTreeMap<u32, ScopeId>,
     /// Functions that test something that outlives them, and set the same.
     flagged: BTreeSet<ScopeId>,
 }
@@ -33,7 +33,7 @@ impl<'m> Notes<'m> {
             flagged: flagged(module),
             ..Self::default()
         };
-        for node in module.module.nodes() {
+        for node in module.nodes() {
             if let Node::Expr(Expr::Call(call)) = node {
                 let class = call.func.is_name_expr().then(|| class_called(module, &call.func));
                 notes
@@ -94,6 +94,20 @@ impl<'m> Notes<'m> {
         self.kept.insert(class, kept);
     }
 
+    /// The class of the module that is called by its name.
+    pub(in crate::detect) fn class_called(&self, call: &ExprCall) -> Option<ScopeId> {
+        // `Child(self).start()` starts where `Child(self)` does.
+        call.func
+            .is_name_expr()
+            .then(|| self.class_made(call.start().to_u32()))
+            .flatten()
+    }
+
+    /// The class of the module whose call by its name starts there.
+    pub(super) fn class_made(&self, at: u32) -> Option<ScopeId> {
+        self.made.get(&at).copied()
+    }
+
     pub(in crate::detect) fn is_flagged(&self, function: ScopeId) -> bool {
         self.flagged.contains(&function)
     }
@@ -121,7 +135,7 @@ fn flagged(module: &Analysed<'_>) -> BTreeSet<ScopeId> {
         outlives.then(|| (function, text_at(text, expr.range().into())))
     };
     let (mut tested, mut set) = (BTreeSet::new(), BTreeSet::new());
-    for node in module.module.nodes() {
+    for node in module.nodes() {
         match node {
             Node::Stmt(Stmt::If(node)) => {
                 let inner = Node::Expr(&node.test).descendants().filter_map(Node::as_expr);
@@ -143,7 +157,7 @@ fn kept_name(value: &Expr) -> Option<&str> {
     }
 }
 
-pub(in crate::detect) fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
+fn class_called(module: &Analysed<'_>, func: &Expr) -> Option<ScopeId> {
     let Resolved::Local {
         bindings: [binding],
         path,

@@ -22,7 +22,7 @@ pub(in crate::detect) struct Kept<'m> {
 
 pub(in crate::detect) fn kept<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>> {
     let mut found = Vec::new();
-    for node in module.module.nodes() {
+    for node in module.nodes() {
         let Node::Handler(ExceptHandler::ExceptHandler(handler)) = node else {
             continue;
         };
@@ -254,7 +254,7 @@ fn is_empty(value: &Expr) -> bool {
 
 /// `raise CLOSED` of an exception that the module made once: each time its traceback grows.
 pub(in crate::detect) fn raised_again<'m>(module: &Analysed<'m>) -> Vec<Kept<'m>> {
-    let raised = module.module.nodes().filter_map(|node| match node {
+    let raised = module.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Raise(raise)) => Some((node.span(), raise.exc.as_deref()?)),
         _ => None,
     });

@@ -25,8 +25,8 @@ const MAX_PACKAGES: usize = 4;
 
 /// The calls that the table knows; with `helpers`, the calls of those functions and classes instead.
 pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<ScopeId>>) -> Vec<Acquisition<'a, 'm>> {
-    let calls = world.module.nodes().filter_map(Node::as_expr);
-    let alone = alone(world);
+    let calls = world.nodes().filter_map(Node::as_expr);
+    let alone = helpers.map_or_else(|| alone(world), |_| HashSet::new());
     let released = match helpers {
         None if !world.table.only_named_releases => guess::released_later(world),
         _ => HashSet::new(),
@@ -64,7 +64,7 @@ pub(super) fn in_module<'a, 'm>(world: World<'a, 'm>, helpers: Option<&BTreeSet<
 
 /// The calls whose value is dropped at once or only tested.
 fn alone(world: World<'_, '_>) -> HashSet<*const Expr> {
-    let dropped = world.module.nodes().filter_map(|node| match node {
+    let dropped = world.nodes().filter_map(|node| match node {
         Node::Stmt(Stmt::Expr(node)) => Some(&*node.value),
         Node::Stmt(Stmt::If(node)) => Some(&*node.test),
         Node::Stmt(Stmt::While(node)) => Some(&*node.test),

@@ -67,7 +67,7 @@ pub(super) struct Aliases<'m> {
 impl<'m> Aliases<'m> {
     pub(super) fn of_module(world: World<'_, 'm>) -> Self {
         let mut aliases = Self::default();
-        for node in world.module.nodes() {
+        for node in world.nodes() {
             aliases.note(world, node);
         }
         aliases

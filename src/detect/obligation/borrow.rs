@@ -41,13 +41,12 @@ fn may_release(world: World<'_, '_>, class: ScopeId) -> bool {
 /// Whether every mention of the attribute, whosever it is, is a harmless one.
 fn is_only_used(world: World<'_, '_>, attribute: &str) -> bool {
     let harmless: HashSet<*const ExprAttribute> = world
-        .module
         .nodes()
         .flat_map(|node| used(world, node))
         .filter_map(Expr::as_attribute_expr)
         .map(std::ptr::from_ref)
         .collect();
-    world.module.nodes().all(|node| match node {
+    world.nodes().all(|node| match node {
         Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == attribute && node.ctx == ExprContext::Load => {
             harmless.contains(&std::ptr::from_ref(node))
         }

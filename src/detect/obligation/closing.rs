@@ -149,7 +149,7 @@ fn is_run_only_at_birth(world: World<'_, '_>, function: ScopeId) -> bool {
     if !name.starts_with('_') || name.ends_with("__") || class::of_method(world, function).is_none() {
         return false;
     }
-    let mentions = world.module.nodes().filter_map(|node| match node {
+    let mentions = world.nodes().filter_map(|node| match node {
         Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == name => Some(node.start().to_u32()),
         _ => None,
     });

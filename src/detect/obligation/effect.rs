@@ -617,11 +617,8 @@ const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "su
 /// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
 fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
     let Node::Expr(lambda) = node else { return false };
-    let mut inner = body::nodes_of(setting.world, setting.body).filter_map(Node::as_expr);
-    inner.any(|expr| {
-        let call = expr
-            .as_call_expr()
-            .filter(|call| CALLING.contains(&super::tail(&call.func)));
-        call.is_some_and(|call| call.args.iter().any(|one| std::ptr::eq(one, lambda)))
-    })
+    match setting.world.index().parent(lambda) {
+        Some(Node::Expr(Expr::Call(call))) => CALLING.contains(&super::tail(&call.func)),
+        _ => false,
+    }
 }

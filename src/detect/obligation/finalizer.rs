@@ -16,7 +16,7 @@ pub(super) fn is_run_only_by_one(world: World<'_, '_>, function: ScopeId) -> boo
 
 fn only_finalizers_mention(world: World<'_, '_>, method: &str) -> bool {
     let mut mentions = 0;
-    for node in world.module.nodes() {
+    for node in world.nodes() {
         match node {
             Node::Expr(Expr::Attribute(node)) if node.attr.as_str() == method => {
                 mentions += 1;
@@ -39,7 +39,7 @@ fn is_in_finalizer(world: World<'_, '_>, at: u32) -> bool {
 }
 
 fn is_registered(world: World<'_, '_>, mention: Span) -> bool {
-    let mut nets = world.module.nodes().filter_map(|node| net(world, node));
+    let mut nets = world.nodes().filter_map(|node| net(world, node));
     nets.any(|call| call.args.iter().any(|argument| Span::from(argument.range()) == mention))
 }
 
@@ -103,7 +103,7 @@ fn is_made_once(world: World<'_, '_>, class: ScopeId) -> bool {
         }
         _ => None,
     };
-    let made: Vec<bool> = world.module.nodes().filter_map(makes).collect();
+    let made: Vec<bool> = world.nodes().filter_map(makes).collect();
     let keeps_one = |node: Node<'_>| match node {
         Node::Expr(Expr::Attribute(node)) => node.attr.to_lowercase().contains("instance"),
         Node::Stmt(Stmt::FunctionDef(node)) => node.name.as_str() == "__new__",

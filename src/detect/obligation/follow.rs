@@ -237,7 +237,7 @@ pub(super) fn follow_attribute<'m>(
 
 /// `self.attribute` as it stands somewhere in the module.
 fn spelled<'m>(world: World<'_, 'm>, attribute: &str) -> Option<&'m str> {
-    let mut all = world.module.nodes().filter_map(Node::as_expr);
+    let mut all = world.nodes().filter_map(Node::as_expr);
     let named = all.find(|expr| class::on_self(expr) == Some(attribute))?;
     Some(text_at(world.module.text(), named.range().into()))
 }

@@ -138,7 +138,7 @@ const HARMLESS: [&str; 13] = [
 /// ```
 pub(super) fn released_later(world: World<'_, '_>) -> HashSet<*const Expr> {
     let mut names: BTreeSet<(ScopeId, &str, bool)> = BTreeSet::new();
-    for node in world.module.nodes() {
+    for node in world.nodes() {
         if let Node::Expr(Expr::Call(call)) = node
             && let Expr::Attribute(method) = &*call.func
             && let Expr::Name(name) = &*method.value

@@ -44,19 +44,22 @@ use alias::Holder;
 use owner::Owners;
 use summary::Summaries;
 
+use super::analysed::Analysed;
 use super::config::Config;
+use super::memory::index::Index;
 use super::resources::{Resource, Table};
 use super::types::Types;
 use crate::leak::Confidence;
 use crate::python::ast::Expr;
 use crate::python::names::ScopeKind;
-use crate::python::{Module, Names, ScopeId, Span};
+use crate::python::{Module, Names, Node, ScopeId, Span};
 
 /// Everything the analysis looks things up in.
 #[derive(Clone, Copy)]
 pub(super) struct World<'a, 'm> {
     pub(super) module: &'m Module,
     pub(super) names: &'a Names<'m>,
+    analysed: &'a Analysed<'m>,
     pub(super) table: &'a Table,
     pub(super) config: &'a Config,
     pub(super) summaries: &'a Summaries,
@@ -65,6 +68,14 @@ pub(super) struct World<'a, 'm> {
 }
 
 impl<'a, 'm> World<'a, 'm> {
+    pub(super) fn nodes(self) -> impl Iterator<Item = Node<'m>> + use<'a, 'm> {
+        self.analysed.nodes()
+    }
+
+    fn index(self) -> &'a Index<'m> {
+        self.analysed.index()
+    }
+
     pub(super) fn types(&self) -> Types<'a, 'm> {
         Types {
             names: self.names,
@@ -311,31 +322,33 @@ pub(super) struct Known<'m> {
 }
 
 fn world<'w, 'm>(
-    module: &'m Module,
-    names: &'w Names<'m>,
-    config: &'w Config,
+    analysed: &'w Analysed<'m>,
     table: &'w Table,
     summaries: &'w Summaries,
+    has_factories: bool,
 ) -> World<'w, 'm> {
     World {
-        module,
-        names,
+        module: analysed.module,
+        names: &analysed.names,
+        analysed,
         table,
-        config,
+        config: analysed.config(),
         summaries,
-        has_factories: table.factories().any(|name| module.text().contains(name)),
+        has_factories,
     }
 }
 
 /// All obligations of a module: first those that the table knows, then calls of helpers that return
 /// them and of classes that own them.
-pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Config, table: &Table) -> Known<'m> {
+pub(super) fn of_module<'m>(analysed: &Analysed<'m>, table: &Table) -> Known<'m> {
+    let text = analysed.module.text();
+    let has_factories = table.factories().any(|name| text.contains(name));
     let mut summaries = Summaries::default();
     let mut all = Vec::new();
     let mut fresh = BTreeSet::new();
     let mut owners = Owners::default();
     for round in 0..MAX_ROUNDS {
-        let world = world(module, names, config, table, &summaries);
+        let world = world(analysed, table, &summaries, has_factories);
         let acquisitions = acquire::in_module(world, (round > 0).then_some(&fresh));
         if acquisitions.is_empty() && round > 0 {
             break;
@@ -352,7 +365,7 @@ pub(super) fn of_module<'m>(module: &'m Module, names: &Names<'m>, config: &Conf
         }
     }
     all.sort_by_key(|obligation| (obligation.span.start, obligation.span.end));
-    let world = world(module, names, config, table, &summaries);
+    let world = world(analysed, table, &summaries, has_factories);
     Known {
         owned: owned(world, &all, &owners),
         global: global(world, &all, &owners),

@@ -123,7 +123,7 @@ impl<'m> Owners<'m> {
             aliases,
             ..Self::default()
         };
-        for node in world.module.nodes() {
+        for node in world.nodes() {
             if let Node::Stmt(Stmt::Expr(statement)) = node
                 && let Expr::Call(call) = &*statement.value
             {

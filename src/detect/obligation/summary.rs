@@ -442,7 +442,7 @@ fn announced(world: World<'_, '_>) -> Vec<ScopeId> {
     if world.table.acquired_by("builtins.open").is_none() {
         return Vec::new();
     }
-    let statements = world.module.nodes().filter_map(Node::as_stmt);
+    let statements = world.nodes().filter_map(Node::as_stmt);
     let functions = statements.filter(|statement| {
         Def::of(statement).is_some_and(|def| {
             let opens = def.name.trim_start_matches('_').starts_with("open");

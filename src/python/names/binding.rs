@@ -1,7 +1,8 @@
 //! What can be known of a name: how it is bound, where it is used.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use rustc_hash::FxHashMap;
 
 use super::super::ast::{Arg, Constant, Expr, Stmt};
 use super::super::span::Span;
@@ -122,8 +123,8 @@ pub(super) enum Fate {
 /// The names of one scope.
 #[derive(Debug, Default)]
 pub(super) struct Table<'m> {
-    pub(super) fates: HashMap<Cow<'m, str>, Fate>,
-    pub(super) variables: HashMap<Cow<'m, str>, Variable<'m>>,
+    pub(super) fates: FxHashMap<Cow<'m, str>, Fate>,
+    pub(super) variables: FxHashMap<Cow<'m, str>, Variable<'m>>,
 }
 
 /// One occurrence of a name, before it is known which scope it belongs to.

@@ -41,11 +41,20 @@ struct Children<'s, 'm> {
 
 impl<'m> Sink<'m> for Children<'_, 'm> {
     fn child(&mut self, child: Option<Node<'m>>) {
-        self.children(&mut child.into_iter());
+        self.push_all(child.into_iter());
     }
     fn children(&mut self, children: &mut dyn Iterator<Item = Node<'m>>) {
+        self.push_all(children);
+    }
+    fn list<T>(&mut self, items: &'m [T], as_node: impl Fn(&'m T) -> Node<'m>) {
+        self.push_all(items.iter().map(as_node));
+    }
+}
+
+impl<'m> Children<'_, 'm> {
+    fn push_all(&mut self, nodes: impl Iterator<Item = Node<'m>>) {
         let (scope, role) = (self.scope, &self.role);
-        self.tasks.extend(children.map(|node| Task {
+        self.tasks.extend(nodes.map(|node| Task {
             node,
             scope,
             role: role.clone(),

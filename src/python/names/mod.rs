@@ -16,8 +16,10 @@ mod scope;
 mod tests;
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
 
 pub use binding::{Binding, BindingKind, Use, UseKind};
 pub use builtins::{is_builtin, is_keyword};
@@ -40,7 +42,7 @@ pub struct Names<'m> {
     tables: Vec<Table<'m>>,
     runs: Runs,
     /// Scopes of `def` and `class`, by where the statement starts.
-    definitions: HashMap<u32, ScopeId>,
+    definitions: FxHashMap<u32, ScopeId>,
     stars: Vec<String>,
     words: OnceLock<HashSet<&'m str>>,
 }
@@ -173,6 +175,12 @@ impl<'m> Names<'m> {
         uses.filter(|each| keep(each.kind)).copied().collect()
     }
 
+    /// The bindings of a name, as Python stores it, in the scope that it belongs to.
+    fn bindings_of(&self, stored: &str, home: ScopeId) -> &[Binding<'m>] {
+        let variable = self.tables[home.index()].variables.get(stored);
+        variable.map_or(&[], |variable| &variable.bindings)
+    }
+
     fn variable(&self, name: &str, scope: ScopeId) -> Option<&binding::Variable<'m>> {
         let stored = mangled(name, self.scope(scope).class);
         let home = self.home_of(&stored, scope);
@@ -235,7 +243,7 @@ impl<'m> Names<'m> {
     }
 }
 
-fn definitions(scopes: &[Scope<'_>]) -> HashMap<u32, ScopeId> {
+fn definitions(scopes: &[Scope<'_>]) -> FxHashMap<u32, ScopeId> {
     let numbered = scopes.iter().enumerate();
     let bodies = numbered.filter(|(_, scope)| matches!(scope.kind, ScopeKind::Function | ScopeKind::Class));
     bodies

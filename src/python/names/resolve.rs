@@ -37,6 +37,9 @@ impl Resolved<'_> {
     }
 
     fn followed_by(self, attributes: &[&str]) -> Self {
+        if attributes.is_empty() {
+            return self;
+        }
         match self {
             Self::Qualified(name) => Self::Qualified(dotted(&name, attributes)),
             Self::Local {
@@ -106,21 +109,17 @@ impl Names<'_> {
     fn visible(&self, root: &ExprName) -> (ScopeId, &[Binding<'_>]) {
         let at = root.start().to_u32();
         let from = self.scope_at(at);
-        let home = self.home(&root.id, from);
-        let in_order = home == from && matches!(self.scope(home).kind, ScopeKind::Module | ScopeKind::Class);
-        let bindings = self.bindings(&root.id, from);
-        if !in_order || bindings.iter().any(|binding| precedes(binding, at)) {
-            return (home, bindings);
-        }
-        if home == ScopeId::MODULE {
-            return (home, &[]);
-        }
         let stored = mangled(&root.id, self.scope(from).class);
-        let global = self.tables[0].variables.get(&*stored);
-        (
-            ScopeId::MODULE,
-            global.map_or(&[], |variable| variable.bindings.as_slice()),
-        )
+        let home = self.home_of(&stored, from);
+        let in_order = home == from && matches!(self.scope(home).kind, ScopeKind::Module | ScopeKind::Class);
+        let bindings = self.bindings_of(&stored, home);
+        if !in_order || bindings.iter().any(|binding| precedes(binding, at)) {
+            (home, bindings)
+        } else if home == ScopeId::MODULE {
+            (home, &[])
+        } else {
+            (ScopeId::MODULE, self.bindings_of(&stored, ScopeId::MODULE))
+        }
     }
 
     fn unbound(&self, name: &str) -> Resolved<'_> {
