@@ -1,5 +1,6 @@
 //! Something new is registered with what outlives it, and nothing takes it out again.
 
+use super::course::own_nodes;
 use super::memory::collection::{Root, is_self};
 use super::memory::domain::{self, Domain};
 use super::memory::lifetime::Stay;
@@ -114,12 +115,14 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         return Some(finding(call.range().into(), confidence, name));
     }
     if let Some(setter) = SETTERS.iter().find(|name| Some(**name) == resolved.qualified()) {
-        return of_setter(module, call, function, setter);
+        return of_kept_hook(module, call, setter).or_else(|| of_setter(module, call, function, setter));
     }
     if PUTS.contains(&verb) {
         return of_foreign_list(module, call, function);
     }
-    let partners = partners(call, verb).filter(|_| !is_unbound(call))?;
+    let partners = hub_partners(module, &call.func)
+        .or_else(|| partners(call, verb))
+        .filter(|_| !is_unbound(call))?;
     // What comes back may be what the registration is undone with.
     let is_dropped = registry::is_statement(module, call);
     if !is_dropped || is_undone(module, call, verb, &partners) {
@@ -149,17 +152,83 @@ fn partners(call: &ExprCall, verb: &str) -> Option<Vec<String>> {
         })
     };
     match verb {
-        "connect" => holds().then(|| vec!["disconnect".to_owned()]),
+        "connect" if !holds() => None,
+        "connect" => Some(vec!["disconnect".to_owned()]),
         // `server.listen(5)` registers nothing.
         "listen" | "hook" if call.args.len() < 2 => None,
         _ => registry::partners(verb),
     }
 }
 
+/// `BOARD.connect(show)` of `BOARD = Board()`, a class of the module whose method puts its argument into a collection: the
+/// methods that take something out of that.
+fn hub_partners(module: &Analysed<'_>, func: &Expr) -> Option<Vec<String>> {
+    let method = func.as_attribute_expr()?;
+    let hub = method.value.as_name_expr()?;
+    let [binding] = module.names.bindings(&hub.id, ScopeId::MODULE) else {
+        return None;
+    };
+    let BindingKind::Assign {
+        value: Some(Expr::Call(made)),
+    } = binding.kind
+    else {
+        return None;
+    };
+    let class = tail(&made.func)?;
+    let mut classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
+    let class = classes.find(|node| node.name.as_str() == class)?;
+    let methods = || class.body.iter().filter_map(Def::of);
+    let adds = methods().find(|def| def.name == method.attr.as_str())?;
+    let taken = parameters(adds.arguments);
+    let is_parameter = |expr: &Expr| {
+        let name = expr.as_name_expr();
+        name.is_some_and(|name| taken.iter().any(|(parameter, _)| parameter.arg == name.id))
+    };
+    let stores = |node: Node<'_>| match node {
+        Node::Expr(Expr::Call(call)) => {
+            PUTS.contains(&tail(&call.func).unwrap_or_default()) && call.args.iter().any(is_parameter)
+        }
+        Node::Stmt(Stmt::Assign(node)) => node.targets.iter().any(Expr::is_subscript_expr) && is_parameter(&node.value),
+        _ => false,
+    };
+    if !own_nodes(adds.body).any(stores) {
+        return None;
+    }
+    let removes = |def: &Def<'_>| {
+        own_nodes(def.body).any(|node| match node {
+            Node::Expr(Expr::Call(call)) => matches!(tail(&call.func), Some("remove" | "discard" | "pop")),
+            Node::Stmt(statement) => statement.is_delete_stmt(),
+            _ => false,
+        })
+    };
+    let partners: Vec<_> = methods().filter(removes).map(|def| def.name.to_owned()).collect();
+    (!partners.is_empty()).then_some(partners)
+}
+
+/// `before = signal.signal(number, handler)`, where nobody puts back what was there before.
+fn of_kept_hook(module: &Analysed<'_>, call: &ExprCall, setter: &str) -> Option<Finding> {
+    let Some(Node::Stmt(Stmt::Assign(assign))) = module.index().parent_of_call(call) else {
+        return None;
+    };
+    let [Expr::Name(kept)] = assign.targets.as_slice() else {
+        return None;
+    };
+    let scope = module.names.scope_at(assign.start().to_u32());
+    let mut mentions = module.index().names(scope, &kept.id).iter();
+    let is_local = module.names.home(&kept.id, scope) == scope && scope != ScopeId::MODULE;
+    let is_read = mentions.any(|mention| mention.as_name_expr().is_some_and(|name| name.ctx.is_load()));
+    (is_local && !is_read).then(|| finding(call.range().into(), Confidence::Medium, setter))
+}
+
 /// A function that registers with what outlives it a function of its own: each call one more.
 fn of_closure(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Confidence> {
     let method = call.func.as_attribute_expr()?;
-    let outlives = registry::receiver(module, keeper(call, method)) == Receiver::Outlives;
+    let outlives = match registry::receiver(module, keeper(call, method)) {
+        Receiver::Outlives => true,
+        // An event is listened to for as long as there is its target.
+        Receiver::Given => method.attr.as_str() != "listen",
+        Receiver::Own => false,
+    };
     let keywords = call.keywords.iter().map(|keyword| &keyword.value);
     let mut arguments = call.args.iter().chain(keywords);
     let makes = arguments.any(|argument| is_made_by(module, argument, function));
@@ -200,38 +269,51 @@ fn is_named_for_registering(name: &str) -> bool {
     .any(|word| plain.starts_with(word))
 }
 
-/// Whether anything in the module takes out what the call registers. What another class that registers by itself
-/// takes out is its own.
-fn is_undone(module: &Analysed<'_>, call: &ExprCall, verb: &str, partners: &[String]) -> bool {
-    let (names, index) = (&module.names, module.index());
-    let here = names.enclosing_class(call.start().to_u32());
-    let registers = |class: ScopeId| {
+/// Whether anything in the module takes out what the call registers. What another class or function that registers by
+/// itself takes out is its own, and so is what a registry does inside.
+fn is_undone(module: &Analysed<'_>, call: &ExprCall, verb: &str, partners: &[impl AsRef<str>]) -> bool {
+    let index = module.index();
+    let here = outermost(module, call.start().to_u32());
+    let registers = |scope: ScopeId| {
         let mut all = index.attributes(verb).iter();
-        all.any(|mention| names.enclosing_class(mention.start().to_u32()) == Some(class))
+        all.any(|mention| outermost(module, mention.start().to_u32()) == Some(scope))
     };
     let is_other = |at: u32| {
-        let class = names.enclosing_class(at).filter(|class| Some(*class) != here);
-        here.is_some() && class.is_some_and(|class| registers(class) && !is_kin(module, here, class))
+        let scope = outermost(module, at).filter(|scope| Some(*scope) != here);
+        scope.is_some_and(|scope| registers(scope) && !is_kin(module, here, scope))
     };
     let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
     let registry = call.func.as_attribute_expr().map(|method| text(&method.value));
-    partners.iter().any(|name| {
+    partners.iter().map(AsRef::as_ref).any(|name| {
         // Lists and folders have a `remove` as well.
-        let is_this = |mention: &&&Expr| {
-            let object = mention.as_attribute_expr().map(|method| text(&method.value));
-            name != "remove" || object == registry
+        let is_this = |mention: &Expr| {
+            let object = mention.as_attribute_expr().map(|method| &*method.value);
+            let is_inside = object.is_some_and(is_self) && defines(module, mention.start().to_u32(), name);
+            !is_inside && (name != "remove" || object.map(text) == registry)
         };
-        let mut attributes = index.attributes(name).iter().filter(is_this);
+        let mut attributes = index.attributes(name).iter();
         let bare = index.names(ScopeId::MODULE, name);
-        attributes.any(|mention| !is_other(mention.start().to_u32())) || !bare.is_empty()
+        attributes.any(|mention| is_this(mention) && !is_other(mention.start().to_u32())) || !bare.is_empty()
     })
+}
+
+/// The class or function of the module in which `at` lies.
+fn outermost(module: &Analysed<'_>, at: u32) -> Option<ScopeId> {
+    let around: Vec<_> = module.names.ancestors(module.names.scope_at(at)).collect();
+    around.into_iter().rev().find(|scope| *scope != ScopeId::MODULE)
+}
+
+/// Whether the class around has a method of that name.
+fn defines(module: &Analysed<'_>, at: u32, name: &str) -> bool {
+    let class = module.names.enclosing_class(at);
+    class.is_some_and(|class| registry::is_method(module, class, name))
 }
 
 /// Whether one of the classes names the other among its bases.
 fn is_kin(module: &Analysed<'_>, one: Option<ScopeId>, other: ScopeId) -> bool {
     let class = |scope: ScopeId| lifetime::class_of(&module.names, scope);
     let (Some(one), Some(other)) = (one.and_then(class), class(other)) else {
-        return true;
+        return one.is_none();
     };
     let names =
         |class: &StmtClassDef, base: &StmtClassDef| class.bases.iter().any(|each| tail(each) == Some(&base.name));
@@ -377,8 +459,9 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
         return None;
     };
     let [handler] = call.args.as_slice() else { return None };
-    let is_new = registry::is_made_in(module, handler, function);
-    if !is_new || registry::is_mentioned(module, undo) || happens_once(module, function) {
+    let is_new = is_self(handler) || registry::is_made_in(module, handler, function);
+    let verb = tail(&call.func).unwrap_or_default();
+    if !is_new || is_undone(module, call, verb, undo) || happens_once(module, function) {
         return None;
     }
     let sure = match registry::receiver(module, &node.value) {
@@ -406,7 +489,8 @@ fn of_object(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[
         .filter(|keyword| keyword.arg.as_deref() != Some("sender"));
     let mut arguments = call.args.iter().chain(keywords.map(|keyword| &keyword.value));
     let pins = arguments.any(|argument| registry::pins_self(module, class, argument));
-    let undone = !undo.is_empty() && registry::is_mentioned(module, undo);
+    let verb = tail(&call.func).unwrap_or_default();
+    let undone = !undo.is_empty() && is_undone(module, call, verb, undo);
     if !pins || undone || happens_once(module, function) || is_one_of_a_kind(module, class) {
         return None;
     }
@@ -416,7 +500,8 @@ fn of_object(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[
 /// How sure it is that each call registers once more.
 fn of_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &[&str]) -> Option<Confidence> {
     let class = registry::class_around(module, function);
-    let undone = !undo.is_empty() && registry::is_mentioned(module, undo);
+    let verb = tail(&call.func).unwrap_or_default();
+    let undone = !undo.is_empty() && is_undone(module, call, verb, undo);
     // A decorator is called at import.
     let decorates = call.args.is_empty() || module.names.scope(function).parent != Some(ScopeId::MODULE);
     if undone || happens_once(module, function) || class.is_some() || decorates {
