@@ -29,8 +29,8 @@ pub(super) struct Facts<'m> {
     /// Statement → its block and its place there.
     homes: HashMap<*const Stmt, (usize, usize)>,
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
-    /// The only place at which a site may be anchored; none in `Some(None)`.
-    only: Option<Option<Spot<'m>>>,
+    /// Where alone a site may be anchored, if not everywhere.
+    only: Option<Vec<Spot<'m>>>,
 }
 
 /// A statement: its block, and where it stands there.
@@ -94,7 +94,7 @@ impl<'m> Facts<'m> {
             }
             _ => false,
         };
-        self.only = Some(self.places.iter().copied().find(is_it));
+        self.only = Some(self.places.iter().copied().filter(is_it).collect());
         self
     }
 
@@ -109,7 +109,7 @@ impl<'m> Facts<'m> {
     /// Those at which a site may be anchored.
     pub(super) fn anchors(&self, template: &Stmt) -> &[Spot<'m>] {
         match &self.only {
-            Some(only) => only.as_slice(),
+            Some(only) => only,
             None => self.places(template),
         }
     }

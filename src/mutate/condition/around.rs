@@ -79,6 +79,11 @@ pub(super) fn runs_once(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) 
     (!repeated).into()
 }
 
+/// `at-top()`: in no other statement, so that it runs whenever the module is imported.
+pub(super) fn at_top(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
+    around(scene.facts.module, scene.at()).is_empty().into()
+}
+
 /// Whether what stands in the statement may run more than once, or later.
 fn repeats(statement: &Stmt) -> bool {
     matches!(

@@ -98,6 +98,7 @@ macro_rules! words {
 
 words! {
     "argument" => cycle::argument, binds;
+    "at-top" => around::at_top;
     "awaited-close" => asynchronous::awaited_close;
     "broad" => attribute::broad;
     "call-in" => bind::call_in, binds;
