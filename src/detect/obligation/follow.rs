@@ -392,7 +392,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             return self.fork(id, test, &state, trail);
         }
         let before = state.clone();
-        let uses = self.setting.resource.lazy && risk::is_use(&step.kind, &before);
+        let uses = self.setting.resource.lazy && (risk::is_use(&step.kind, &before) || hands_out(&step.kind, &before));
         let after = match apply(self.setting, step, state) {
             Outcome::Held(mut after) => {
                 after.used |= uses && !risk::is_quiet_use(self.setting.resource, &step.kind);
@@ -556,7 +556,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
     /// How likely the step raises, and what that would be; `None` if it does not.
     fn risk(&self, step: &Step<'m>, state: &State<'m>) -> Option<(Grade, Cause)> {
         let setting = self.setting;
-        let is_use = || risk::is_use(&step.kind, state);
+        let is_use = || risk::is_use(&step.kind, state) || hands_out(&step.kind, state);
         if setting.resource.lazy && !state.used && !is_use() {
             return None;
         }
