@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Weighs the pinned tools (scripts/python-tools.sh) on the embedded corpus and on the real pairs.
+
+Renews results/tools/ and the table in README.md. Takes the better part of an hour without a cache; what was asked before is
+taken from results/cache. Arguments go to `leakbench run`: `--no-cache`, say. Without the files of the pairs
+(`leakbench corpus fetch corpus/wild/pairs.csv`) nothing is renewed.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAIRS = ROOT / "corpus/wild/pairs.csv"
+TOOLS = ["ruff", "pylint", "flake8"]
+# The rest of the record is as in results/reference/, or large.
+KEPT = ["run.json", "scores.csv", "scores_by_mutator.csv", "agreement.csv", "alone.csv", "fix_pairs.csv", "fix_scores.csv", "outcomes.csv"]
+SECTIONS = ["Detectors side by side", "Agreement of each two", "Real leaks and the releases"]
+BEGIN, END = "<!-- tools: begin -->\n", "<!-- tools: end -->"
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    subprocess.run(["cargo", "build", "--release"], check=True)
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"))
+    environment = os.environ | {"PATH": f"{ROOT}/target/venv/bin:{os.environ['PATH']}", "NO_COLOR": "1"}
+    record = ROOT / "results/tools.new"
+    command = [target / "release/leakbench", "run", "--pairs", PAIRS, "--out", record, *sys.argv[1:]]
+    for tool in TOOLS:
+        command += ["--tool", tool]
+    shown = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
+    kept = ROOT / "results/tools"
+    kept.mkdir(exist_ok=True)
+    for name in KEPT:
+        shutil.copy(record / name, kept / name)
+    shutil.rmtree(record)
+    sections = [part for part in shown.split("\n\n") if part.startswith(tuple(SECTIONS))]
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text("utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}```text\n" + "\n\n".join(sections).rstrip() + f"\n```\n{END}{after}", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
