@@ -24,7 +24,8 @@ fn outcomes(text: &str) -> BTreeMap<(String, String), String> {
         let mut next = || fields.next().unwrap_or_default();
         ((next(), next()), next())
     });
-    rows.filter(|((_, detector), _)| TOOLS.contains(&detector.as_str())).collect()
+    rows.filter(|((_, detector), _)| TOOLS.contains(&detector.as_str()))
+        .collect()
 }
 
 /// Versions as `run.json` has them.
@@ -44,18 +45,29 @@ fn the_tools_say_what_is_committed() {
         return;
     }
     let folder = Folder::new();
-    let mut command = "run --max-mutants 30 --seed 5 --no-cache --out sample".to_owned();
-    for tool in TOOLS {
-        command += &format!(" --tool {tool} --tool-command {tool}={}", programs.join(tool).display());
-    }
-    folder.run(&command, 0);
+    let options = TOOLS.map(|tool| format!("--tool {tool} --tool-command {tool}={}", programs.join(tool).display()));
+    let options = options.join(" ");
+    folder.run(
+        &format!("run --max-mutants 30 --seed 5 --no-cache --out sample {options}"),
+        0,
+    );
     let committed = |name: &str| fs::read_to_string(Path::new(&root()).join("results/tools").join(name));
     let committed = |name: &str| committed(name).unwrap_or_else(|error| panic!("results/tools/{name}: {error}"));
-    let (here, there) = (versions(&folder.read("sample/run.json")), versions(&committed("run.json")));
+    let (here, there) = (
+        versions(&folder.read("sample/run.json")),
+        versions(&committed("run.json")),
+    );
     assert_eq!(here, there, "scripts/tool_table.py renews the table");
-    let (sample, all) = (outcomes(&folder.read("sample/outcomes.csv")), outcomes(&committed("outcomes.csv")));
+    let (sample, all) = (
+        outcomes(&folder.read("sample/outcomes.csv")),
+        outcomes(&committed("outcomes.csv")),
+    );
     assert!(sample.len() > 300, "{}", sample.len());
     for (key, outcome) in &sample {
-        assert_eq!(Some(outcome), all.get(key), "{key:?}; scripts/tool_table.py renews the table");
+        assert_eq!(
+            Some(outcome),
+            all.get(key),
+            "{key:?}; scripts/tool_table.py renews the table"
+        );
     }
 }

@@ -50,7 +50,8 @@ impl Mutate {
         let exported = exported?;
         meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         meta.complete = !exported.interrupted;
-        meta.exit_reason = if exported.interrupted { "interrupted" } else { "done" }.to_owned();
+        let exit_reason = if exported.interrupted { "interrupted" } else { "done" };
+        exit_reason.clone_into(&mut meta.exit_reason);
         if meta.complete {
             meta.files = recording.checksums()?;
         }

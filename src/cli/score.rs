@@ -153,8 +153,8 @@ impl Score {
         }
         meta.complete = false;
         meta.arguments = arguments();
-        meta.triage_sha256 = triage.sha256().to_owned();
-        meta.width = WidthChoice::from(self.width).word().to_owned();
+        triage.sha256().clone_into(&mut meta.triage_sha256);
+        WidthChoice::from(self.width).word().clone_into(&mut meta.width);
         meta.judged = record.dir.display().to_string();
         meta
     }

@@ -118,19 +118,19 @@ fn siblings(planned: &Planned) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Writes files below `tree`; each sibling is one file with many names.
+/// Writes files below a folder; each sibling is one file with many names.
 #[derive(Debug)]
 pub(super) struct Tree {
-    tree: PathBuf,
+    folder: PathBuf,
     siblings: BTreeMap<String, PathBuf>,
     written: usize,
 }
 
 impl Tree {
-    pub(super) fn new(tree: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&tree)?;
+    pub(super) fn new(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
         Ok(Self {
-            tree,
+            folder,
             siblings: BTreeMap::new(),
             written: 0,
         })
@@ -140,7 +140,7 @@ impl Tree {
     pub(super) fn add(&mut self, file: &File) -> io::Result<String> {
         let number = format!("{:04}", self.written);
         self.written += 1;
-        let home = self.tree.join(&number);
+        let home = self.folder.join(&number);
         write(&home.join(&file.path), &file.bytes)?;
         for (path, bytes) in &file.siblings {
             let place = home.join(path);
