@@ -244,6 +244,18 @@ fn a_label_names_the_acquisition_and_its_statement() {
 }
 
 #[test]
+fn arguments_that_are_the_label_stand_for_their_call() {
+    let text = "import subprocess\n\ndef sweep(words):\n    subprocess.run(list(words))\n";
+    let mutants = all_mutants(text);
+    let leak = mutants
+        .iter()
+        .find(|mutant| mutant.mutator == "popen-and-forget")
+        .unwrap();
+    let new = leak.edits.apply(text);
+    assert_eq!(leak.label.span.of(&new), "subprocess.Popen(list(words))");
+}
+
+#[test]
 fn what_declines_is_counted_by_its_condition() {
     let text = "def load(path, keep):\n    with open(path) as handle:\n        keep(handle)\n        return handle\n";
     let module = Module::parse("module.py", Source::from_text(text)).unwrap();
