@@ -48,7 +48,7 @@ fn the_tools_say_what_is_committed() {
     let options = TOOLS.map(|tool| format!("--tool {tool} --tool-command {tool}={}", programs.join(tool).display()));
     let options = options.join(" ");
     folder.run(
-        &format!("run --max-mutants 30 --seed 5 --no-cache --out sample {options}"),
+        &format!("run --per-mutator 10 --max-mutants 30 --no-cache --out sample {options}"),
         0,
     );
     let committed = |name: &str| fs::read_to_string(Path::new(&root()).join("results/tools").join(name));

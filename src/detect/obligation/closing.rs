@@ -275,11 +275,12 @@ fn cannot_run_twice(world: World<'_, '_>, class: ScopeId, method: Method<'_>, at
         releases().or_else(|| PROMISING.contains(&method.def.name).then(fails).flatten())
     }?;
     let also_runs = |name: &&str| class::reach(world, class, name).bodies.contains(&method.scope);
+    let takes_from_others = twice != Twice::Fails && PROMISING.contains(&method.def.name);
     Some(Fragile {
         method: method.def.name.to_owned(),
         at,
         twice: Some(twice),
-        is_likely: ["__exit__", "__aexit__", "__del__"].iter().any(also_runs),
+        is_likely: takes_from_others || ["__exit__", "__aexit__", "__del__"].iter().any(also_runs),
     })
 }
 
