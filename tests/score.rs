@@ -33,7 +33,7 @@ output = { format = "sarif" }
 rules = { R1 = ["never-released", "inline-acquisition", "release-skipped-on-exception"] }
 
 [canary]
-leak = "handle = open('a')\n"
+leak = "def f():\n    handle = open('a')  # leak\n"
 safe = "with open('a') as handle:\n    pass\n"
 "#;
 
@@ -126,7 +126,18 @@ fn a_lost_or_changed_file_is_refused() {
         .replace("\"complete\": true", "\"complete\": false");
     folder.write("base/run.json", meta.as_bytes());
     refused("base is incomplete");
-    assert!(folder.run("score base --out base", 4).stderr.contains("incomplete"));
+    assert!(
+        folder
+            .run("score base --out base", 2)
+            .stderr
+            .contains("name another folder")
+    );
+    assert!(
+        folder
+            .run("score base/run.json", 2)
+            .stderr
+            .contains("name its folder, base")
+    );
     assert!(folder.run("score nowhere", 2).stderr.contains("nowhere is no record"));
 }
 

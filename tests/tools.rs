@@ -31,7 +31,7 @@ pattern = '(?P<path>[^:]+):(?P<line>\d+): (?P<rule>\w+) (?P<message>.*)'
 R1 = ["never-released", "inline-acquisition", "release-skipped-on-exception"]
 
 [canary]
-leak = "handle = open('a')\n"
+leak = "def f():\n    handle = open('a')  # leak\n"
 safe = "with open('a') as handle:\n    pass\n"
 "#
     .to_owned();
@@ -171,14 +171,28 @@ fn what_cannot_be_started_or_is_too_old_or_blind_is_refused_before_anything_runs
     refused(
         "for f in \"$@\"; do echo \"$f:1: R1 x\"; done",
         &[],
-        "on the safe canary: it reports a leak",
+        "it reports R1 at 1:1, and not inside `handle = open('a')` at 2:5",
+    );
+    refused(
+        "for f in \"$@\"; do echo \"$f:2: R1 x\"; done",
+        &[],
+        "on the safe canary: it reports a leak: R1 at 2:5",
+    );
+    refused(
+        "for f in \"$@\"; do echo \"$f:2: R2 x\"; done",
+        &[],
+        "it reports R2 at 2:5, of which [rules] says nothing",
     );
     refused(
         "echo Traceback",
         &[],
         "on the canary that leaks: its output has a line of another form: Traceback",
     );
-    refused("echo >&2 out of memory; exit 139", &[], "exit code 139: out of memory");
+    refused(
+        "echo >&2 out of memory; exit 139",
+        &[],
+        "exit code 139: out of memory (accepted-exits = [0])",
+    );
     refused("kill -SEGV $$", &[], "killed by a signal");
     refused(
         "sleep 60 & sleep 60",
@@ -269,7 +283,21 @@ fn mistakes_on_the_command_line_are_named() {
             .contains("no tool is called rufff")
     );
     let ran = folder.run("run code --tool mytool.toml --tool mytool.toml", 2);
-    assert!(ran.stderr.contains("a tool is named twice"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("mytool is a detector of this run already"),
+        "{}",
+        ran.stderr
+    );
+    let adapter = folder
+        .read("mytool.toml")
+        .replace("id = \"mytool\"", "id = \"leakbench\"");
+    folder.write("own.toml", adapter.as_bytes());
+    let ran = folder.run("run code --tool own.toml", 2);
+    assert!(
+        ran.stderr.contains("leakbench is a detector of this run already"),
+        "{}",
+        ran.stderr
+    );
     let ran = folder.run("run code --tool-command ruff=x", 2);
     assert!(ran.stderr.contains("there is no --tool ruff"), "{}", ran.stderr);
     folder.write("mytool.toml", b"id = 1");

@@ -15,6 +15,7 @@ use crate::record::row::{MutantRow, OutcomeRow, split};
 use crate::record::{Record, read_edits};
 use crate::report::diff::unified;
 use crate::report::{Column, Grid, Style};
+use crate::tool::known_adapters;
 
 /// Shows what an id stands for: a mutator's page, a pattern, or a mutant with its diff and who saw it
 #[derive(Debug, Args)]
@@ -38,6 +39,7 @@ impl Explain {
         let pages = pages(self.mutators.as_deref())?;
         let pattern: Result<Pattern, _> = self.id.parse();
         let suites = suites();
+        let adapters = known_adapters().map_err(Failure::usage)?;
         let shown = if let Some(page) = pages.get(&self.id) {
             page.text.clone()
         } else if let Some(modifier) = MODIFIERS.iter().find(|modifier| modifier.id == self.id) {
@@ -46,6 +48,8 @@ impl Explain {
             pattern_text(pattern)
         } else if let Some(suite) = suites.iter().find(|suite| suite.id == self.id) {
             suite_text(suite)
+        } else if let Some(adapter) = adapters.iter().find(|adapter| adapter.id == self.id) {
+            adapter.text.clone()
         } else if is_mutant_id(&self.id) {
             mutant_text(&self.id, &self.record)?
         } else {
@@ -53,10 +57,11 @@ impl Explain {
             let ids = ids
                 .chain(MODIFIERS.iter().map(|modifier| modifier.id))
                 .chain(Pattern::ALL.map(Pattern::id))
-                .chain(suites.iter().map(|suite| suite.id));
+                .chain(suites.iter().map(|suite| suite.id))
+                .chain(adapters.iter().map(|adapter| adapter.id.as_str()));
             let hint = suggestion(&self.id, ids);
             return Err(Failure::usage(format!(
-                "{:?} is no mutator, modifier, pattern, detector or mutant{hint}",
+                "{:?} is no mutator, modifier, pattern, detector, tool or mutant{hint}",
                 self.id
             )));
         };

@@ -131,6 +131,15 @@ fn tools() -> Result<(Grid, Vec<Value>), Failure> {
             grid.rows
                 .push(vec![adapter.id.clone(), installed.to_owned(), rule.clone(), shown]);
         }
+        if adapter.rules_by_name {
+            let row = [
+                adapter.id.as_str(),
+                installed,
+                "by name",
+                "the pattern that a rule is called as",
+            ];
+            grid.rows.push(row.map(str::to_owned).to_vec());
+        }
         let claims = adapter.claims().into_iter().flatten();
         let claims: Vec<&str> = claims.map(Pattern::id).collect();
         values.push(json!({

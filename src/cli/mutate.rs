@@ -75,7 +75,8 @@ impl Mutate {
             self.out.display(),
         );
         console::print(&format!(
-            "{clean} clean modules and {mutants} mutants in {out}/tree, what each is in {out}/manifest.csv\n"
+            "{clean} clean modules and {mutants} mutants in {out}/tree, what each is in {out}/manifest.csv\n\
+             beside each stand the other modules of its folder, for imports; nobody judges what is said of those\n"
         ))?;
         if exported.mutants == 0 {
             console::error("no mutant could be made");

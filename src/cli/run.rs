@@ -1,5 +1,6 @@
 //! `leakbench run`: the whole measurement.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,12 +12,13 @@ use super::exit::{Exit, Failure};
 use super::scores::{Format, meta, seal, tell};
 use super::terminal::Terminal;
 use super::wanted::WantedArgs;
-use crate::detect::suites_with;
+use crate::detect::{suites, suites_with};
 use crate::lab::{FixPairs, LabError, Request, Tool, on_threads, run};
 use crate::record::Recording;
 use crate::record::triage::{DEFAULT_FILE, Triage};
+use crate::tool::Adapter;
 
-/// Measures the built-in detectors on a corpus: injects leaks, looks who finds them, says how many
+/// Measures detectors on a corpus: injects leaks, looks who finds them, says how many
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     leakbench run                          the embedded corpus, everything\n  \
@@ -103,26 +105,34 @@ impl Run {
         Ok(exit)
     }
 
+    /// A program given for a tool goes by the tool's name on the command line, or by its id.
     fn tools(&self) -> Result<Vec<Tool>, Failure> {
-        let named = |(tool, _): &&(String, String), name: &str| tool == name;
-        let ready = |name: &String| {
-            let command = self.tool_commands.iter().find(|pair| named(pair, name));
-            Tool::ready(name, command.map(|(_, program)| program.as_str()))
-        };
-        let stranger = self.tool_commands.iter().find(|(tool, _)| !self.tools.contains(tool));
-        if let Some((tool, _)) = stranger {
+        let mut commands: BTreeMap<&str, &str> = BTreeMap::new();
+        for (tool, program) in &self.tool_commands {
+            commands.insert(tool, program);
+        }
+        let mut tools = Vec::new();
+        let mut ids: Vec<String> = suites().iter().map(|suite| suite.id.to_owned()).collect();
+        for name in &self.tools {
+            let adapter = Adapter::find(name).map_err(LabError::from)?;
+            let id = adapter.id.clone();
+            if ids.contains(&id) {
+                return Err(Failure::usage(format!(
+                    "--tool {name}: {id} is a detector of this run already; give it another id"
+                )));
+            }
+            let command = commands.remove(name.as_str()).or_else(|| commands.remove(id.as_str()));
+            tools.push((adapter, command));
+            ids.push(id);
+        }
+        if let Some(tool) = commands.keys().next() {
             return Err(Failure::usage(format!(
                 "--tool-command {tool}=…: there is no --tool {tool}"
             )));
         }
-        let tools: Vec<Tool> = self.tools.iter().map(ready).collect::<Result<_, LabError>>()?;
-        let mut ids: Vec<&str> = tools.iter().map(|tool| tool.adapter.id.as_str()).collect();
-        ids.sort_unstable();
-        let named = ids.len();
-        ids.dedup();
-        if ids.len() < named {
-            return Err(Failure::usage("a tool is named twice"));
-        }
-        Ok(tools)
+        let ready = tools
+            .into_iter()
+            .map(|(adapter, command)| Tool::ready(adapter, command));
+        Ok(ready.collect::<Result<_, LabError>>()?)
     }
 }

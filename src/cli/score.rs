@@ -34,7 +34,7 @@ pub(super) struct Score {
     /// Which rule claims what: a name of `leakbench list tools`, or an adapter's FILE.toml
     #[arg(long, value_name = "NAME", requires = "sarif")]
     tool: Option<String>,
-    /// How long a finding may be and still speak of a label
+    /// How far a finding that covers a leak may reach: its statement or header, the function around it, or the file
     #[arg(long, value_enum, default_value_t = Width::Statement)]
     width: Width,
     /// Decisions about findings on clean code (`leakbench triage`)
@@ -74,6 +74,18 @@ impl Score {
             .as_deref()
             .or(self.manifest.as_deref())
             .unwrap_or(Path::new("."));
+        if source.is_file() {
+            let folder = source.parent().unwrap_or(Path::new(".")).display();
+            return Err(Failure::usage(format!(
+                "{} is a file; name its folder, {folder}",
+                source.display()
+            )));
+        }
+        if self.out.as_deref() == Some(source) {
+            return Err(Failure::usage(
+                "--out is the record that is judged; name another folder",
+            ));
+        }
         let record = Record::open(source)?;
         // Asked before the new record moves an old one out of its way.
         record.check_files()?;
@@ -86,11 +98,6 @@ impl Score {
         let mut meta = self.meta(&record, &triage, adapter.as_ref());
         let temp = tempfile::tempdir()?;
         let kept = self.out.clone().unwrap_or_else(|| temp.path().join("record"));
-        if kept == record.dir {
-            return Err(Failure::usage(
-                "--out is the record that is judged; name another folder",
-            ));
-        }
         let recording = Recording::create(&kept, &meta)?;
         let terminal = Terminal::new();
         let ended = on_threads(0, || {
@@ -127,8 +134,8 @@ impl Score {
         };
         let (ended, elsewhere) = score_log(&foreign, recording, terminal)?;
         if elsewhere > 0 {
-            console::warning(&format!(
-                "{}: {elsewhere} findings are about files that the manifest does not list, such as siblings of mutants",
+            console::note(&format!(
+                "{}: {elsewhere} findings are about files that the manifest does not list, most often the siblings that stand beside every mutant",
                 log.display()
             ));
         }

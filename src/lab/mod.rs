@@ -9,6 +9,7 @@
 mod again;
 mod books;
 mod busy;
+mod canary;
 pub mod census;
 mod claims;
 pub mod corpus;

@@ -1,5 +1,6 @@
 //! One measurement from corpora to record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use super::error::LabError;
 use super::fix_pairs::{FixPairs, PairTexts, judge_fix_pairs};
 use super::load::{Loaded, load};
 use super::plan::{Choice, Plan, Planned, plan};
-use super::rows::{cluster, edit_row, module_row, mutant_row};
+use super::rows::{cluster, counted, edit_row, module_row, mutant_row};
 use super::score::{all_sought, controls_off, shared_folders};
 use super::sheet::{Sheet, sheets};
 use super::shown::{all_shown, clean_ids};
@@ -21,7 +22,7 @@ use super::watch::Watch;
 use super::work::{Bench, Measured, measure};
 use crate::detect::Suite;
 use crate::judge::controls::ControlOff;
-use crate::leak::Pattern;
+use crate::leak::{Effect, Pattern};
 use crate::mutate::{Pages, Quota};
 use crate::python::LineIndex;
 use crate::record::row::{ModuleRow, UnparsedRow};
@@ -158,7 +159,16 @@ fn ask_tools(
 ) -> Result<Option<Vec<Answers>>, LabError> {
     let ids = clean_ids(plan);
     let mut all = Vec::new();
+    let injected: BTreeSet<Pattern> = plan.modules.iter().flat_map(leaks_of).collect();
     for tool in request.tools {
+        if let Some(claims) = tool.adapter.claims().filter(|claims| claims.is_disjoint(&injected)) {
+            let claims: Vec<&str> = claims.into_iter().map(Pattern::id).collect();
+            watch.warn(&format!(
+                "{}: no leak of this run has a pattern that it claims ({}); draw more, or some with --pattern",
+                tool.adapter.name(),
+                claims.join(", ")
+            ));
+        }
         let asking = Asking::new(tool, request.tool_cache, recording, watch)?;
         let (mut clean, mutants) = all_shown(plan, &ids);
         clean.extend(pairs.into_iter().flat_map(PairTexts::shown));
@@ -168,6 +178,11 @@ fn ask_tools(
         all.push(answers);
     }
     Ok(Some(all))
+}
+
+fn leaks_of(planned: &Planned) -> impl Iterator<Item = Pattern> {
+    let leaks = counted(planned).filter(|mutant| mutant.label.effect == Effect::Leak);
+    leaks.flat_map(|mutant| mutant.label.places.iter().map(|place| place.pattern))
 }
 
 fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {

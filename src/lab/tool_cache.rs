@@ -45,7 +45,8 @@ impl ToolCache {
     /// Without a folder nothing is known and nothing is kept.
     pub(super) fn open(folder: Option<&Path>, tool: &Tool) -> Result<Self, LabError> {
         let mut hash = Sha256::new();
-        for part in [&tool.version, &tool.adapter.text, &tool.adapter.command.join("\0")] {
+        let output = format!("{:?}", tool.adapter.format);
+        for part in [&tool.version, &output, &tool.adapter.command.join("\0")] {
             hash.update(part);
             hash.update([0]);
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::canary::sing;
 use super::error::LabError;
 use super::outputs::{Outputs, Printed};
 use super::shown::{File, Shown, Tree, shuffle};
@@ -34,6 +35,8 @@ const PATIENCE: u32 = 10;
 pub struct Tool {
     pub adapter: Adapter,
     pub version: String,
+    /// Another program stands in for it; what that says today it need not say tomorrow, under the same version.
+    is_replaced: bool,
 }
 
 /// What a tool said of every text, and what it took.
@@ -47,9 +50,39 @@ pub(super) struct Answers {
     /// Texts that these calls gave an answer on; what was cached is not among them.
     pub asked: u64,
     pub peak_bytes: Option<u64>,
+    /// How often each rule was reported.
+    rules: BTreeMap<String, u64>,
 }
 
 impl Answers {
+    /// A slip in `[rules]` would look like a tool that finds nothing.
+    fn slip(&self, adapter: &Adapter) -> Option<String> {
+        let seen = |rule: &&String| {
+            self.rules
+                .keys()
+                .any(|reported| adapter.rule(reported) == rule.as_str())
+        };
+        let unseen: Vec<&str> = adapter
+            .rules
+            .keys()
+            .filter(|rule| !seen(rule))
+            .map(String::as_str)
+            .collect();
+        let foreign = self
+            .rules
+            .iter()
+            .filter(|(rule, _)| adapter.patterns_of(rule).is_empty());
+        let foreign: Vec<String> = foreign.map(|(rule, count)| format!("{rule} ({count} times)")).collect();
+        (!unseen.is_empty() && !foreign.is_empty()).then(|| {
+            format!(
+                "{}: never reported {}, but {}, of which [rules] says nothing",
+                adapter.name(),
+                unseen.join(", "),
+                foreign.join(", ")
+            )
+        })
+    }
+
     pub(super) fn of(&self, id: &str) -> Said {
         let silence = || Silence {
             kind: NoVerdict::NotRun,
@@ -60,64 +93,38 @@ impl Answers {
 }
 
 impl Tool {
-    /// Finds the adapter, the program and its version, and shows it the canaries.
-    pub fn ready(name: &str, command: Option<&str>) -> Result<Self, LabError> {
-        let mut adapter = Adapter::find(name)?;
+    /// Finds the program and its version, and shows it the canaries.
+    pub fn ready(mut adapter: Adapter, command: Option<&str>) -> Result<Self, LabError> {
         // Before anything of it is changed: there is nothing to change in an empty one.
         runs_here(&adapter)?;
+        let here = std::env::current_dir().unwrap_or_default();
         if let Some(program) = command {
+            // A path is meant from here; tools run elsewhere.
+            let is_path = Path::new(program).components().count() > 1;
+            let program = if is_path {
+                here.join(program).display().to_string()
+            } else {
+                program.to_owned()
+            };
             program.clone_into(&mut adapter.command[0]);
-            program.clone_into(&mut adapter.version[0]);
+            adapter.version[0] = program;
         }
-        let here = std::env::current_dir().unwrap_or_default().display().to_string();
-        for word in &mut adapter.command {
-            *word = word.replace("{here}", &here);
+        for word in adapter.command.iter_mut().chain(&mut adapter.version) {
+            *word = word.replace("{here}", &here.display().to_string());
         }
         let tool = Self {
             version: version(&adapter)?,
+            is_replaced: command.is_some(),
             adapter,
         };
-        tool.sing()?;
+        sing(&tool)?;
         Ok(tool)
-    }
-
-    fn unusable(&self, message: String) -> LabError {
-        unusable(&self.adapter, message)
-    }
-
-    /// The canaries: one must be reported, one must not.
-    fn sing(&self) -> Result<(), LabError> {
-        let failed = |what: &str, why: String| self.unusable(format!("on {what}: {why}"));
-        for (what, text, wanted) in [
-            ("the canary that leaks", &self.adapter.canary.leak, true),
-            ("the safe canary", &self.adapter.canary.safe, false),
-        ] {
-            let files = [File {
-                path: "canary.py".to_owned(),
-                bytes: text.clone().into_bytes(),
-                siblings: Vec::new(),
-            }];
-            let limits = limits(self.adapter.time_limit);
-            let asked = ask(&self.adapter, &files, limits, &|| false);
-            let answer = asked.said.and_then(|mut said| said.remove(0));
-            let found = answer.map_err(|silence| failed(what, silence.detail))?;
-            let mapped = found.iter().any(|raw| !self.adapter.patterns_of(&raw.rule).is_empty());
-            if mapped != wanted {
-                let said = if wanted {
-                    "it reports nothing"
-                } else {
-                    "it reports a leak"
-                };
-                return Err(failed(what, said.to_owned()));
-            }
-        }
-        Ok(())
     }
 }
 
-fn unusable(adapter: &Adapter, message: String) -> LabError {
+pub(super) fn unusable(adapter: &Adapter, message: String) -> LabError {
     LabError::Tool(ToolError::Unusable {
-        tool: adapter.id.clone(),
+        tool: adapter.name(),
         message,
     })
 }
@@ -130,7 +137,7 @@ fn runs_here(adapter: &Adapter) -> Result<(), LabError> {
     Err(unusable(adapter, message.to_owned()))
 }
 
-const fn limits(time: Duration) -> Limits {
+pub(super) const fn limits(time: Duration) -> Limits {
     Limits {
         time,
         bytes: Limits::MOST_BYTES,
@@ -166,7 +173,7 @@ pub fn version(adapter: &Adapter) -> Result<String, LabError> {
 }
 
 /// Findings of one file, as the tool said them.
-type Raw = Result<Vec<RawFinding>, Silence>;
+pub(super) type Raw = Result<Vec<RawFinding>, Silence>;
 
 /// What is the same for every text that a tool is asked about.
 pub(super) struct Asking<'a> {
@@ -188,7 +195,7 @@ impl<'a> Asking<'a> {
         let id = tool.adapter.id.clone();
         Ok(Self {
             tool,
-            cache: ToolCache::open(cache, tool)?,
+            cache: ToolCache::open(cache.filter(|_| !tool.is_replaced), tool)?,
             outputs: Outputs::new(&recording.raw(), &id)?,
             watch,
             answers: Mutex::new(Answers {
@@ -213,6 +220,9 @@ impl<'a> Asking<'a> {
         self.all(mutants, baseline_limit.max(per_file * batch * PATIENCE))?;
         self.outputs.finish()?;
         let answers = self.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slip) = answers.slip(&self.tool.adapter) {
+            self.watch.warn(&slip);
+        }
         Ok((!self.watch.interrupted()).then_some(answers))
     }
 
@@ -236,8 +246,12 @@ impl<'a> Asking<'a> {
         if let Some(printed) = printed {
             self.outputs.speaks_of(shown.id, printed);
         }
+        let rules: Vec<String> = raw.iter().flatten().map(|found| found.rule.clone()).collect();
         let said = raw.map(|found| findings(&self.tool.adapter, &shown.text(), found));
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        for rule in rules {
+            *answers.rules.entry(rule).or_default() += 1;
+        }
         answers.said.insert(shown.id.to_owned(), said);
     }
 
@@ -332,16 +346,16 @@ pub(super) fn findings(adapter: &Adapter, text: &str, raw: Vec<RawFinding>) -> V
 }
 
 /// One call.
-struct Asked {
+pub(super) struct Asked {
     /// Of each file, in their order.
-    said: Result<Vec<Raw>, Silence>,
+    pub said: Result<Vec<Raw>, Silence>,
     /// What each file was called.
     paths: Vec<String>,
     /// `None` if nothing could be started.
-    ended: Option<Ended>,
+    pub ended: Option<Ended>,
 }
 
-fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> bool) -> Asked {
+pub(super) fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> bool) -> Asked {
     let failed = |why: String, paths| Asked {
         said: Err(crash(why)),
         paths,
@@ -363,7 +377,7 @@ fn ask(adapter: &Adapter, files: &[File], limits: Limits, stop: &dyn Fn() -> boo
             paths: laid.paths,
             ended: Some(ended),
         },
-        Err(error) => failed(format!("cannot be run: {error}"), laid.paths),
+        Err(error) => failed(format!("{} cannot be run: {error}", words[0]), laid.paths),
     }
 }
 
@@ -386,7 +400,10 @@ fn heard(adapter: &Adapter, files: &[File], laid: &Laid, ended: &Ended, limits: 
         return Err(Silence { kind, detail });
     }
     if !ended.exit.is_some_and(|code| adapter.accepted_exits.contains(&code)) {
-        return Err(crash(ended.describe(limits)));
+        let accepted = adapter.accepted_exits.iter().map(ToString::to_string);
+        let accepted = accepted.collect::<Vec<_>>().join(", ");
+        let how = ended.describe(limits);
+        return Err(crash(format!("{how} (accepted-exits = [{accepted}])")));
     }
     let said = adapter.read(&ended.output).map_err(crash)?;
     if !laid.is_untouched(files) {

@@ -2,7 +2,7 @@
 
 use super::Style;
 use super::grid::{Column, Grid};
-use super::side_by_side::side_by_side;
+use super::side_by_side::{NO_RULE, side_by_side, where_it_looks};
 use crate::console::paint;
 use crate::leak::Pattern;
 use crate::record::row::{CleanRow, Decimal, UnparsedRow};
@@ -52,7 +52,10 @@ impl Section {
 /// Sections without anything to say are left out.
 pub fn sections(tables: &Tables, meta: &Meta) -> Vec<Section> {
     let mut all = vec![head(meta)];
-    let scores = meta.corpora.iter().filter_map(|corpus| scores(tables, &corpus.name));
+    let scores = meta
+        .corpora
+        .iter()
+        .filter_map(|corpus| scores(tables, meta, &corpus.name));
     let mut parts = [scores.collect(), side_by_side(tables, meta)];
     if meta.detectors.len() > SHOWN_IN_FULL {
         parts.reverse();
@@ -96,6 +99,12 @@ fn head(meta: &Meta) -> Section {
         .map(|detector| format!("{} {}", detector.id, detector.version))
         .collect();
     notes.push(format!("detectors: {}", detectors.join(", ")));
+    if !meta.width.is_empty() {
+        notes.push(format!(
+            "judged: the findings in {}, at width {}",
+            meta.judged, meta.width
+        ));
+    }
     let tables = meta.resource_tables;
     notes.push(format!(
         "of {} acquiring callables known to the mutators, the detectors' own table of {} has {}",
@@ -139,7 +148,7 @@ fn figures(line: &ScoreLine) -> Vec<String> {
     ]
 }
 
-fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
+fn scores(tables: &Tables, meta: &Meta, corpus: &str) -> Option<Section> {
     let columns = [&[Column::left("detector"), Column::left("pattern")], &FIGURES[..]].concat();
     let mut grid = Grid::new(&columns);
     let mut notes = Vec::new();
@@ -150,16 +159,30 @@ fn scores(tables: &Tables, corpus: &str) -> Option<Section> {
         lines.sort_by_key(|line| place_of(&line.pattern));
         for line in lines {
             let names = [detector, shown_pattern(&line.pattern)].map(str::to_owned);
-            grid.rows.push([&names[..], &figures(line)].concat());
+            let mut figures = figures(line);
+            if has_no_rule(meta, line) {
+                // Recall, its interval, and what is new of it.
+                figures[1..4].clone_from_slice(&[NO_RULE, "", NO_RULE].map(str::to_owned));
+            }
+            grid.rows.push([&names[..], &figures].concat());
             notes.extend(no_verdict(line).filter(|_| line.pattern == POOLED));
         }
     }
+    notes.extend(where_it_looks(tables, meta, corpus));
     notes.extend(witnessed(tables, corpus));
     (!grid.rows.is_empty()).then(|| Section {
         title: format!("Leaks injected into {corpus}"),
         grid: Some(grid),
         notes,
     })
+}
+
+/// Without a rule nothing can be missed; what it finds all the same counts.
+fn has_no_rule(meta: &Meta, line: &ScoreLine) -> bool {
+    let mut detectors = meta.detectors.iter();
+    let detector = detectors.find(|detector| detector.id == line.detector);
+    let found = line.count("detected") + line.count("indifferent");
+    line.pattern != POOLED && found == 0 && detector.is_some_and(|detector| !detector.has_rule(&line.pattern))
 }
 
 /// Recall where a run has shown the leak, if any has been run.

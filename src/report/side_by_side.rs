@@ -15,7 +15,7 @@ const LEAST: usize = 6;
 const GAP: usize = 2;
 
 /// Where a detector looks for nothing; `-` is what was not measured.
-const NO_RULE: &str = "—";
+pub(super) const NO_RULE: &str = "—";
 
 /// Nothing with fewer than two detectors.
 pub(super) fn side_by_side(tables: &Tables, meta: &Meta) -> Vec<Section> {
@@ -31,6 +31,21 @@ pub(super) fn side_by_side(tables: &Tables, meta: &Meta) -> Vec<Section> {
         sections.extend(agreement(&tables.agreement, &corpus.name));
     }
     sections
+}
+
+/// Of detectors that do not look for everything: how they do where they look.
+pub(super) fn where_it_looks(tables: &Tables, meta: &Meta, corpus: &str) -> Vec<String> {
+    let lanes = lanes(tables, meta, corpus).into_iter();
+    let partial = lanes.filter(|lane| {
+        lane.lines
+            .iter()
+            .any(|line| line.pattern != POOLED && !lane.meta.has_rule(&line.pattern))
+    });
+    let note = |lane: Lane| {
+        let (id, recall) = (&lane.meta.id, lane.recall_of_claims());
+        format!("{id}: recall {recall} on the patterns that it has a rule for; {NO_RULE}: it has none")
+    };
+    partial.map(note).collect()
 }
 
 /// One detector on one corpus.

@@ -55,6 +55,9 @@ const fn two_minutes() -> u64 {
     120
 }
 
+/// Stands in the leaking canary behind what must be reported.
+pub const CANARY_MARK: &str = "# leak";
+
 /// Two modules that prove an adapter before every run: one must be reported, one must not.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +89,9 @@ pub struct Adapter {
     /// Other names under which the tool may report a rule.
     pub aliases: BTreeMap<String, String>,
     pub canary: Canary,
-    /// The file as it stands, for the key of cached results.
+    /// A user's file, for messages; empty if it is built in.
+    pub file: String,
+    /// As it stands there.
     pub text: String,
 }
 
@@ -129,6 +134,11 @@ impl Adapter {
             rules_by_name: file.rules_by_name,
             aliases: file.aliases,
             canary: file.canary,
+            file: if name.starts_with("adapters/") {
+                String::new()
+            } else {
+                name.to_owned()
+            },
             text: text.to_owned(),
         };
         adapter.check().map_err(wrong)?;
@@ -158,7 +168,22 @@ impl Adapter {
         if self.canary.leak.is_empty() || self.canary.safe.is_empty() {
             return Err("canary: needs leak and safe, two modules that prove that the tool is read right".to_owned());
         }
+        // Indented, for at the start of a line a column that is counted wrongly does no harm.
+        let marked = self.canary.leak.lines().find(|line| line.contains(CANARY_MARK));
+        if !marked.is_some_and(|line| line.starts_with([' ', '\t'])) {
+            return Err(format!(
+                "canary.leak: needs `{CANARY_MARK}` behind the statement that the tool must report, which must be indented"
+            ));
+        }
         self.format.check()
+    }
+
+    /// For messages: with the file that is to be mended.
+    pub fn name(&self) -> String {
+        match self.file.as_str() {
+            "" => self.id.clone(),
+            file => format!("{} ({file})", self.id),
+        }
     }
 
     pub fn runs_here(&self) -> bool {
@@ -232,7 +257,7 @@ version = ["tool", "--version"]
 least-version = "0.9.2"
 output = { format = "lines", pattern = '(?P<path>[^:]+):(?P<line>\d+): (?P<rule>\w+)' }
 rules = { R1 = ["never-released"] }
-canary = { leak = "1", safe = "2" }
+canary = { leak = " 1 # leak", safe = "2" }
 "#;
 
     #[test]
@@ -260,6 +285,7 @@ canary = { leak = "1", safe = "2" }
         assert!(wrong("about", "abuot").starts_with("my.toml: TOML parse error at line 3"));
         assert!(wrong("\"{files}\"", "\"files\"").contains("needs {files} or {dir} once"));
         assert!(wrong("never-released", "leak").starts_with("my.toml: rules.R1: no pattern is called"));
+        assert!(wrong("# leak", "").contains("canary.leak: needs `# leak` behind the statement"));
         assert!(wrong("(?P<line>\\d+)", "\\d+").contains("no group called line"));
         assert!(
             wrong("canary = {", "aliases = { one = \"R2\" }\ncanary = {").contains("aliases.one: there is no rule R2")

@@ -11,7 +11,7 @@ mod place;
 mod process;
 mod read;
 
-pub use adapter::{Adapter, Canary, known_adapters};
+pub use adapter::{Adapter, CANARY_MARK, Canary, known_adapters};
 pub use error::ToolError;
 pub use place::{Columns, Unit, span_of};
 pub use process::{Call, Ended, Killed, Limits};

@@ -68,8 +68,16 @@ impl Ended {
         let how = self
             .exit
             .map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"));
+        match self.complaint() {
+            said if said.is_empty() => how,
+            said => format!("{how}: {said}"),
+        }
+    }
+
+    /// The last line that it complained with.
+    pub fn complaint(&self) -> String {
         let said = self.complaints.lines().rev().find(|line| !line.trim().is_empty());
-        said.map_or_else(|| how.clone(), |line| format!("{how}: {:.200}", line.trim()))
+        said.map_or_else(String::new, |line| format!("{:.200}", line.trim()))
     }
 }
 

@@ -23,6 +23,13 @@ pub struct Json {
     unreadable: Vec<String>,
     #[serde(default)]
     columns: Columns,
+    /// To a list of files that could not be read, beside the findings.
+    errors: Option<String>,
+    /// In each of its items.
+    #[serde(default)]
+    error_path: String,
+    #[serde(default)]
+    error_message: String,
 }
 
 impl Json {
@@ -46,9 +53,20 @@ impl Json {
     pub(super) fn read(&self, text: &str) -> Result<Said, String> {
         let value = parsed(text)?;
         let list = value.pointer(&self.findings).and_then(Value::as_array);
-        let list = list.ok_or_else(|| format!("its JSON has no list at {:?}", self.findings))?;
+        let list = list.ok_or_else(|| no_list(&value, "findings", &self.findings))?;
         let all: Result<Vec<RawFinding>, String> = list.iter().map(|item| self.finding(item)).collect();
-        Ok(sorted_out(all?, &self.unreadable))
+        let mut said = sorted_out(all?, &self.unreadable);
+        if let Some(errors) = &self.errors {
+            let list = value.pointer(errors).and_then(Value::as_array);
+            for item in list.ok_or_else(|| no_list(&value, "errors", errors))? {
+                let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+                let path = text(&self.error_path);
+                let path = path.ok_or_else(|| missing(item, "error-path", &self.error_path))?;
+                said.unreadable
+                    .push((path, text(&self.error_message).unwrap_or_default()));
+            }
+        }
+        Ok(said)
     }
 
     fn finding(&self, item: &Value) -> Result<RawFinding, String> {
@@ -58,15 +76,14 @@ impl Json {
                 .and_then(Value::as_u64)
                 .and_then(|n| u32::try_from(n).ok())
         };
-        let missing = |pointer: &str| format!("a finding in its JSON has no {pointer}");
         let end = self
             .end_line
             .as_deref()
             .and_then(number)
             .zip(self.end_column.as_deref().and_then(number));
         Ok(RawFinding {
-            path: text(&self.path).ok_or_else(|| missing(&self.path))?,
-            line: number(&self.line).ok_or_else(|| missing(&self.line))?,
+            path: text(&self.path).ok_or_else(|| missing(item, "path", &self.path))?,
+            line: number(&self.line).ok_or_else(|| missing(item, "line", &self.line))?,
             column: self.column.as_deref().and_then(number),
             end,
             // Some tools have rows without a rule, for files that they could not parse.
@@ -75,6 +92,24 @@ impl Json {
             columns: self.columns,
         })
     }
+}
+
+fn no_list(value: &Value, key: &str, pointer: &str) -> String {
+    format!("its JSON has no list at {pointer:?} (output.{key}){}", members(value))
+}
+
+fn missing(item: &Value, key: &str, pointer: &str) -> String {
+    format!("an item in its JSON has no {pointer} (output.{key}){}", members(item))
+}
+
+/// `; it has a, b`
+fn members(value: &Value) -> String {
+    let names = value.as_object().into_iter().flatten();
+    let names: Vec<String> = names.map(|(name, _)| format!("/{name}")).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; it has {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -105,11 +140,28 @@ unreadable = ["", "E1"]
     }
 
     #[test]
+    fn files_that_could_not_be_read_may_stand_in_a_list_of_their_own() {
+        let mut reader = reader();
+        reader.errors = Some("/errors".to_owned());
+        reader.error_path = "/file".to_owned();
+        reader.error_message = "/why".to_owned();
+        let text = r#"{"messages": [], "errors": [{"file": "a.py", "why": "syntax"}]}"#;
+        let said = reader.read(text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(said.unreadable, [("a.py".to_owned(), "syntax".to_owned())]);
+        assert!(
+            reader
+                .read(r#"{"messages": []}"#)
+                .unwrap_err()
+                .contains("(output.errors)")
+        );
+    }
+
+    #[test]
     fn what_is_no_such_output_is_an_error_and_not_silence() {
         let wrong = |text: &str| reader().read(text).unwrap_err();
         assert!(wrong("").contains("printed nothing"));
         assert!(wrong("{\"messages\": [").contains("not JSON"));
-        assert!(wrong("{}").contains("no list at \"/messages\""));
-        assert!(wrong(r#"{"messages": [{"path": "a.py"}]}"#).contains("no /at/line"));
+        assert!(wrong(r#"{"results": []}"#).contains("no list at \"/messages\" (output.findings); it has /results"));
+        assert!(wrong(r#"{"messages": [{"path": "a.py"}]}"#).contains("no /at/line (output.line); it has /path"));
     }
 }
