@@ -171,7 +171,7 @@ fn what_cannot_be_started_or_is_too_old_or_blind_is_refused_before_anything_runs
     refused(
         "for f in \"$@\"; do echo \"$f:1: R1 x\"; done",
         &[],
-        "it reports R1 at 1:1, and not inside `handle = open('a')` at 2:5",
+        "it reports R1 at 1:1, which is not at `handle = open('a')` at 2:5",
     );
     refused(
         "for f in \"$@\"; do echo \"$f:2: R1 x\"; done",

@@ -24,21 +24,23 @@ pub(super) fn sing(tool: &Tool) -> Result<(), LabError> {
     };
     let found = leak.findings()?;
     let mapped: Vec<&Finding> = found.iter().filter(|finding| !finding.patterns.is_empty()).collect();
-    let statement = statement(&canary.leak).ok_or_else(|| leak.failed("does not parse".to_owned()))?;
+    let statement = statement(&canary.leak).ok_or_else(|| leak.failed("does not parse"))?;
     if mapped.is_empty() {
         let others: Vec<String> = found.iter().map(|finding| leak.told(finding)).collect();
-        return Err(leak.failed(match others[..] {
-            [] => "it reports nothing".to_owned(),
-            _ => format!("it reports {}, of which [rules] says nothing", others.join(", ")),
-        }));
+        return Err(match others[..] {
+            [] => leak.failed("it reports nothing"),
+            _ => leak.failed(&format!(
+                "it reports {}, of which [rules] says nothing",
+                others.join(", ")
+            )),
+        });
     }
-    if !mapped
-        .iter()
-        .any(|finding| statement.holds(finding.span.start) && finding.span.end <= statement.end)
-    {
+    // How wide it is does not matter here: `score` has other widths.
+    let meets = |span: Span| statement.holds(span.start) || span.contains(statement);
+    if !mapped.iter().any(|finding| meets(finding.span)) {
         let told: Vec<String> = mapped.iter().map(|finding| leak.told(finding)).collect();
-        return Err(leak.failed(format!(
-            "it reports {}, and not inside `{}` at {}; do line, column and columns in [output] say what it counts?",
+        return Err(leak.failed(&format!(
+            "it reports {}, which is not at `{}` at {}; do line, column and columns in [output] say what it counts?",
             told.join(", "),
             statement.of(leak.text),
             leak.at(statement)
@@ -50,13 +52,13 @@ pub(super) fn sing(tool: &Tool) -> Result<(), LabError> {
         what: "the safe canary",
     };
     match safe.findings()?.iter().find(|finding| !finding.patterns.is_empty()) {
-        Some(finding) => Err(safe.failed(format!("it reports a leak: {}", safe.told(finding)))),
+        Some(finding) => Err(safe.failed(&format!("it reports a leak: {}", safe.told(finding)))),
         None => Ok(()),
     }
 }
 
 impl Song<'_> {
-    fn failed(&self, why: String) -> LabError {
+    fn failed(&self, why: &str) -> LabError {
         unusable(&self.tool.adapter, format!("on {}: {why}", self.what))
     }
 
@@ -69,12 +71,12 @@ impl Song<'_> {
         let adapter = &self.tool.adapter;
         let asked = ask(adapter, &files, limits(adapter.time_limit), &|| false);
         let raw = asked.said.and_then(|mut said| said.remove(0));
-        let raw = raw.map_err(|silence| self.failed(silence.detail))?;
+        let raw = raw.map_err(|silence| self.failed(&silence.detail))?;
         let complaint = asked.ended.map(|ended| ended.complaint()).unwrap_or_default();
         if raw.is_empty() && !complaint.is_empty() {
             let why = format!("it reports nothing, and complains: {complaint}");
             return if self.text == adapter.canary.leak {
-                Err(self.failed(why))
+                Err(self.failed(&why))
             } else {
                 Ok(Vec::new())
             };

@@ -37,7 +37,7 @@ pub struct Said {
 #[serde(tag = "format", rename_all = "lowercase")]
 pub enum Format {
     Sarif,
-    Json(json::Json),
+    Json(Box<json::Json>),
     Lines(lines::Lines),
 }
 
