@@ -1,9 +1,10 @@
 //! The main loop, and the only owner of threads: corpora go in, a record comes out.
 //!
-//! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `work` per module → `score`,
-//! with `rows` for the record. `verify` (with `crew`) runs what the plan makes.
-//! External `tools` are asked before the rest is worked on, and their answers cached (`tool_cache`).
-//! `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
+//! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `rows` of the record, and from these `sheet`s of what
+//! is judged → `work` per module → `books` → `score` and `side_by_side`. `again` judges what a record holds, `foreign`
+//! what a tool's log says of the files that `export` has written: both from the same sheets.
+//! External `tools` are asked before the rest is worked on: they must pass the `canary`, see texts as files (`shown`), and what they
+//! print is kept (`outputs`, `tool_cache`). `verify` (with `crew`) runs what the plan makes. `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
 mod again;
