@@ -130,7 +130,11 @@ fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {
         .map(|expr| Node::Expr(expr).span())
         .find(|span| span.holds(at))
     {
-        return Some(Span::new(absolute(decorator.start)?, absolute(decorator.end)?));
+        let start = absolute(decorator.start)?;
+        // Tools point at the `@` or behind it.
+        let before = mutant.get(..start as usize)?.trim_end_matches([' ', '\t']);
+        let start = before.strip_suffix('@').map_or(start, |before| offset(before.len()));
+        return Some(Span::new(start, absolute(decorator.end)?));
     }
     let holder = statements()
         .filter(|statement| Node::Stmt(statement).span().holds(at))
