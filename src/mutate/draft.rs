@@ -17,7 +17,8 @@ use super::site::Site;
 use super::split::{Split, split_withs};
 use super::unify::{Place as TemplatePlace, Value};
 use crate::leak::{Effect, Label, Place};
-use crate::python::{Edit, Edits, Module, Node, Source, Span};
+use crate::python::ast::Expr;
+use crate::python::{Edit, Edits, Module, Node, Source, Span, SpanMap};
 
 /// A mutant without id and relations.
 pub(super) struct Draft {
@@ -28,6 +29,9 @@ pub(super) struct Draft {
     pub(super) edits: Edits,
     pub(super) label: Label,
 }
+
+/// In `also`: every `yield` of the function around the label.
+const YIELD: &str = "yield";
 
 /// Why a site gives no mutant.
 const TAKEN: &str = "an earlier rewrite block";
@@ -58,7 +62,8 @@ fn draft(page: &Page, facts: &Facts<'_>, site: &Site<'_, '_>) -> Option<Draft> {
         let mutant = rendered.edits.apply(module.text());
         let checked = check(module, site, &rendered, &mutant)?;
         let label_site = original_place(site, &page.label)?;
-        let label = label(page, site, &rendered, &checked, &mutant)?;
+        let yields = yields(facts, label_site, &rendered);
+        let label = label(page, site, &rendered, (&checked, &mutant), &yields)?;
         let qualname = facts.names.qualname_at(label_site.start);
         let qualname = if qualname == "<module>" {
             String::new()
@@ -94,7 +99,30 @@ fn original_place(site: &Site<'_, '_>, name: &str) -> Option<Span> {
     }
 }
 
-fn label(page: &Page, site: &Site<'_, '_>, rendered: &Rendered, checked: &Checked, mutant: &str) -> Option<Label> {
+/// Every `yield` of the function around the label, in the mutant.
+fn yields(facts: &Facts<'_>, label_site: Span, rendered: &Rendered) -> Vec<Span> {
+    let function = facts.names.enclosing_function(label_site.start);
+    let definition = function.and_then(|id| facts.names.scope(id).node);
+    let nodes = definition.into_iter().flat_map(Node::descendants);
+    let own = nodes.filter(|node| {
+        let is_yield = matches!(node, Node::Expr(Expr::Yield(_) | Expr::YieldFrom(_)));
+        is_yield && facts.names.enclosing_function(node.span().start) == function
+    });
+    let map = rendered.edits.map();
+    own.filter_map(|node| moved(&map, node.span())).collect()
+}
+
+fn moved(map: &SpanMap, old: Span) -> Option<Span> {
+    Some(Span::new(map.to_new(old.start)?, map.to_new(old.end - 1)? + 1))
+}
+
+fn label(
+    page: &Page,
+    site: &Site<'_, '_>,
+    rendered: &Rendered,
+    (checked, mutant): (&Checked, &str),
+    yields: &[Span],
+) -> Option<Label> {
     let spans = places_of(site, rendered, &page.label);
     let mut span = *spans.first()?;
     if matches!(site.values.get(&page.label), Some(Value::Many(_))) {
@@ -105,7 +133,12 @@ fn label(page: &Page, site: &Site<'_, '_>, rendered: &Rendered, checked: &Checke
         region: checked.region_at(mutant, span.start)?,
     }];
     for (name, pattern) in &page.also {
-        for span in places_of(site, rendered, name) {
+        let spans = if name == YIELD {
+            yields.to_vec()
+        } else {
+            places_of(site, rendered, name)
+        };
+        for span in spans {
             let place = Place {
                 pattern: *pattern,
                 region: checked.region_at(mutant, span.start)?,
@@ -148,8 +181,7 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
     }
     let map = rendered.edits.map();
     let old = original_place(site, name);
-    let new = old.and_then(|old| Some(Span::new(map.to_new(old.start)?, map.to_new(old.end - 1)? + 1)));
-    new.into_iter().collect()
+    old.and_then(|old| moved(&map, old)).into_iter().collect()
 }
 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.
