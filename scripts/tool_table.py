@@ -29,7 +29,7 @@ def families(section: str) -> str:
         if line.startswith("  ") and line[2] != " ":
             detector = line.split()[0]
         if "  all " in line:
-            line = f"  {detector}".ljust(len("  leakbench")) + line[len("  leakbench") :]
+            line = f"  {detector}".ljust(len("  seed-naive")) + line[len("  seed-naive") :]
         elif line.startswith("   ") or line.split()[:1] == [detector] != ["detector"]:
             if not line.startswith("  recall:"):
                 continue
