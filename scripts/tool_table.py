@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAIRS = ROOT / "corpus/wild/pairs.csv"
+PAIRS = "corpus/wild/pairs.csv"
 TOOLS = ["ruff", "pylint", "flake8"]
 # The rest of the record is as in results/reference/, or large.
 KEPT = ["run.json", "scores.csv", "scores_by_mutator.csv", "agreement.csv", "alone.csv", "fix_pairs.csv", "fix_scores.csv", "outcomes.csv"]
@@ -42,7 +42,7 @@ def main() -> int:
     subprocess.run(["cargo", "build", "--release"], check=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"))
     environment = os.environ | {"PATH": f"{ROOT}/target/venv/bin:{os.environ['PATH']}", "NO_COLOR": "1"}
-    record = ROOT / "results/tools.new"
+    record = pathlib.Path("results/tools.new")
     command = [target / "release/leakbench", "run", "--per-mutator", "10", "--pairs", PAIRS, "--out", record, *sys.argv[1:]]
     for tool in TOOLS:
         command += ["--tool", tool]
