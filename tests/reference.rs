@@ -36,8 +36,8 @@ fn names(folder: &Path) -> Vec<String> {
 
 /// Of the report: how long each detector took.
 fn without_times(shown: &str) -> String {
-    let lines = shown.lines().filter(|line| !line.starts_with("  seconds"));
-    lines.map(|line| format!("{line}\n")).collect()
+    let lines = shown.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("  seconds")).collect()
 }
 
 #[test]
