@@ -8,7 +8,7 @@ use clap::Args;
 use super::arguments::Jobs;
 use super::config::ConfigFile;
 use super::exit::{Exit, Failure};
-use super::scores::meta;
+use super::scores::{close, meta};
 use super::terminal::Terminal;
 use super::wanted::WantedArgs;
 use crate::console;
@@ -49,13 +49,8 @@ impl Mutate {
         terminal.end();
         let exported = exported?;
         meta.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        meta.complete = !exported.interrupted;
-        let exit_reason = if exported.interrupted { "interrupted" } else { "done" };
-        exit_reason.clone_into(&mut meta.exit_reason);
-        if meta.complete {
-            meta.files = recording.checksums()?;
-        }
-        recording.write_meta(&meta)?;
+        let reason = if exported.interrupted { "interrupted" } else { "done" };
+        close(!exported.interrupted, reason.to_owned(), &mut meta, &recording)?;
         if let Some(moved) = &recording.moved {
             console::note(&format!("what stood there before is in {}", moved.display()));
         }

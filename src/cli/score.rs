@@ -146,17 +146,7 @@ impl Score {
     fn meta(&self, record: &Record, triage: &Triage, adapter: Option<&Adapter>) -> Meta {
         let mut meta = record.meta.clone();
         if let Some(adapter) = adapter {
-            meta.detectors = vec![DetectorMeta {
-                id: adapter.id.clone(),
-                version: String::new(),
-                command: Vec::new(),
-                claims: adapter
-                    .claims()
-                    .map(|claims| claims.iter().map(ToString::to_string).collect()),
-                busy_ms: None,
-                asked: None,
-                peak_bytes: None,
-            }];
+            meta.detectors = vec![DetectorMeta::new(&adapter.id, "", adapter.claims())];
         }
         meta.complete = false;
         meta.arguments = arguments();

@@ -1,6 +1,6 @@
 //! How a measurement ends on the command line: scores on stdout, what went wrong on stderr, the exit code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,15 +40,7 @@ impl Format {
 /// Of a measurement that begins now.
 pub(super) fn meta(quota: Quota, suites: &[Suite], triage: &Triage, settings: &Settings, threads: usize) -> Meta {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let detector = |suite: &Suite| DetectorMeta {
-        id: suite.id.to_owned(),
-        version: suite.version.to_owned(),
-        command: Vec::new(),
-        claims: Some(suite_claims(suite).iter().map(ToString::to_string).collect()),
-        busy_ms: None,
-        asked: None,
-        peak_bytes: None,
-    };
+    let detector = |suite: &Suite| DetectorMeta::new(suite.id, suite.version, Some(suite_claims(suite)));
     Meta {
         record_format: FORMAT,
         leakbench: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,7 +62,7 @@ pub(super) fn meta(quota: Quota, suites: &[Suite], triage: &Triage, settings: &S
         pairs_sha256: String::new(),
         width: String::new(),
         judged: String::new(),
-        files: std::collections::BTreeMap::new(),
+        files: BTreeMap::new(),
         host: host(threads),
         started_unix_s: now.map_or(0, |since| since.as_secs()),
         wall_ms: 0,
@@ -103,13 +95,21 @@ fn host(threads: usize) -> Host {
 /// Completes the record with how it ended. Without an error the record is one that can be judged again.
 pub(super) fn seal(ended: &Result<Ended, LabError>, meta: &mut Meta, recording: &Recording) -> Result<Exit, Failure> {
     let exit = conclude(ended);
-    meta.complete = matches!(exit, Exit::Done | Exit::Nothing | Exit::Detector) && ended.is_ok();
-    meta.exit_reason = exit_reason(ended, exit);
-    if meta.complete {
-        meta.files = recording.checksums()?;
-    }
-    recording.write_meta(meta)?;
+    let complete = matches!(exit, Exit::Done | Exit::Nothing | Exit::Detector) && ended.is_ok();
+    close(complete, exit_reason(ended, exit), meta, recording)?;
     Ok(exit)
+}
+
+/// Writes the last word of a record; a complete one lists its files.
+pub(super) fn close(complete: bool, reason: String, meta: &mut Meta, recording: &Recording) -> Result<(), Failure> {
+    meta.complete = complete;
+    meta.exit_reason = reason;
+    meta.files = if complete {
+        recording.checksums()?
+    } else {
+        BTreeMap::new()
+    };
+    Ok(recording.write_meta(meta)?)
 }
 
 fn conclude(ended: &Result<Ended, LabError>) -> Exit {

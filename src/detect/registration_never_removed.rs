@@ -242,15 +242,15 @@ fn of_closure(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Opti
     Some(if doubtful { Confidence::Low } else { Confidence::Medium })
 }
 
+/// Every node of a function.
+fn inside<'m>(module: &Analysed<'m>, function: ScopeId) -> impl Iterator<Item = Node<'m>> {
+    let node = module.names.scope(function).node;
+    node.into_iter().flat_map(Node::descendants)
+}
+
 /// Whether the function gives one back that stands in it.
 fn returns_function(module: &Analysed<'_>, function: ScopeId) -> bool {
-    let inner = module
-        .names
-        .scope(function)
-        .node
-        .into_iter()
-        .flat_map(Node::descendants);
-    inner.into_iter().any(|node| match node {
+    inside(module, function).any(|node| match node {
         Node::Stmt(Stmt::Return(node)) => node
             .value
             .as_deref()
@@ -660,13 +660,7 @@ fn is_handed_options(module: &Analysed<'_>, function: ScopeId) -> bool {
 /// Whoever gets the handler back may take it out again.
 fn is_returned(module: &Analysed<'_>, value: &Expr, function: ScopeId) -> bool {
     let Some(name) = value.as_name_expr() else { return false };
-    let inner = module
-        .names
-        .scope(function)
-        .node
-        .into_iter()
-        .flat_map(Node::descendants);
-    let mut returns = inner.filter_map(|node| match node {
+    let mut returns = inside(module, function).filter_map(|node| match node {
         Node::Stmt(Stmt::Return(node)) => node.value.as_deref()?.as_name_expr(),
         _ => None,
     });

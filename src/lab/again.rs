@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use super::books::Books;
 use super::error::LabError;
 use super::place::Place;
-use super::rows::CLEAN;
 use super::run::Ended;
 use super::score::{all_sought, controls_off};
-use super::sheet::{Sheet, clean_id, sheets};
+use super::sheet::{Sheet, clean_id, sheets, text_id};
 use super::work::{CleanFinding, Mark, Measured, OnClean, OnMutant, Report, Said, Silence, silent};
 use crate::judge::{NoVerdict, Width};
 use crate::leak::Finding;
@@ -55,14 +54,13 @@ pub(super) fn take_over_plan(record: &Record, recording: &Recording) -> Result<V
     Ok(sheets(modules, &mutants, &edits).map_err(damaged)?)
 }
 
-/// Every detector of a record, on every mutant of it.
+/// Every detector of a record, on every mutant of it. That its files are whole has been checked.
 pub fn score_again(
     record: &Record,
     width: WidthChoice,
     triage: &Triage,
     recording: &Recording,
 ) -> Result<Ended, LabError> {
-    record.check_files()?;
     let sheets = take_over_plan(record, recording)?;
     let controls_off = controls_off(&sheets);
     let detectors: Vec<&str> = record.meta.detectors.iter().map(|meta| meta.id.as_str()).collect();
@@ -170,11 +168,7 @@ impl<'r> Heard<'r> {
     fn read(record: &'r Record) -> Result<Self, RecordError> {
         let mut findings: BTreeMap<(String, String), Vec<FindingRow>> = BTreeMap::new();
         for row in record.rows::<FindingRow>()? {
-            let run_on = if row.run_on == CLEAN {
-                clean_id(&row.corpus, &row.module)
-            } else {
-                row.run_on.clone()
-            };
+            let run_on = text_id(&row.run_on, &row.corpus, &row.module);
             findings.entry((run_on, row.detector.clone())).or_default().push(row);
         }
         let mut reasons = BTreeMap::new();

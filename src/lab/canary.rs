@@ -22,13 +22,14 @@ pub(super) fn sing(tool: &Tool) -> Result<(), LabError> {
         text: &canary.leak,
         what: "the canary that leaks",
     };
-    let found = leak.findings()?;
+    let (found, complaint) = leak.findings()?;
     let mapped: Vec<&Finding> = found.iter().filter(|finding| !finding.patterns.is_empty()).collect();
     let statement = statement(&canary.leak).ok_or_else(|| leak.failed("does not parse"))?;
     if mapped.is_empty() {
         let others: Vec<String> = found.iter().map(|finding| leak.told(finding)).collect();
         return Err(match others[..] {
-            [] => leak.failed("it reports nothing"),
+            [] if complaint.is_empty() => leak.failed("it reports nothing"),
+            [] => leak.failed(&format!("it reports nothing, and complains: {complaint}")),
             _ => leak.failed(&format!(
                 "it reports {}, of which [rules] says nothing",
                 others.join(", ")
@@ -51,7 +52,7 @@ pub(super) fn sing(tool: &Tool) -> Result<(), LabError> {
         text: &canary.safe,
         what: "the safe canary",
     };
-    match safe.findings()?.iter().find(|finding| !finding.patterns.is_empty()) {
+    match safe.findings()?.0.iter().find(|finding| !finding.patterns.is_empty()) {
         Some(finding) => Err(safe.failed(&format!("it reports a leak: {}", safe.told(finding)))),
         None => Ok(()),
     }
@@ -62,7 +63,8 @@ impl Song<'_> {
         unusable(&self.tool.adapter, format!("on {}: {why}", self.what))
     }
 
-    fn findings(&self) -> Result<Vec<Finding>, LabError> {
+    /// And what it complained of beside them.
+    fn findings(&self) -> Result<(Vec<Finding>, String), LabError> {
         let files = [File {
             path: "canary.py".to_owned(),
             bytes: self.text.as_bytes().to_vec(),
@@ -73,15 +75,7 @@ impl Song<'_> {
         let raw = asked.said.and_then(|mut said| said.remove(0));
         let raw = raw.map_err(|silence| self.failed(&silence.detail))?;
         let complaint = asked.ended.map(|ended| ended.complaint()).unwrap_or_default();
-        if raw.is_empty() && !complaint.is_empty() {
-            let why = format!("it reports nothing, and complains: {complaint}");
-            return if self.text == adapter.canary.leak {
-                Err(self.failed(&why))
-            } else {
-                Ok(Vec::new())
-            };
-        }
-        Ok(findings(adapter, self.text, raw))
+        Ok((findings(adapter, self.text, raw), complaint))
     }
 
     /// `R1 at 2:5`.

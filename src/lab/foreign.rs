@@ -7,10 +7,9 @@ use std::path::Path;
 use super::again::{WidthChoice, take_over_plan};
 use super::books::Books;
 use super::error::LabError;
-use super::rows::CLEAN;
 use super::run::Ended;
 use super::score::{all_sought, controls_off};
-use super::sheet::{Sheet, clean_id};
+use super::sheet::{Sheet, text_id};
 use super::tools::findings;
 use super::walk::io_reason;
 use super::watch::Watch;
@@ -33,9 +32,8 @@ pub struct Foreign<'a> {
     pub triage: &'a Triage,
 }
 
-/// How it ended, and how many of the log's findings are about files that the manifest does not list.
+/// That the manifest's files are whole has been checked. How it ended, and how many of the log's findings are about files that the manifest does not list.
 pub fn score_log(foreign: &Foreign, recording: &Recording, watch: &dyn Watch) -> Result<(Ended, usize), LabError> {
-    foreign.manifest.check_files()?;
     let files = Files::read(foreign.manifest)?;
     let said = Log::read(foreign, &files)?;
     let sheets = take_over_plan(foreign.manifest, recording)?;
@@ -95,14 +93,7 @@ struct Files {
 impl Files {
     fn read(manifest: &Record) -> Result<Self, LabError> {
         let rows: Vec<ManifestRow> = manifest.rows()?;
-        let named = |row: ManifestRow| {
-            let text = if row.run_on == CLEAN {
-                clean_id(&row.corpus, &row.module)
-            } else {
-                row.run_on.clone()
-            };
-            (text, row)
-        };
+        let named = |row: ManifestRow| (text_id(&row.run_on, &row.corpus, &row.module), row);
         let by_text: BTreeMap<String, ManifestRow> = rows.into_iter().map(named).collect();
         let text_of = by_text.iter().map(|(text, row)| (row.file.clone(), text.clone()));
         Ok(Self {

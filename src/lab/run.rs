@@ -187,16 +187,11 @@ fn leaks_of(planned: &Planned) -> impl Iterator<Item = Pattern> {
 
 fn tool_meta((tool, answers): (&Tool, &Answers)) -> DetectorMeta {
     DetectorMeta {
-        id: tool.adapter.id.clone(),
-        version: tool.version.clone(),
         command: tool.adapter.command.clone(),
-        claims: tool
-            .adapter
-            .claims()
-            .map(|claims| claims.iter().map(ToString::to_string).collect()),
         busy_ms: u64::try_from(answers.wall.as_millis()).ok(),
         asked: Some(answers.asked),
         peak_bytes: answers.peak_bytes,
+        ..DetectorMeta::new(&tool.adapter.id, &tool.version, tool.adapter.claims())
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rows::CLEAN;
 use crate::judge::{Subject, Twin};
 use crate::leak::{Effect, Label, Place};
 use crate::python::{Edit, Edits, Span};
@@ -43,6 +44,15 @@ impl Sheet {
 /// What a clean text is called beside the ids of mutants, none of which holds a slash.
 pub(super) fn clean_id(corpus: &str, module: &str) -> String {
     format!("{corpus}/{module}")
+}
+
+/// The same from a row, whose `run_on` says of clean texts only that they are.
+pub(super) fn text_id(run_on: &str, corpus: &str, module: &str) -> String {
+    if run_on == CLEAN {
+        clean_id(corpus, module)
+    } else {
+        run_on.to_owned()
+    }
 }
 
 /// The error says which row is wrong.

@@ -18,7 +18,7 @@ use super::split::{Split, split_withs};
 use super::unify::{Place as TemplatePlace, Value};
 use crate::leak::{Effect, Label, Place};
 use crate::python::ast::Expr;
-use crate::python::{Edit, Edits, Module, Node, Source, Span, SpanMap};
+use crate::python::{Edit, Edits, Module, Node, Source, Span};
 
 /// A mutant without id and relations.
 pub(super) struct Draft {
@@ -109,11 +109,7 @@ fn yields(facts: &Facts<'_>, label_site: Span, rendered: &Rendered) -> Vec<Span>
         is_yield && facts.names.enclosing_function(node.span().start) == function
     });
     let map = rendered.edits.map();
-    own.filter_map(|node| moved(&map, node.span())).collect()
-}
-
-fn moved(map: &SpanMap, old: Span) -> Option<Span> {
-    Some(Span::new(map.to_new(old.start)?, map.to_new(old.end - 1)? + 1))
+    own.filter_map(|node| map.span_to_new(node.span())).collect()
 }
 
 fn label(
@@ -181,7 +177,7 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
     }
     let map = rendered.edits.map();
     let old = original_place(site, name);
-    old.and_then(|old| moved(&map, old)).into_iter().collect()
+    old.and_then(|old| map.span_to_new(old)).into_iter().collect()
 }
 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.

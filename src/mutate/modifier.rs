@@ -71,20 +71,14 @@ pub(super) fn modified(base: &Draft, original: &Module, pages: &Pages, index: &I
 
 fn moved(label: &Label, edits: &Edits) -> Option<Label> {
     let map = edits.map();
-    let span = |old: Span| {
-        Some(Span::new(
-            map.to_new(old.start)?,
-            map.to_new(old.end.checked_sub(1)?)? + 1,
-        ))
-    };
     let places = label.places.iter().map(|place| {
         Some(Place {
             pattern: place.pattern,
-            region: span(place.region)?,
+            region: map.span_to_new(place.region)?,
         })
     });
     Some(Label {
-        span: span(label.span)?,
+        span: map.span_to_new(label.span)?,
         places: places.collect::<Option<_>>()?,
         ..label.clone()
     })

@@ -272,6 +272,12 @@ impl SpanMap {
         Some(moved(old, kept.shift))
     }
 
+    /// A span of which both ends are kept.
+    pub fn span_to_new(&self, old: Span) -> Option<Span> {
+        let last = self.to_new(old.end.checked_sub(1)?)?;
+        Some(Span::new(self.to_new(old.start)?, last + 1))
+    }
+
     /// Where the byte at `new` of the edited text stood in the original; `None` if it is new.
     pub fn to_old(&self, new: u32) -> Option<u32> {
         let at = self

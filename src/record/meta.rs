@@ -101,6 +101,19 @@ pub struct DetectorMeta {
 }
 
 impl DetectorMeta {
+    /// Of which nothing has been measured yet.
+    pub fn new(id: &str, version: &str, claims: Option<BTreeSet<Pattern>>) -> Self {
+        Self {
+            id: id.to_owned(),
+            version: version.to_owned(),
+            command: Vec::new(),
+            claims: claims.map(|claims| claims.iter().map(ToString::to_string).collect()),
+            busy_ms: None,
+            asked: None,
+            peak_bytes: None,
+        }
+    }
+
     /// Those of its claims that are patterns of this version.
     pub fn claimed(&self) -> Option<BTreeSet<Pattern>> {
         let words = self.claims.as_ref()?.iter();
