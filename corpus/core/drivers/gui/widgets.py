@@ -1,6 +1,10 @@
 """Calls into gui/widgets.py."""
 
+import logging
+
 from gui import widgets
+
+logging.getLogger("widgets").setLevel(logging.DEBUG)
 
 
 def _window():
@@ -19,6 +23,12 @@ def draws(box):
     window.find("body.nothing")
     window.find("body.panel").route()
     widgets.Theme("plain").margin
+
+
+def hides_a_part(box):
+    window = _window()
+    window.find("body.panel").visible = False
+    window.draw()
 
 
 def does_not_fit(box):

@@ -43,6 +43,7 @@ def calibrates(box):
     with box.using(titrator.Burette(box.path())) as burette:
         burette.take(0.5)
         burette.factor()
+        burette.factor()
 
 
 def traces(box):
