@@ -20,9 +20,12 @@ def draws(box):
     window.tick()
     window.scroll(["a", "b", "c"], 2)
     window.focus(window.find("body.panel.size"))
-    window.find("body.nothing")
     window.find("body.panel").route()
     widgets.Theme("plain").margin
+
+
+def misses_a_part(box):
+    _window().find("body.nothing")
 
 
 def hides_a_part(box):
