@@ -291,6 +291,41 @@ pub(super) fn only_called(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument])
     (all > 0 && all == fine && !is_method).into()
 }
 
+/// `faces-none($attr)`: someone asks whether what a call of the attribute gives is there.
+pub(super) fn faces_none(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(attr) = scene.word(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let given = |expr: &Expr| match expr {
+        Expr::Call(call) => matches!(&*call.func, Expr::Attribute(node) if node.attr.as_str() == attr),
+        _ => false,
+    };
+    let nodes = || scene.facts.module.nodes();
+    let names: Vec<&str> = nodes()
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(node)) if given(&node.value) => node.targets.first(),
+            Node::Expr(Expr::NamedExpr(node)) if given(&node.value) => Some(&*node.target),
+            _ => None,
+        })
+        .filter_map(|target| target.as_name_expr().map(|name| name.id.as_str()))
+        .collect();
+    let is_it = |expr: &Expr| match expr {
+        Expr::NamedExpr(node) => given(&node.value),
+        Expr::Name(name) => names.contains(&name.id.as_str()),
+        _ => given(expr),
+    };
+    let asked = nodes().any(|node| match node {
+        Node::Expr(Expr::Compare(test)) => is_it(&test.left),
+        Node::Expr(Expr::BoolOp(node)) => node.values.iter().any(is_it),
+        Node::Expr(Expr::UnaryOp(node)) => is_it(&node.operand),
+        Node::Expr(Expr::IfExp(node)) => is_it(&node.test),
+        Node::Stmt(Stmt::If(node)) => is_it(&node.test),
+        Node::Stmt(Stmt::While(node)) => is_it(&node.test),
+        _ => false,
+    });
+    asked.into()
+}
+
 /// `holds($ties, $p, $owner)`: what the object `$p` is keeps `$owner`, and nothing in the module makes it let go: the same function
 /// says so, or every class that makes one with itself as `$p`. `$ties` are the places that say so.
 pub(super) fn holds(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {

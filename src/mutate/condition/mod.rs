@@ -117,6 +117,7 @@ words! {
     "escapes" => escape::escapes;
     "evicts" => collection::evicts;
     "exit" => usage::exit;
+    "faces-none" => cycle::faces_none;
     "falls-through" => flow::falls_through;
     "foreign" => cycle::foreign;
     "fresh" => bind::fresh, binds;
