@@ -69,6 +69,7 @@ def reads_notes(box):
     datalogger.first_note(box.path())
     with box.using(datalogger.Archive(box.path())) as archive:
         archive.note()
+        archive.note()
         archive.close()
 
 

@@ -38,6 +38,7 @@ def rolls(box):
 def has_a_header(box):
     with box.using(cashbook.ReceiptRoll(box.path("roll"), box.write("header", "shop\n"))) as roll:
         roll.print(roll.header())
+        roll.print(roll.header())
 
 
 def tapes(box):

@@ -122,6 +122,18 @@ def log_is_moved(box):
         access.reopen()
 
 
+def log_is_there(box):
+    with box.using(tcprelay.AccessLog(box.write("access.log", "# time host rule sent received\n"))) as access:
+        access.line("host", "say", 1, 2)
+
+
+def recording_cannot_be_read(box):
+    relay = _relay(box)
+    os.symlink("/proc/self/mem", box.path("0001.rec"))  # opens, and its first page cannot be read
+    with box.raises(OSError):
+        relay.pack([1])
+
+
 def stops_replaying(box):
     with box.using(tcprelay.WireRecording(box.path("one"))) as recording:
         recording.block(0, b"text")

@@ -77,6 +77,7 @@ def appends(box):
 def puts_after_the_end(box):
     store = blobstore.Store(_folder(box))
     with box.using(store):
+        store.try_put("in time", b"")
         store.close()
         store.try_put("late", b"")
 
