@@ -35,7 +35,7 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         Origin::Table | Origin::Release => false,
         Origin::Module(scope) => module.names.scope(scope).kind == ScopeKind::Class,
     };
-    if child.fate.unknown || of_class {
+    if child.fate.unknown || of_class || (is_forked(child) && waits_for_any(module)) {
         return None;
     }
     let what = acquisition(child);
@@ -64,11 +64,39 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         confidence.min(confidence_in_purpose(module, child)),
         message,
     );
-    "call `wait` or `communicate` on it, or use it in a `with`".clone_into(&mut finding.suggestion);
+    let suggestion = if is_forked(child) {
+        "wait for it with `os.waitpid`"
+    } else {
+        "call `wait` or `communicate` on it, or use it in a `with`"
+    };
+    suggestion.clone_into(&mut finding.suggestion);
     finding
         .related
         .extend(at.map(|at| related(at, "nobody has waited for it here")));
     Some(finding)
+}
+
+fn is_forked(child: &Obligation<'_>) -> bool {
+    child.resource.functions.iter().any(|function| function == "os.waitpid")
+}
+
+/// `os.wait()`, `os.waitpid(-1, 0)`, a handler of `SIGCHLD`: whoever the child is, the module waits for it.
+fn waits_for_any(module: &Analysed<'_>) -> bool {
+    let names = |expr: &Expr| module.names.resolve(expr).qualified().map(str::to_owned);
+    module.nodes().filter_map(Node::as_expr).any(|expr| match expr {
+        Expr::Call(call) => match names(&call.func).as_deref() {
+            Some("os.wait" | "os.wait3") => true,
+            Some("os.waitpid") => call
+                .args
+                .first()
+                .is_some_and(|first| first.is_unary_op_expr() || first.is_constant_expr()),
+            _ => false,
+        },
+        Expr::Attribute(_) => {
+            names(expr).is_some_and(|name| ["signal.SIGCHLD", "signal.SIGCLD"].contains(&name.as_str()))
+        }
+        _ => false,
+    })
 }
 
 /// A `Process` is a child only once it is started.

@@ -21,7 +21,7 @@ pub(super) enum Treatment {
 }
 
 /// Methods that store their argument.
-const KEEPERS: [&str; 35] = [
+const KEEPERS: [&str; 43] = [
     "addCallback",
     "addCallbacks",
     "addErrback",
@@ -57,6 +57,15 @@ const KEEPERS: [&str; 35] = [
     "update",
     "add_done_callback",
     "addHandler",
+    // Event loops, which make a transport of a socket or pipe.
+    "create_connection",
+    "create_server",
+    "create_unix_connection",
+    "create_unix_server",
+    "create_datagram_endpoint",
+    "connect_accepted_socket",
+    "connect_read_pipe",
+    "connect_write_pipe",
 ];
 
 /// Methods that give their argument back to whoever handed it in.

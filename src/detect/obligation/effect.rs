@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use super::bind::{bind, collected_in, container};
 use super::boxes::Boxes;
 use super::callee::{self, Treatment, treatment};
+use super::capture::create;
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
 use super::{Doubt, Grade, Loss, Move, World, body, class, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
+use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
@@ -253,6 +254,8 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
         Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
+        // `if os.fork() > 0:` asks where it is.
+        Expr::Compare(_) if setting.resource.kind == "child" => Outcome::Held(state),
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
@@ -477,7 +480,7 @@ fn settle_with_doubt(span: Span, doubt: Doubt, state: State<'_>) -> Outcome<'_> 
     settle(span, with_doubt(doubt, state))
 }
 
-fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
+pub(super) fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
     state.doubt = state.doubt.max(doubt);
     state
 }
@@ -540,7 +543,7 @@ pub(super) fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state:
     state.holds(&node.value).is_some() && is_release(setting, &node.attr)
 }
 
-fn is_release(setting: Setting<'_, '_>, method: &str) -> bool {
+pub(super) fn is_release(setting: Setting<'_, '_>, method: &str) -> bool {
     method == "__exit__" || method == "__aexit__" || setting.resource.release.iter().any(|release| release == method)
 }
 
@@ -574,51 +577,4 @@ fn call_method<'m>(
         return Outcome::Held(state);
     }
     settle(Span::from(expr.range()), state)
-}
-
-/// A nested function, lambda or class: it may use the handle later, or release it.
-fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) -> Outcome<'m> {
-    let captured = |expr: &Expr| match expr {
-        Expr::Name(name) if matches!(name.ctx, ExprContext::Load) && state.held_by(&name.id).is_some() => {
-            let names = setting.world.names;
-            names.home(&name.id, names.scope_at(name.start().to_u32())) == setting.body
-        }
-        _ => false,
-    };
-    let is_at_once = matches!(node, Node::Expr(Expr::Lambda(_)));
-    let (mut used, mut receivers, mut released) = (0, 0, false);
-    for inner in node.descendants().filter_map(Node::as_expr) {
-        match inner {
-            Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
-                released |= of_receiver || captured(&attribute.value);
-            }
-            Expr::Call(call) => {
-                let argument = call.args.iter().find(|one| captured(one));
-                released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
-            }
-            // `retry(lambda: sock.connect(address))` does with it what its own body might do.
-            Expr::Attribute(attribute) if is_at_once && captured(&attribute.value) => receivers += 1,
-            name => used += usize::from(captured(name)),
-        }
-    }
-    if released {
-        return Outcome::Moved(Move::Captured);
-    }
-    if used > receivers && !is_called_at_once(setting, node) {
-        state.doubt = state.doubt.max(Doubt::Captured);
-    }
-    Outcome::Held(state)
-}
-
-/// Builtins that call what they are handed, and forget it.
-const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "sum"];
-
-/// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
-fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
-    let Node::Expr(lambda) = node else { return false };
-    match setting.world.index().parent(lambda) {
-        Some(Node::Expr(Expr::Call(call))) => CALLING.contains(&super::tail(&call.func)),
-        _ => false,
-    }
 }

@@ -271,17 +271,9 @@ pub(super) fn makes_owner(world: World<'_, '_>, call: &ExprCall, argument: &Expr
 /// Whether instances keep what the parameter of `__init__` brings as theirs, and nothing but methods named for that
 /// releases it: then whoever drops the instance drops that.
 fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parameter: &str) -> bool {
-    let stored = init.body.iter().find_map(|statement| match statement {
-        Stmt::Assign(node) => {
-            let is_it = node
-                .value
-                .as_name_expr()
-                .is_some_and(|name| name.id.as_str() == parameter);
-            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
-        }
-        _ => None,
-    });
-    let Some(attribute) = stored else { return false };
+    let Some(attribute) = kept_as(init, parameter) else {
+        return false;
+    };
     let released = |method: &str| {
         let asked = (attribute, world.table.any().release.as_slice());
         method_releases(world, (class, method), asked, MAX_HELPERS)
@@ -294,6 +286,20 @@ fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parame
         .collect();
     let is_usual = |name: &&str| super::callee::RELEASE_METHODS.contains(name) || *name == "__del__";
     !releasing.is_empty() && releasing.iter().all(is_usual)
+}
+
+/// The attribute of `self` that the constructor puts the parameter into.
+pub(super) fn kept_as<'m>(init: Def<'m>, parameter: &str) -> Option<&'m str> {
+    init.body.iter().find_map(|statement| match statement {
+        Stmt::Assign(node) => {
+            let is_it = node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == parameter);
+            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
+        }
+        _ => None,
+    })
 }
 
 /// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
