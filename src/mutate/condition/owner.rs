@@ -362,38 +362,38 @@ pub(super) fn releases_others(scene: &mut Scene<'_, '_, '_>, arguments: &[Argume
     let Some(class) = class_at(scene.facts, scene.site.parts[0].span()) else {
         return Truth::Unknown;
     };
-    released_in(scene.facts, class, own).any(|other| other != attr).into()
+    let other = |node: Node<'_>| {
+        let Node::Expr(Expr::Attribute(release)) = node else {
+            return false;
+        };
+        let Expr::Attribute(held) = &*release.value else {
+            return false;
+        };
+        let mut values = attribute_values(&class.body, &held.attr).flatten();
+        let acquired = values
+            .any(|value| resource_of(scene.facts, value).is_some_and(|found| found.release == release.attr.as_str()));
+        held.attr.as_str() != attr && is_self(&held.value) && acquired
+    };
+    Node::Stmt(own).descendants().any(other).into()
 }
 
-/// `ends-others()`: a method that ends the lives of the objects of the class around the anchor releases
-/// an attribute that the class fills with something acquired.
+/// `ends-others()`: a method that ends the lives of the objects of the class around the anchor releases something.
 pub(super) fn ends_others(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
     let Some(class) = class_at(scene.facts, scene.site.parts[0].span()) else {
         return Truth::Unknown;
     };
-    let mut methods = class.body.iter().filter(|statement| {
+    let ends = |statement: &&Stmt| {
         let name = Def::of(statement).map(|def| def.name);
-        name.is_some_and(|name| ENDS.contains(&name))
-    });
+        name.is_some_and(|name| ENDS.contains(&name) || matches!(name, "aclose" | "__aexit__"))
+    };
+    let releases = |node: Node<'_>| match node {
+        Node::Expr(Expr::Attribute(release)) => RELEASES.contains(&release.attr.as_str()),
+        _ => false,
+    };
+    let mut methods = class.body.iter().filter(ends);
     methods
-        .any(|method| released_in(scene.facts, class, method).next().is_some())
+        .any(|method| Node::Stmt(method).descendants().any(releases))
         .into()
-}
-
-/// The attributes of `self` that the method releases and the class fills with something acquired.
-fn released_in<'m>(facts: &Facts<'m>, class: &'m StmtClassDef, method: &'m Stmt) -> impl Iterator<Item = &'m str> {
-    Node::Stmt(method).descendants().filter_map(|node| {
-        let Node::Expr(Expr::Attribute(release)) = node else {
-            return None;
-        };
-        let Expr::Attribute(held) = &*release.value else {
-            return None;
-        };
-        let mut values = attribute_values(&class.body, &held.attr).flatten();
-        let acquired =
-            values.any(|value| resource_of(facts, value).is_some_and(|found| found.release == release.attr.as_str()));
-        (is_self(&held.value) && acquired).then(|| held.attr.as_str())
-    })
 }
 
 /// `has-method(name, …)`: the class that is the anchor, or holds it, defines one of these.
