@@ -4,7 +4,7 @@ use super::obligation::{Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, Keyword, Ranged};
+use crate::python::ast::{ExceptHandler, Expr, Keyword, Ranged, Stmt};
 use crate::python::names::ScopeKind;
 use crate::python::{Node, Span};
 
@@ -56,6 +56,14 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
             let message = format!("the child of {what} is kept as `self.{attribute}`, and nobody waits for it");
             (confidence, message, None)
         }
+        (None, None) => {
+            let at = timed_out(module, child)?;
+            let message = format!(
+                "the child of {what} has not been waited for if {} raises",
+                text_at(module.module.text(), at)
+            );
+            (Confidence::Medium, message, Some(at))
+        }
         _ => return None,
     };
     let mut finding = finding(
@@ -74,6 +82,47 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         .related
         .extend(at.map(|at| related(at, "nobody has waited for it here")));
     Some(finding)
+}
+
+/// The wait with a time limit that a handler lets pass: `except subprocess.TimeoutExpired: child.kill()`.
+fn timed_out(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Span> {
+    let skipped = child.fate.skipped.filter(|skipped| skipped.caught)?;
+    let mut calls = module.nodes().filter_map(|node| node.as_expr()?.as_call_expr());
+    let has_limit = |keyword: &Keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "timeout");
+    let waits = calls.any(|call| Span::from(call.range()) == skipped.at && call.keywords.iter().any(has_limit));
+    (waits && lets_time_out(module, skipped.at)).then_some(skipped.at)
+}
+
+/// Whether a handler around is for what the limit raises.
+fn lets_time_out(module: &Analysed<'_>, at: Span) -> bool {
+    const TYPES: [&str; 5] = [
+        "TimeoutExpired",
+        "SubprocessError",
+        "TimeoutError",
+        "Exception",
+        "BaseException",
+    ];
+    let is_for_it = |handler: &ExceptHandler| {
+        let ExceptHandler::ExceptHandler(handler) = handler;
+        handler.type_.as_deref().is_none_or(|type_| {
+            let names = Node::Expr(type_).descendants().filter_map(Node::as_expr);
+            names.into_iter().any(|expr| match expr {
+                Expr::Name(name) => TYPES.contains(&name.id.as_str()),
+                Expr::Attribute(node) => TYPES.contains(&node.attr.as_str()),
+                _ => false,
+            })
+        })
+    };
+    module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let is_inside = node
+                .body
+                .iter()
+                .any(|statement| Span::from(statement.range()).contains(at));
+            is_inside && node.handlers.iter().any(is_for_it)
+        }
+        _ => false,
+    })
 }
 
 fn is_forked(child: &Obligation<'_>) -> bool {

@@ -121,6 +121,15 @@ const BORROWING: [&str; 14] = [
 ];
 
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Treatment {
+    treatment_of(world, call, (argument, false))
+}
+
+/// The same of what is in a list, be it written out or what a name stands for: `close_all(files)`.
+pub(super) fn treatment_of_items(world: World<'_, '_>, call: &ExprCall, list: &Expr) -> Treatment {
+    treatment_of(world, call, (list, true))
+}
+
+fn treatment_of(world: World<'_, '_>, call: &ExprCall, argument: (&Expr, bool)) -> Treatment {
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),

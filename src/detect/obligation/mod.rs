@@ -4,7 +4,7 @@
 //! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments, `capture` the same of nested functions,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `boxes` which lists hold handles in sight, `borrow` which objects leave what they are handed to its owner, `risk` how likely a step is
 //! to raise, `helper` the same of calls of helpers, `raised` which handlers catch what a `raise` names, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
-//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets, `stack` what exit stacks run. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
@@ -31,6 +31,7 @@ mod release_risk;
 mod risk;
 mod setup;
 mod source;
+mod stack;
 mod state;
 mod summary;
 
@@ -218,6 +219,8 @@ pub enum Doubt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move<'m> {
     Returned,
+    /// Returned as this item of a tuple.
+    ReturnedAs(usize),
     Yielded,
     /// Stored on `self` under this name.
     OnSelf(&'m str),
@@ -241,7 +244,10 @@ pub enum Move<'m> {
 
 impl Move<'_> {
     pub fn is_into_container(&self) -> bool {
-        matches!(self, Self::Container | Self::InSelf(_) | Self::InGlobal(_))
+        matches!(
+            self,
+            Self::Container | Self::ReturnedAs(_) | Self::InSelf(_) | Self::InGlobal(_)
+        )
     }
 }
 
@@ -313,7 +319,7 @@ impl Doubt {
 }
 
 /// Helpers of helpers are followed this far.
-const MAX_ROUNDS: u32 = 3;
+const MAX_ROUNDS: u32 = 5;
 
 /// What is known of a module's handles.
 pub(super) struct Known<'m> {

@@ -83,12 +83,16 @@ const SAFE: [&str; 66] = [
     "asyncio.Lock",
     "asyncio.Queue",
 ];
-const UNLIKELY: [&str; 109] = [
+const UNLIKELY: [&str; 113] = [
     "weakref.finalize",
     "multiprocessing.util.Finalize",
     "os.fstat",
     "os.dup2",
     "os.fork",
+    "os.chdir",
+    "os.set_blocking",
+    "os.set_inheritable",
+    "fcntl.fcntl",
     "os.execl",
     "os.execle",
     "os.execlp",
@@ -274,8 +278,8 @@ const UNLIKELY_METHODS: [&str; 41] = [
     "partition",
     "rpartition",
 ];
-/// Methods of sockets, threads and loops that set something, or ask what is known.
-const SETTINGS: [&str; 15] = [
+/// Methods of sockets, threads and loops that set something, ask what is known or make something in memory.
+const SETTINGS: [&str; 16] = [
     "settimeout",
     "gettimeout",
     "setblocking",
@@ -286,6 +290,7 @@ const SETTINGS: [&str; 15] = [
     "set_name",
     "add_reader",
     "add_writer",
+    "makefile",
     "setLevel",
     "setFormatter",
     "call_soon",
