@@ -1,8 +1,8 @@
 //! How likely a call of a function of the module raises: as likely as the likeliest step of its body.
 
-use super::risk;
 use super::state::State;
 use super::{Grade, World, summary};
+use super::{class, risk};
 use crate::detect::resources::Resource;
 use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, StmtTry};
 use crate::python::names::Def;
@@ -35,6 +35,46 @@ pub(super) fn grade(world: World<'_, '_>, resource: &Resource, call: &ExprCall, 
     };
     let mut left = MAX_STATEMENTS;
     Some(inside.of_block(def.body, &mut left)).filter(|worst| *worst < Grade::Likely)
+}
+
+/// How likely it is that an object which is to own the argument is never made: a constructor that reads or writes may find
+/// that it cannot, one that only checks what it is handed does not fail for those who know it.
+pub(super) fn of_owner(world: World<'_, '_>, resource: &Resource, call: &ExprCall, argument: &Expr) -> Grade {
+    let init = body_of(world, call).zip(summary::parameter_taking(world, call, argument));
+    let Some(((scope, def), parameter)) = init else {
+        return Grade::Nothing;
+    };
+    let class = world.names.scope(scope).parent;
+    let kept = summary::kept_as(def, parameter);
+    let is_it = |object: &Expr| match object {
+        Expr::Name(name) => name.id.as_str() == parameter,
+        other => kept.is_some() && class::on_self(other) == kept,
+    };
+    let uses = |statement: &Stmt| {
+        let calls = Node::Stmt(statement).descendants().filter_map(|node| match node {
+            Node::Expr(Expr::Call(call)) => call.func.as_attribute_expr(),
+            _ => None,
+        });
+        let mut methods = calls.filter(|method| !resource.quiet.iter().any(|quiet| quiet == method.attr.as_str()));
+        methods.any(|method| is_it(&method.value) && !risk::is_quiet_method(&method.attr))
+    };
+    let helpers = def.body.iter().filter_map(|statement| {
+        let called = statement
+            .as_expr_stmt()?
+            .value
+            .as_call_expr()?
+            .func
+            .as_attribute_expr()?;
+        let helper = class::is_self(&called.value).then(|| summary::method_of(world, class?, &called.attr))?;
+        Def::of(helper?.statement)
+    });
+    let mut bodies = helpers.chain([def]).flat_map(|def| def.body);
+    let guards = def.body.iter().any(Stmt::is_try_stmt);
+    if !guards && bodies.any(uses) {
+        Grade::Likely
+    } else {
+        Grade::Nothing
+    }
 }
 
 /// What is known where the call stands, and how deep to look.

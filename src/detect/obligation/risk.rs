@@ -15,7 +15,7 @@ use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 44] = [
+const SAFE: [&str; 66] = [
     "builtins.filter",
     "builtins.reversed",
     "datetime.datetime.now",
@@ -60,12 +60,47 @@ const SAFE: [&str; 44] = [
     "os._exit",
     "os.getpid",
     "threading.current_thread",
+    "threading.main_thread",
+    "builtins.frozenset",
+    "builtins.iter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "collections.Counter",
+    "functools.partial",
+    "operator.attrgetter",
+    "operator.itemgetter",
+    "itertools.chain",
+    "itertools.count",
+    "itertools.cycle",
+    "queue.Queue",
+    "queue.SimpleQueue",
+    "sys.exc_info",
+    "sys.getsizeof",
+    "typing.cast",
+    "uuid.uuid4",
+    "random.random",
+    "asyncio.Event",
+    "asyncio.Lock",
+    "asyncio.Queue",
 ];
-const UNLIKELY: [&str; 43] = [
+const UNLIKELY: [&str; 113] = [
     "weakref.finalize",
     "multiprocessing.util.Finalize",
     "os.fstat",
     "os.dup2",
+    "os.fork",
+    "os.chdir",
+    "os.set_blocking",
+    "os.set_inheritable",
+    "fcntl.fcntl",
+    "os.execl",
+    "os.execle",
+    "os.execlp",
+    "os.execlpe",
+    "os.execv",
+    "os.execve",
+    "os.execvp",
+    "os.execvpe",
     // Whoever does not get the lock ends.
     "fcntl.flock",
     "fcntl.lockf",
@@ -106,6 +141,63 @@ const UNLIKELY: [&str; 43] = [
     "io.StringIO",
     "io.BytesIO",
     "collections.deque",
+    "builtins.abs",
+    "builtins.round",
+    "builtins.hash",
+    "builtins.ord",
+    "builtins.chr",
+    "builtins.hex",
+    "builtins.vars",
+    "builtins.dir",
+    "builtins.setattr",
+    "builtins.property",
+    "builtins.staticmethod",
+    "builtins.classmethod",
+    "mimetypes.guess_type",
+    "textwrap.dedent",
+    "textwrap.indent",
+    "shlex.quote",
+    "shlex.join",
+    "html.escape",
+    "urllib.parse.quote",
+    "urllib.parse.urlencode",
+    "re.escape",
+    "os.getenv",
+    "os.getcwd",
+    "os.urandom",
+    "os.strerror",
+    "platform.system",
+    "platform.machine",
+    "platform.platform",
+    "time.strftime",
+    "time.localtime",
+    "time.gmtime",
+    "time.ctime",
+    "datetime.timedelta",
+    "datetime.datetime.today",
+    "random.randint",
+    "random.choice",
+    "secrets.token_hex",
+    "hashlib.md5",
+    "hashlib.sha1",
+    "hashlib.sha256",
+    "socket.gethostname",
+    "socket.setdefaulttimeout",
+    "signal.alarm",
+    "threading.Thread",
+    "threading.Condition",
+    "threading.Semaphore",
+    "traceback.format_exc",
+    "traceback.print_exc",
+    "warnings.warn",
+    "weakref.ref",
+    "gc.collect",
+    "asyncio.sleep",
+    "asyncio.all_tasks",
+    "asyncio.current_task",
+    "asyncio.get_running_loop",
+    "asyncio.get_event_loop",
+    "asyncio.set_event_loop",
 ];
 /// What helpers that turn text into bytes and back are called.
 const CONVERSIONS: [&str; 15] = [
@@ -186,8 +278,8 @@ const UNLIKELY_METHODS: [&str; 41] = [
     "partition",
     "rpartition",
 ];
-/// Methods of sockets, threads and loops that set something, or ask what is known.
-const SETTINGS: [&str; 13] = [
+/// Methods of sockets, threads and loops that set something, ask what is known or make something in memory.
+const SETTINGS: [&str; 16] = [
     "settimeout",
     "gettimeout",
     "setblocking",
@@ -198,6 +290,9 @@ const SETTINGS: [&str; 13] = [
     "set_name",
     "add_reader",
     "add_writer",
+    "makefile",
+    "setLevel",
+    "setFormatter",
     "call_soon",
     "call_later",
     "call_soon_threadsafe",
@@ -437,8 +532,8 @@ pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall
         return Grade::Nothing;
     }
     let handed = call.args.iter().find(|one| state.carries(one));
-    if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
-        return Grade::Nothing;
+    if let Some(handed) = handed.filter(|one| summary::makes_owner(world, call, one)) {
+        return helper::of_owner(world, resource, call, handed);
     }
     if asks_about_descriptor(world, call, state) {
         return Grade::Nothing;
@@ -451,6 +546,8 @@ pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
+        // What the program holds when it ends is released with it.
+        _ if body::exits(world, call) => Grade::Unlikely,
         _ => helper::grade(world, resource, call, asked).unwrap_or(Grade::Likely),
     }
 }
@@ -587,6 +684,11 @@ pub(super) fn is_quiet_use(resource: &Resource, kind: &Kind<'_>) -> bool {
 /// The call of `lambda: sock.connect(address)`.
 fn deferred(argument: &Expr) -> Option<&ExprCall> {
     argument.as_lambda_expr()?.body.as_call_expr()
+}
+
+/// Methods that set something or ask what is known, whatever has them.
+pub(super) fn is_quiet_method(name: &str) -> bool {
+    name == "__index__" || SETTINGS.contains(&name) || UNLIKELY_METHODS.contains(&name) || RELEASES.contains(&name)
 }
 
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around

@@ -234,7 +234,11 @@ impl<'m> State<'m> {
                 Expr::List(node) => node.elts.iter().any(|one| self.carries(one)),
                 Expr::Set(node) => node.elts.iter().any(|one| self.carries(one)),
                 Expr::Dict(node) => node.values.iter().any(|one| self.carries(one)),
-                Expr::Starred(node) => self.carries(&node.value),
+                // A handle that is starred is read to its end; the items of a list or tuple go on.
+                Expr::Starred(node) => match self.holds(&node.value) {
+                    Some(hold) => hold.part.is_some(),
+                    None => self.carries(&node.value),
+                },
                 Expr::IfExp(node) => self.carries(&node.body) || self.carries(&node.orelse),
                 _ => false,
             }

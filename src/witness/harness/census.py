@@ -58,7 +58,7 @@ def everything():
         found["objects", _name(type(each))] += 1
         _count_items(each, found)
         for inner in gc.get_referents(each):
-            if isinstance(inner, _UNTRACKED) and not gc.is_tracked(inner) and id(inner) not in seen:
+            if issubclass(type(inner), _UNTRACKED) and not gc.is_tracked(inner) and id(inner) not in seen:
                 seen.add(id(inner))
                 _count_items(inner, found)
     found.update(_kept_by_the_interpreter())
@@ -66,10 +66,11 @@ def everything():
 
 
 def _count_items(each, found):
-    if isinstance(each, _CONTAINERS):
-        base = next(base for base in _CONTAINERS if isinstance(each, base))
-        found["items", _name(type(each))] += base.__len__(each)
-    elif isinstance(each, functools._lru_cache_wrapper):
+    kind = type(each)  # `isinstance` would ask a weak proxy for what it stands for
+    if issubclass(kind, _CONTAINERS):
+        base = next(base for base in _CONTAINERS if issubclass(kind, base))
+        found["items", _name(kind)] += base.__len__(each)
+    elif issubclass(kind, functools._lru_cache_wrapper):
         found["items", "lru_cache"] += each.cache_info().currsize
 
 

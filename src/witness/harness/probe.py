@@ -10,6 +10,8 @@ import sys
 import threading
 import weakref
 
+import stuck
+
 RELEASED = ""
 _AT_FIRST = "_leakbench_at_first"
 
@@ -119,7 +121,7 @@ def _popen(value):
 
 def _thread(value):
     if value.is_alive():
-        value.join(0.3)
+        stuck.join(value, 0.3)
     return _flag(f"thread {value.name}", value.is_alive())
 
 

@@ -16,6 +16,7 @@ import typing
 import callee
 import exits
 import instrument
+import stuck
 from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
@@ -25,6 +26,9 @@ _chain = contextvars.ContextVar("sites of the calls that are active", default=()
 _LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
+
+# Says that all threads wait for ever. Ignored by whoever does not expect it.
+STUCK = signal.SIGURG
 
 PLAIN, OS_ERROR, RUNTIME_ERROR, CANCELLED = "plain", "OSError", "RuntimeError", "CancelledError"
 
@@ -400,12 +404,20 @@ def _strays(run):
 def start_clock(limit):
     """Rings again and again: a task that is interrupted keeps the error to itself, and the next one waits as well."""
     signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(STUCK, _never_ends)
     signal.setitimer(signal.ITIMER_REAL, limit, limit)
 
 
 def _alarm(*_):
     _current.late = True
     raise TimeLimit()
+
+
+def _never_ends(*_):
+    """No need to wait for the alarm, unless something else will ring before: then nobody may disturb it a second time."""
+    if signal.getsignal(signal.SIGALRM) is _alarm and signal.getitimer(signal.ITIMER_REAL)[0] > 0 and not stuck.may_be_woken():
+        _alarm()
+    signal.signal(STUCK, signal.SIG_IGN)
 
 
 def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False, again=False):
