@@ -76,6 +76,7 @@ class Run:
         self.suspended = []
         self.again = None
         self.late = False
+        self.unwatched = False  # nothing fails and nothing is kept
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -107,6 +108,9 @@ _ALL = (OS_ERROR, RUNTIME_ERROR, CANCELLED)
 _AWAITED = {callee.TOTAL: (CANCELLED,), callee.MAY_BE_CANCELLED: (CANCELLED,), callee.RELEASE: _RELEASING}
 
 
+_SUSPENDED = (types.CoroutineType, types.AsyncGeneratorType)
+
+
 def _error(kind):
     error = OSError(errno.EIO, "input/output error") if kind == OS_ERROR else RuntimeError("this call fails")
     error.made_to_fail = True
@@ -121,8 +125,12 @@ def _drop_coroutines(args):
 
 def _call(site, function, /, *args, **kwargs):
     run = _current
+    if run.unwatched:
+        value = function(*args, **kwargs)
+        run.called.add(site)
+        return value
     kind = run.callees.kind(function, args)
-    if (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
+    if run.live and (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
         failing = run.fails(site, _RELEASING if kind is callee.RELEASE else _FAILING)
         if failing is not None:
             if kind is callee.RELEASE:
@@ -138,10 +146,10 @@ def _call(site, function, /, *args, **kwargs):
         _chain.set(before)
     run.called.add(site)
     run.registry.released(function)
-    if inspect.iscoroutine(value) or inspect.isasyncgen(value):
+    if isinstance(value, _SUSPENDED):
         run.registry.take_suspended(value, site, before)
-        return value
-    run.registry.take(value, site, before, function, kind, (*args, *kwargs.values()))
+    elif value is not None:
+        run.registry.take(value, site, before, function, kind, args, kwargs)
     return value
 
 
@@ -219,7 +227,7 @@ class _Failing:
 
 def _iterate(site, iterable, /):
     run = _current
-    if run.callees.iterates_safely(iterable):
+    if run.unwatched or run.callees.iterates_safely(iterable):
         return iterable
     run.registry.take(iterable, site, _chain.get(), _iterate, callee.TOTAL)
     failing = run.fails(site, _FAILING)
@@ -237,13 +245,12 @@ def _iterate_async(site, iterable, /):
 
 def _driver_call(function, /, *args, **kwargs):
     run = _current
-    outside = not _chain.get()
-    if outside:
-        for each in (*args, *kwargs.values()):
-            run.registry.take_drivers(each)
+    if run.unwatched or _chain.get():
+        return function(*args, **kwargs)
+    for each in (*args, *kwargs.values()):
+        run.registry.take_drivers(each)
     value = function(*args, **kwargs)
-    if outside:
-        run.registry.take_drivers(value)
+    run.registry.take_drivers(value)
     return value
 
 
@@ -294,8 +301,8 @@ class Subject:
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
-        self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
-        for clear in typing._cleanups:  # and so do these
+        self.callees.forget()
+        for clear in typing._cleanups:  # these keep functions and classes of earlier runs alive, too
             clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
