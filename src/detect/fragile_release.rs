@@ -215,13 +215,13 @@ fn given_back<'m>(module: &Analysed<'_>, class: &StmtClassDef, node: Node<'m>) -
     }
 }
 
-/// Whether the class makes a lock or semaphore for the attribute, or it is called one.
+/// Whether the class makes a lock or semaphore for the attribute, or is handed what is called one.
 fn is_lock(module: &Analysed<'_>, class: &StmtClassDef, attribute: &str) -> bool {
     let stored = class
         .body
         .iter()
         .flat_map(|statement| Node::Stmt(statement).descendants());
-    let mut made = stored.filter_map(|node| match node {
+    let made = stored.filter_map(|node| match node {
         Node::Stmt(Stmt::Assign(assign)) => {
             let target = assign.targets.first()?.as_attribute_expr()?;
             let call = assign.value.as_call_expr()?;
@@ -229,21 +229,18 @@ fn is_lock(module: &Analysed<'_>, class: &StmtClassDef, attribute: &str) -> bool
         }
         _ => None,
     });
-    let is_said = attribute
-        .to_lowercase()
-        .split('_')
-        .any(|word| ["lock", "mutex", "sem", "semaphore"].contains(&word));
-    is_said
-        || made.any(|resolved| {
-            let name = resolved.qualified().unwrap_or_default();
-            let is_of_threads = ["threading.", "asyncio.", "multiprocessing."]
-                .iter()
-                .any(|of| name.starts_with(of));
-            is_of_threads
-                && ["Lock", "RLock", "Semaphore", "BoundedSemaphore"]
-                    .iter()
-                    .any(|kind| name.ends_with(kind))
-        })
+    let is_of_threads = |name: &str| {
+        let of = ["threading.", "asyncio.", "multiprocessing."];
+        let kinds = ["Lock", "RLock", "Semaphore", "BoundedSemaphore"];
+        of.iter().any(|of| name.starts_with(of)) && kinds.iter().any(|kind| name.ends_with(kind))
+    };
+    let made: Vec<_> = made.collect();
+    let lower = attribute.to_lowercase();
+    let mut words = lower.split('_');
+    let is_said = words.any(|word| ["lock", "mutex", "sem", "semaphore"].contains(&word));
+    // A lock of another class may be one that can be released twice.
+    let mut kinds = made.iter();
+    (made.is_empty() && is_said) || kinds.any(|resolved| resolved.qualified().is_some_and(is_of_threads))
 }
 
 fn twice(module: &Analysed<'_>, method: &str, at: Span, what: &str) -> Finding {

@@ -116,6 +116,10 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
+    if resolved.qualified() == Some("logging.getLogger") {
+        let confidence = of_logger_by_name(module, call)?;
+        return Some(finding(call.range().into(), confidence, "logging.getLogger"));
+    }
     if let Some(name) = LENGTHENED.iter().find(|name| Some(**name) == resolved.qualified()) {
         let confidence = of_lengthened(module, call, function)?;
         return Some(finding(call.range().into(), confidence, name));
@@ -148,6 +152,19 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     let sure = of_receiver(module, call).max(each_time(module, call, function))?;
     let confidence = of_object(module, call, function, &[])?;
     Some(finding(call.range().into(), confidence.min(sure), registry))
+}
+
+/// `getLogger(f"session.{session_id}")`: the module `logging` keeps each logger that was ever asked for.
+fn of_logger_by_name(module: &Analysed<'_>, call: &ExprCall) -> Option<Confidence> {
+    let [name] = call.args.as_slice() else { return None };
+    let is_put_together = match name {
+        Expr::JoinedStr(_) => true,
+        Expr::BinOp(node) => node.left.is_constant_expr() || node.right.is_constant_expr(),
+        Expr::Call(call) => tail(&call.func) == Some("format"),
+        _ => false,
+    };
+    let is_open = domain::of_key(&module.names, name) == Domain::Open;
+    (is_put_together && is_open).then_some(Confidence::Medium)
 }
 
 /// `sys.path.append(folder)` of a function that is handed the folder: each call with another one lengthens the list.

@@ -230,13 +230,13 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
 }
 
 fn weigh_growth<'m>(module: &Analysed<'m>, growth: &Growth<'m>, collection: &Collection<'m>) -> Option<Confidence> {
-    let is_once = runs_once(module, growth.function)
+    let is_once = (!matches!(collection.root, Root::Loop(_)) && runs_once(module, growth.function))
         || is_put_once(module, growth)
         || is_of_classes(module, growth)
         || is_to_warn_once(module, growth)
         || is_of_known_keys(module, growth, collection.name);
     let is_weak = growth.by.value.is_some_and(holds_weakly);
-    let is_registry = !matches!(collection.root, Root::Decorator(_)) && is_registry(module, growth);
+    let is_registry = !matches!(collection.root, Root::Decorator(_) | Root::Loop(_)) && is_registry(module, growth);
     if is_registry || is_once || is_weak || is_of_self(module, growth) {
         return None;
     }
@@ -555,6 +555,7 @@ fn report<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Find
         Root::Class(class) => format!("the class `{}`", module.names.scope(class).qualname),
         Root::Instance(class) => format!("`{}`", module.names.scope(class).qualname),
         Root::Default(function) => format!("`{}`, whose default it is,", module.names.scope(function).qualname),
+        Root::Loop(function) => format!("the loop of `{}`", module.names.scope(function).qualname),
         Root::Decorator(function) => format!("what `{}` returns", module.names.scope(function).qualname),
     };
     let line = module.line(growth.by.at.start().to_u32());

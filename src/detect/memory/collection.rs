@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::mention::{Grow, Reader, Role, is_empty};
 use super::{lifetime, tail, traceback};
 use crate::detect::Analysed;
+use crate::detect::course::{has_way_out, is_true, own_nodes};
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Names, Node, ScopeId, Span};
@@ -21,6 +22,8 @@ pub(in crate::detect) enum Root {
     Default(ScopeId),
     /// A variable of a decorator, kept by the function that it returns.
     Decorator(ScopeId),
+    /// A variable of a function whose loop has no end.
+    Loop(ScopeId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +155,7 @@ fn candidates<'m>(module: &Analysed<'m>) -> Vec<Collection<'m>> {
             ScopeKind::Function => {
                 of_defaults(module, scope, &mut found);
                 of_decorator(module, scope, &mut found);
+                of_loop(module, scope, &mut found);
             }
             _ => {}
         }
@@ -234,6 +238,44 @@ fn of_decorator<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Colle
     };
     if let Some(def) = Def::of(statement).filter(|def| replaces_what_it_is_given(module, scope, def)) {
         of_body(module, scope, Root::Decorator(scope), def.body, found);
+    }
+}
+
+/// `seen = []` of a function that goes on to loop for ever.
+fn of_loop<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collection<'m>>) {
+    let Some(def) = module.names.scope(scope).node.and_then(|node| Def::of(node.as_stmt()?)) else {
+        return;
+    };
+    if endless_loop(module, scope).is_some() {
+        of_body(module, scope, Root::Loop(scope), def.body, found);
+    }
+}
+
+/// Calls that end a program or a test.
+const LEAVING: [&str; 6] = ["exit", "_exit", "quit", "abort", "fail", "skipTest"];
+
+/// The loop in the body of a function, or in a `with` there, that nothing ends but an exception that nobody waits for.
+fn endless_loop(module: &Analysed<'_>, scope: ScopeId) -> Option<Span> {
+    let Some(Node::Stmt(statement)) = module.names.scope(scope).node else {
+        return None;
+    };
+    let mut body = Def::of(statement)?.body;
+    loop {
+        let last = body.last()?;
+        match last {
+            Stmt::With(node) => body = &node.body,
+            Stmt::AsyncWith(node) => body = &node.body,
+            Stmt::While(node) => {
+                let leaves = own_nodes(&node.body).any(|node| match node {
+                    Node::Expr(Expr::Call(call)) => tail(&call.func).is_some_and(|name| LEAVING.contains(&name)),
+                    Node::Expr(expr) => expr.is_yield_expr() || expr.is_yield_from_expr(),
+                    _ => false,
+                });
+                let is_endless = is_true(&node.test) && !has_way_out(&node.body) && !leaves;
+                return is_endless.then(|| node.range().into());
+            }
+            _ => return None,
+        }
     }
 }
 
@@ -334,6 +376,12 @@ fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
     collection.lookups = lookups;
     if is_emptied_inside {
         collection.growths.retain(|growth| !growth.by.is_inside);
+    }
+    if let Root::Loop(home) = collection.root {
+        let inner = endless_loop(module, home).unwrap_or(Span::at(0));
+        collection
+            .growths
+            .retain(|growth| inner.holds(growth.by.at.start().to_u32()));
     }
     collection.growths.sort_by_key(|growth| growth.by.at.start());
 }
@@ -518,6 +566,7 @@ fn is_making(module: &Analysed<'_>, collection: &Collection<'_>, mention: &Expr)
             // Others than those that keep it were sorted out.
             Root::Default(_) => true,
             Root::Decorator(home) => function == home,
+            Root::Loop(home) => function == home && !endless_loop(module, home).is_some_and(|inner| inner.holds(at)),
             _ => false,
         })
 }
@@ -529,6 +578,7 @@ fn sets_up(module: &Analysed<'_>, collection: &Collection<'_>, function: ScopeId
     match collection.root {
         Root::Instance(class) => scope.parent == Some(class) && CONSTRUCTORS.contains(&name),
         Root::Decorator(home) => function == home,
+        Root::Loop(_) => false,
         _ => ["__set_name__", "__init_subclass__"].contains(&name),
     }
 }
@@ -537,7 +587,9 @@ fn mentions<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Vec<&'m E
     let (index, name) = (module.index(), collection.name);
     match collection.root {
         Root::Module => index.names(ScopeId::MODULE, name).to_vec(),
-        Root::Default(function) | Root::Decorator(function) => index.names(function, name).to_vec(),
+        Root::Default(function) | Root::Decorator(function) | Root::Loop(function) => {
+            index.names(function, name).to_vec()
+        }
         Root::Class(class) | Root::Instance(class) => {
             let all = index.attributes(name).iter();
             all.filter(|expr| may_be_of(module, class, expr)).copied().collect()

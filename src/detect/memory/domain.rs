@@ -17,9 +17,9 @@ pub(in crate::detect) enum Domain {
 
 const MAX_STEPS: u32 = 6;
 /// Types of values that come from outside.
-const OPEN_TYPES: [&str; 13] = [
+const OPEN_TYPES: [&str; 16] = [
     "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "datetime", "date", "Decimal", "UUID",
-    "Hashable",
+    "Hashable", "Path", "PurePath", "PathLike",
 ];
 const CLOSED_TYPES: [&str; 12] = [
     "bool",

@@ -57,13 +57,41 @@ pub(in crate::detect) fn made(module: &Analysed<'_>, class: &StmtClassDef) -> Ma
             continue;
         }
         let at = name.start().to_u32();
-        if !runs_at_import(names, at) {
+        if !runs_at_import(names, at) && !is_for_good(module, name) {
             made.later += 1;
         } else if !is_in_script(module, at) {
             made.at_import += 1;
         }
     }
     made
+}
+
+/// `global _client; _client = Client()`, or `return Client()` of a cached function without parameters.
+fn is_for_good(module: &Analysed<'_>, class: &Expr) -> bool {
+    let (names, index) = (&module.names, module.index());
+    let Some(Node::Expr(call)) = index.parent(class) else {
+        return false;
+    };
+    match index.parent(call) {
+        Some(Node::Stmt(Stmt::Assign(assign))) => assign.targets.iter().all(|target| {
+            let scope = names.scope_at(target.start().to_u32());
+            target
+                .as_name_expr()
+                .is_some_and(|name| names.home(&name.id, scope) == ScopeId::MODULE)
+        }),
+        Some(Node::Stmt(Stmt::Return(_))) => {
+            let function = names.enclosing_function(call.start().to_u32());
+            let def = function.and_then(|function| Def::of(names.scope(function).node?.as_stmt()?));
+            def.is_some_and(|def| {
+                let is_cached = def.decorators.iter().any(|decorator| {
+                    let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+                    matches!(tail(func), Some("cache" | "lru_cache"))
+                });
+                is_cached && parameters(def.arguments).is_empty()
+            })
+        }
+        _ => false,
+    }
 }
 
 /// Whether code at `at` runs when the module is imported, and not again.
@@ -116,7 +144,7 @@ pub(in crate::detect) enum Stay {
 
 const SERVING_BASES: [&str; 3] = ["Server", "Service", "Daemon"];
 /// How the names of classes end that run for as long as the program does.
-const SERVING_NAMES: [&str; 18] = [
+const SERVING_NAMES: [&str; 24] = [
     "Server",
     "Service",
     "Daemon",
@@ -135,6 +163,12 @@ const SERVING_NAMES: [&str; 18] = [
     "Bot",
     "Gateway",
     "Limiter",
+    "EventLogger",
+    "RequestLogger",
+    "Emitter",
+    "Publisher",
+    "Poller",
+    "Notifier",
 ];
 /// What loops without an end wait in.
 const WAITS: [&str; 12] = [
