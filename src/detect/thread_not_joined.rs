@@ -5,12 +5,14 @@
 //! the thread runs, at what ends that, and at whether anybody does.
 
 use super::course::{definition, has_way_out, is_true, method, own_nodes};
-use super::memory::collection::may_be_of;
+use super::memory::collection::{is_self, may_be_of};
 use super::obligation::{Loss, Move, Obligation, Origin, Release};
 use super::report::{acquisition, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtClassDef, StmtWhile, UnaryOp};
+use crate::python::ast::{
+    BoolOp, CmpOp, Constant, Expr, ExprAttribute, ExprCall, Ranged, Stmt, StmtClassDef, StmtWhile, UnaryOp,
+};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -162,6 +164,22 @@ struct Work<'m> {
     arguments: Vec<(&'m str, &'m str)>,
 }
 
+impl Work<'_> {
+    fn span(&self) -> Span {
+        span_of(self.def.body)
+    }
+
+    /// The class whose method it is.
+    fn class(&self, module: &Analysed<'_>) -> Option<ScopeId> {
+        module.names.enclosing_class(self.span().start)
+    }
+}
+
+fn span_of(body: &[Stmt]) -> Span {
+    let start = body.first().map_or(0, |first| first.start().to_u32());
+    Span::new(start, body.last().map_or(start, |last| last.end().to_u32()))
+}
+
 fn work_of<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Work<'m>> {
     let call = thread.call.as_call_expr()?;
     match target_of(call) {
@@ -216,7 +234,7 @@ fn run_of_class<'m>(module: &Analysed<'m>, call: &ExprCall) -> Option<Work<'m>> 
 }
 
 /// Why it never ends, how sure that is, and the loop.
-fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+fn trouble<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'m>) -> Option<(Confidence, String, Span)> {
     if let Some((signal, at)) = signal_without_ear(module, work) {
         let why = format!("is told to stop by `{signal}`, which nothing asks for");
         return Some((Confidence::High, why, at));
@@ -228,7 +246,13 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
     });
     for node in loops {
         let at = Span::from(node.test.range());
-        if let Some(why) = told(module, thread, work, &heard(work, node)) {
+        let signals = heard(work, node);
+        let why = told(module, thread, work, &signals)
+            .or_else(|| too_late(module, thread, work, &signals))
+            .or_else(|| shared_by_many(module, thread, work, &signals))
+            .or_else(|| asleep(module, work, node, &signals))
+            .or_else(|| asked_once(module, work, node));
+        if let Some(why) = why {
             return Some((Confidence::Medium, why, at));
         }
         // An exception that a handler around the loop catches is a way out.
@@ -266,7 +290,8 @@ fn over_queue(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -
         };
         push(work, &source.value, Way::Item(item), &mut signals)?;
         let at = Span::from(node.iter.range());
-        if let Some(why) = told(module, thread, work, &signals) {
+        let why = told(module, thread, work, &signals).or_else(|| shared_by_many(module, thread, work, &signals));
+        if let Some(why) = why {
             return Some((Confidence::Medium, why, at));
         }
         let (confidence, why) = given_by_nobody(module, work, &signals).filter(|_| !has_way_out(&node.body))?;
@@ -279,6 +304,248 @@ fn over_queue(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -
 fn told(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>, signals: &[Signal<'_>]) -> Option<String> {
     let is_told = signals.iter().any(|signal| is_given(module, work, signal));
     (is_told && is_kept_unjoined(module, thread)).then(|| "is told to stop, and nobody joins it".to_owned())
+}
+
+/// `self._thread.join()` before the signal is given, which nobody else gives.
+fn too_late(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>, signals: &[Signal<'_>]) -> Option<String> {
+    let attribute = thread.kept_in_self()?;
+    let given: Vec<_> = signals
+        .iter()
+        .flat_map(|signal| givings(module, work, signal))
+        .collect();
+    let first = given.iter().map(|at| at.start).min()?;
+    let around = |at: u32| module.names.enclosing_function(at);
+    let mut joins = module
+        .index()
+        .attributes("join")
+        .iter()
+        .filter_map(|join| join.as_attribute_expr());
+    let waits = joins.any(|join| {
+        let at = join.start().to_u32();
+        let is_it = last_word(&join.value) == Some(attribute) && module.names.enclosing_class(at) == work.class(module);
+        is_it
+            && at < first
+            && given.iter().all(|giving| around(giving.start) == around(at))
+            && is_called_bare(module, join)
+    });
+    waits.then(|| format!("is told to stop only after `{attribute}.join()`, which waits for that"))
+}
+
+/// Whether the method is called without arguments: without a time limit.
+fn is_called_bare(module: &Analysed<'_>, method: &ExprAttribute) -> bool {
+    module.nodes().any(|node| match node {
+        Node::Expr(Expr::Call(call)) => {
+            call.func.start() == method.start() && call.func.end() == method.end() && is_bare(call)
+        }
+        _ => false,
+    })
+}
+
+fn is_bare(call: &ExprCall) -> bool {
+    call.args.is_empty() && call.keywords.is_empty()
+}
+
+/// Several threads wait at one queue for the item that ends them, which is put in once.
+fn shared_by_many(
+    module: &Analysed<'_>,
+    thread: &Obligation<'_>,
+    work: &Work<'_>,
+    signals: &[Signal<'_>],
+) -> Option<String> {
+    let [signal] = signals else { return None };
+    let Way::Item(item) = signal.way else { return None };
+    let repeated = repetitions(module);
+    let is_repeated = |at: Span| repeated.iter().any(|around| around.contains(at));
+    let is_own = |expr: &Expr| last_word(expr) == Some(signal.name);
+    // Whoever takes it hands it on to the next.
+    let hands_on = own_nodes(work.def.body).any(|node| match node {
+        Node::Expr(Expr::Call(call)) => puts(call, signal, &is_own),
+        _ => false,
+    });
+    let given = givings(module, work, signal);
+    let [only] = given.as_slice() else { return None };
+    let is_put = module.nodes().any(|node| match node {
+        Node::Expr(Expr::Call(call)) => node.span() == *only && puts(call, signal, &is_own),
+        _ => false,
+    });
+    let is_for_one = hands_on || !is_put || !is_repeated(thread.span) || is_repeated(*only);
+    (!is_for_one).then(|| {
+        format!(
+            "is one of several, and `{item}` is put into `{}` for one of them",
+            signal.name
+        )
+    })
+}
+
+/// What runs more than once: the bodies of loops, and what comprehensions make.
+fn repetitions(module: &Analysed<'_>) -> Vec<Span> {
+    let is_one = |iterable: &Expr| text_at(module.module.text(), iterable.range().into()) == "range(1)";
+    let all = module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::For(each)) if !is_one(&each.iter) => Some(span_of(&each.body)),
+        Node::Stmt(Stmt::While(each)) => Some(span_of(&each.body)),
+        Node::Expr(Expr::ListComp(made)) => Some(Span::from(made.elt.range())),
+        Node::Expr(Expr::GeneratorExp(made)) => Some(Span::from(made.elt.range())),
+        Node::Expr(Expr::SetComp(made)) => Some(Span::from(made.elt.range())),
+        _ => None,
+    });
+    all.collect()
+}
+
+/// What blocks until somebody else acts, by how it is made: the call, and what wakes it.
+const SLEEPS: [(&str, &[&str], &[&str]); 3] = [
+    (
+        "get",
+        &[
+            "queue.Queue",
+            "queue.SimpleQueue",
+            "queue.LifoQueue",
+            "queue.PriorityQueue",
+        ],
+        &["put", "put_nowait", "shutdown"],
+    ),
+    (
+        "wait",
+        &["threading.Condition", "threading.Event"],
+        &["notify", "notify_all", "notifyAll", "set"],
+    ),
+    (
+        "accept",
+        &["socket.socket", "socket.create_server"],
+        &["close", "shutdown", "settimeout", "setblocking", "detach"],
+    ),
+];
+
+/// A loop that asks for its signal between calls that wait without a limit: whoever gives it wakes nobody.
+fn asleep(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile, signals: &[Signal<'_>]) -> Option<String> {
+    let class = work.class(module)?;
+    let given: Vec<_> = signals
+        .iter()
+        .flat_map(|signal| givings(module, work, signal))
+        .collect();
+    if given.is_empty() || signals.iter().any(|signal| matches!(signal.way, Way::Item(_))) {
+        return None;
+    }
+    own_nodes(&node.body).find_map(|inner| {
+        let call = inner.as_expr()?.as_call_expr().filter(|call| is_bare(call))?;
+        let method = call.func.as_attribute_expr()?;
+        let source = method
+            .value
+            .as_attribute_expr()
+            .filter(|source| is_self(&source.value))?
+            .attr
+            .as_str();
+        let (_, makers, wakers) = SLEEPS.iter().find(|(sleeps, ..)| *sleeps == method.attr.as_str())?;
+        let is_known = is_made_by(module, class, source, makers);
+        let is_woken = wakers
+            .iter()
+            .flat_map(|waker| module.index().attributes(waker))
+            .any(|waker| wakes(module, work, (class, source), waker, &given));
+        let text = text_at(module.module.text(), call.range().into());
+        (is_known && !is_woken).then(|| format!("sleeps in `{text}` when it is told to stop, and nobody wakes it"))
+    })
+}
+
+/// Whether the class stores into the attribute what one of the callables makes, and nothing else.
+fn is_made_by(module: &Analysed<'_>, class: ScopeId, attribute: &str, makers: &[&str]) -> bool {
+    let stored = module.nodes().filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(assign)) => {
+            let target = assign.targets.first()?.as_attribute_expr()?;
+            let here = module.names.enclosing_class(node.span().start) == Some(class);
+            (here && is_self(&target.value) && target.attr.as_str() == attribute).then_some(&*assign.value)
+        }
+        Node::Stmt(Stmt::AnnAssign(assign)) => {
+            let target = assign.target.as_attribute_expr()?;
+            let here = module.names.enclosing_class(node.span().start) == Some(class);
+            (here && is_self(&target.value) && target.attr.as_str() == attribute).then_some(assign.value.as_deref()?)
+        }
+        _ => None,
+    });
+    let is_maker = |value: &Expr| {
+        let call = value.as_call_expr();
+        call.is_some_and(|call| {
+            let resolved = module.names.resolve(&call.func);
+            resolved.qualified().is_some_and(|name| makers.contains(&name))
+        })
+    };
+    let all: Vec<_> = stored.collect();
+    !all.is_empty() && all.into_iter().all(is_maker)
+}
+
+/// Whether the call wakes who waits at the source: beside the signal and before anybody joins, or, of what is put into
+/// a queue, something that means no work.
+fn wakes(
+    module: &Analysed<'_>,
+    work: &Work<'_>,
+    (class, source): (ScopeId, &str),
+    waker: &Expr,
+    given: &[Span],
+) -> bool {
+    let Some(method) = waker.as_attribute_expr() else {
+        return false;
+    };
+    let is_it = last_word(&method.value) == Some(source) && may_be_of(module, class, &method.value);
+    let at = waker.start().to_u32();
+    if !is_it || work.span().holds(at) {
+        return false;
+    }
+    let around = module.names.enclosing_function(at);
+    let is_beside = given
+        .iter()
+        .any(|giving| module.names.enclosing_function(giving.start) == around);
+    let is_joined_first = module.index().attributes("join").iter().any(|join| {
+        let here = module.names.enclosing_function(join.start().to_u32()) == around;
+        here && join.start().to_u32() < at
+    });
+    let puts_a_mark = || match module.index().parent(waker) {
+        Some(Node::Expr(Expr::Call(call))) => call.args.first().is_some_and(is_mark),
+        _ => false,
+    };
+    let is_put = method.attr.starts_with("put");
+    let is_of_any = !is_put && !method.attr.starts_with("notify") && method.attr.as_str() != "set";
+    (is_beside || is_of_any || (is_put && puts_a_mark())) && !(is_beside && is_joined_first)
+}
+
+/// `None`, `STOP`, `self._STOP`, `_sentinel`
+fn is_mark(item: &Expr) -> bool {
+    let is_named = |name: &str| {
+        let lower = name.to_lowercase();
+        let is_constant = !name.chars().any(char::is_lowercase);
+        is_constant
+            || ["sentinel", "stop", "poison", "done", "quit", "exit"]
+                .iter()
+                .any(|word| lower.contains(word))
+    };
+    item.is_constant_expr() || last_word(item).is_some_and(is_named)
+}
+
+/// `running = self.running` and then `while running:`, where nothing in the loop asks again.
+fn asked_once(module: &Analysed<'_>, work: &Work<'_>, node: &StmtWhile) -> Option<String> {
+    let name = match &*node.test {
+        Expr::UnaryOp(not) if not.op == UnaryOp::Not => not.operand.as_name_expr()?,
+        test => test.as_name_expr()?,
+    };
+    let [binding] = module
+        .names
+        .bindings(&name.id, module.names.scope_at(name.start().to_u32()))
+    else {
+        return None;
+    };
+    let BindingKind::Assign { value: Some(value) } = binding.kind else {
+        return None;
+    };
+    let asked = match value {
+        Expr::Call(call) => call
+            .func
+            .as_attribute_expr()
+            .filter(|method| method.attr.as_str() == "is_set")?
+            .value
+            .as_ref(),
+        other => other,
+    };
+    let flag = asked.as_attribute_expr().filter(|flag| is_self(&flag.value))?;
+    let is_before = work.span().contains(binding.span) && binding.span.end <= node.start().to_u32();
+    (is_before && !has_way_out(&node.body))
+        .then(|| format!("asks `self.{}` once, before its loop, and never again", flag.attr))
 }
 
 /// The signals that the loop asks for, whatever else may end it.
@@ -349,16 +616,16 @@ fn tries(body: &[Stmt]) -> Vec<Span> {
 }
 
 /// An endless loop: whether somebody gives a signal that it does not heed, or nobody joins it.
-fn ignores(
-    module: &Analysed<'_>,
+fn ignores<'m>(
+    module: &Analysed<'m>,
     thread: &Obligation<'_>,
-    work: &Work<'_>,
-    node: &StmtWhile,
+    work: &Work<'m>,
+    node: &'m StmtWhile,
 ) -> Option<(Confidence, String)> {
     if is_fed_by_what_closes(module, work, node) {
         return None;
     }
-    if let Some(signal) = unheeded_signal(module, thread, work) {
+    if let Some(signal) = unheeded_signal(module, thread, work, node) {
         return Some((
             Confidence::High,
             format!("never ends: its loop does not ask `{signal}`, which is there to stop it"),
@@ -555,15 +822,21 @@ fn binds(def: Def<'_>, name: &str) -> bool {
     })
 }
 
-/// Whether anything in the module gives the signal, outside of the thread's own function and of constructors.
+/// Whether anything in the module gives the signal.
 fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool {
-    let own = work.def.body.first().map_or(Span::at(0), |first| {
-        let last = work.def.body.last().map_or(first.end(), Ranged::end);
-        Span::new(first.start().to_u32(), last.to_u32())
-    });
-    let is_it = |expr: &Expr| last_word(expr) == Some(signal.name);
-    let mut outside = module.nodes().filter(|node| !own.contains(node.span()));
-    outside.any(|node| match node {
+    !givings(module, work, signal).is_empty()
+}
+
+/// Where the module gives the signal, outside of the thread's own function and of constructors.
+fn givings(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> Vec<Span> {
+    let (own, class) = (work.span(), work.class(module));
+    // Another class may have an attribute that is called the same.
+    let is_it = |expr: &Expr| {
+        let is_of_class = class.is_none_or(|class| !expr.is_attribute_expr() || may_be_of(module, class, expr));
+        last_word(expr) == Some(signal.name) && (!signal.on_self || is_of_class)
+    };
+    let outside = module.nodes().filter(|node| !own.contains(node.span()));
+    let giving = outside.filter(|node| match node {
         Node::Expr(Expr::Attribute(node)) => {
             matches!(signal.way, Way::Event) && node.attr.as_str() == "set" && is_it(&node.value)
         }
@@ -571,29 +844,30 @@ fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool
             let stored = made.targets.iter().any(is_it);
             stored && !in_constructor(module, node.span().start) && ends(&made.value, signal)
         }
-        Node::Expr(Expr::Call(call)) => puts(call, signal) || hands_on(call, signal.name),
+        Node::Expr(Expr::Call(call)) => puts(call, signal, &is_it) || hands_on(call, &is_it),
         Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),
         _ => false,
-    })
+    });
+    giving.map(Node::span).collect()
 }
 
 /// `jobs.put(None)`
-fn puts(call: &ExprCall, signal: &Signal<'_>) -> bool {
+fn puts(call: &ExprCall, signal: &Signal<'_>, is_it: &dyn Fn(&Expr) -> bool) -> bool {
     let (Way::Item(item), Some(method)) = (signal.way, call.func.as_attribute_expr()) else {
         return false;
     };
     let puts = ["put", "put_nowait", "append", "send"].contains(&method.attr.as_str());
-    puts && last_word(&method.value) == Some(signal.name) && call.args.first().and_then(spelled) == Some(item)
+    puts && is_it(&method.value) && call.args.first().and_then(spelled) == Some(item)
 }
 
 /// Whether the call hands it to anybody but the thread.
-fn hands_on(call: &ExprCall, name: &str) -> bool {
+fn hands_on(call: &ExprCall, is_it: &dyn Fn(&Expr) -> bool) -> bool {
     let values = call
         .keywords
         .iter()
         .filter(|keyword| keyword.arg.as_ref().is_none_or(|word| word.as_str() != "args"));
     let mut all = call.args.iter().chain(values.map(|keyword| &keyword.value));
-    all.any(|one| last_word(one) == Some(name))
+    all.any(is_it)
 }
 
 /// Whether storing the value ends the loop that asks the flag; of events and queues, a new one does not.
@@ -633,12 +907,51 @@ const STOPS: [&str; 13] = [
     "alive",
 ];
 
-/// A signal that is set somewhere beside the thread and that its function does not know.
-fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<&'m str> {
-    let around = surroundings(module, thread, work)?;
-    let known: Vec<_> = own_nodes(work.def.body)
-        .filter_map(|node| last_word(node.as_expr()?))
+/// What the rounds of a loop name, what names were given before it that they use, and what the methods name that
+/// they call.
+fn known_in<'m>(module: &Analysed<'m>, work: &Work<'m>, node: &'m StmtWhile) -> Vec<&'m str> {
+    // `self._stop.wait(5)` as a statement sleeps, whatever it says.
+    let sleeps = |node: Node<'_>| {
+        let statement = node.as_stmt().and_then(Stmt::as_expr_stmt);
+        let call = statement.and_then(|statement| statement.value.as_call_expr());
+        call.is_some_and(|call| matches!(last_word(&call.func), Some("wait" | "clear")))
+    };
+    let words = |body: &'m [Stmt]| {
+        let asleep: Vec<_> = own_nodes(body).filter(|node| sleeps(*node)).map(Node::span).collect();
+        let named = own_nodes(body).filter_map(|node| Some((node.span(), last_word(node.as_expr()?)?)));
+        let named = named.filter(|(at, _)| !asleep.iter().any(|around| around.contains(*at)));
+        named.map(|(_, word)| word).collect::<Vec<_>>()
+    };
+    let mut known = words(&node.body);
+    let given = own_nodes(work.def.body).filter_map(|inner| match inner {
+        Node::Stmt(Stmt::Assign(assign)) => Some((last_word(assign.targets.first()?)?, &*assign.value)),
+        _ => None,
+    });
+    for (name, value) in given {
+        if known.contains(&name) {
+            known.extend(
+                Node::Expr(value)
+                    .descendants()
+                    .filter_map(|part| last_word(part.as_expr()?)),
+            );
+        }
+    }
+    let called: Vec<_> = own_nodes(&node.body)
+        .filter_map(|inner| definition(module, &inner.as_expr()?.as_call_expr()?.func))
         .collect();
+    known.extend(called.into_iter().flat_map(|def| words(def.body)));
+    known
+}
+
+/// A signal that is set somewhere beside the thread and that its loop does not know.
+fn unheeded_signal<'m>(
+    module: &Analysed<'m>,
+    thread: &Obligation<'_>,
+    work: &Work<'m>,
+    node: &'m StmtWhile,
+) -> Option<&'m str> {
+    let around = surroundings(module, thread, work)?;
+    let known = known_in(module, work, node);
     let known = |name: &str| {
         let passed = work.arguments.iter().filter(|(_, argument)| *argument == name);
         known.contains(&name) || passed.into_iter().any(|(parameter, _)| known.contains(parameter))
@@ -658,13 +971,14 @@ fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Wo
     });
     set.find(|name| {
         let lower = name.to_lowercase();
-        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, name)
+        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, work, name)
     })
 }
 
 /// Whether another function than the one that sets the signal asks for it: then it is meant for that.
-fn is_asked_by_others(around: Node<'_>, name: &str) -> bool {
+fn is_asked_by_others(around: Node<'_>, work: &Work<'_>, name: &str) -> bool {
     let functions = around.descendants().filter_map(|node| Def::of(node.as_stmt()?));
+    let functions = functions.filter(|def| span_of(def.body) != work.span());
     functions.into_iter().any(|def| {
         let methods: Vec<_> = own_nodes(def.body)
             .filter_map(|node| {

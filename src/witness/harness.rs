@@ -11,7 +11,7 @@ macro_rules! files {
     ($($name:literal),+) => { [$(($name, include_str!(concat!("harness/", $name)))),+] };
 }
 
-const FILES: [(&str, &str); 16] = files![
+const FILES: [(&str, &str); 17] = files![
     "box.py",
     "callee.py",
     "census.py",
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 16] = files![
     "registry.py",
     "rounds.py",
     "runtime.py",
+    "stuck.py",
     "surroundings.py",
     "worker.py"
 ];

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import warnings
@@ -16,6 +17,7 @@ import child  # noqa: E402
 import examine  # noqa: E402
 import mutant  # noqa: E402
 import runtime  # noqa: E402
+import stuck  # noqa: E402
 import surroundings  # noqa: E402
 
 
@@ -407,8 +409,8 @@ class Recurring(Compared, unittest.TestCase):
 class BadDrivers(unittest.TestCase):
     """Nothing that a driver does harms more than its own answer."""
 
-    def said(self, driver, text="def f(p):\n    pass\n", patience=20):
-        return child.in_child(lambda: examine.clean_report(job(text, driver)), examine.broken, patience)
+    def said(self, driver, text="def f(p):\n    pass\n", patience=20, **more):
+        return child.in_child(lambda: examine.clean_report(job(text, driver, **more)), examine.broken, patience)
 
     def check(self, body, outcome, words="", head="import m\n"):
         said = self.said(f"{head}\ndef reads(box):\n    {body}\n")
@@ -441,6 +443,30 @@ class BadDrivers(unittest.TestCase):
         self.check("while True: pass", "broken", "TimeLimit")
         said = self.said("import m\n\ndef reads(box):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass\n", patience=4)
         self.assertIn("timeout", said["lines"])
+
+    STUCK = "    lock = threading.Lock()\n    lock.acquire()\n"
+
+    def test_what_waits_for_ever_is_not_waited_for(self):
+        if stuck.waiting(os.getpid(), apart=threading.get_native_id()) is None:
+            self.skipTest("this system does not tell what threads wait for")
+        began = time.monotonic()
+        for body in ("    lock.acquire()\n", "    t = threading.Thread(target=lock.acquire, daemon=True)\n    t.start()\n    t.join()\n"):
+            said = self.said("import m, threading\n\ndef reads(box):\n" + self.STUCK + body, limit=30.0)
+            self.assertIn("TimeLimit", said["lines"][0])
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_what_has_a_clock_is_waited_for(self):
+        for body in (
+            "    lock.acquire(timeout=0.5)\n",
+            "    threading.Timer(0.5, lock.release).start()\n    lock.acquire()\n",
+            "    box.write('x', '')\n    subprocess.run(['sleep', '0.5'])\n",
+            "    signal.signal(signal.SIGALRM, lambda *_: lock.release())\n    signal.setitimer(signal.ITIMER_REAL, 0.5)\n    lock.acquire()\n",
+            "    a, b = socket.socketpair()\n    a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', 0, 500000))\n"
+            "    with a, b, contextlib.suppress(BlockingIOError):\n        a.recv(1)\n",
+        ):
+            with self.subTest(body):
+                said = self.said("import contextlib, m, signal, socket, struct, subprocess, threading\n\ndef reads(box):\n" + self.STUCK + body)
+                self.assertEqual(said["outcome"], "clean", said)
 
     def test_hangs_where_a_call_fails(self):
         text = "def f(p):\n    try:\n        open(p).close()\n    except RuntimeError:\n        while True: pass\n"

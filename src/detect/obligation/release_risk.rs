@@ -6,7 +6,7 @@ use super::{Grade, World, acquire, class, tail};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::flow::{Kind, Step};
 use crate::python::names::BindingKind;
-use crate::python::{Node, ScopeId};
+use crate::python::{Node, ScopeId, Span};
 
 /// Methods that release their object.
 const RELEASES: [&str; 15] = [
@@ -58,7 +58,8 @@ pub(super) fn of_another(setting: Setting<'_, '_>, step: &Step<'_>, state: &Stat
         || made_by(world, &method.value)
             .into_iter()
             .any(|made| finishes_when_closed(world, made))
-        || (setting.ending && may_be_none(world, setting.body, state, &method.value));
+        || (setting.ending && may_be_none(world, setting.body, state, &method.value))
+        || may_be_unbound(world, setting.body, &method.value);
     Some(if raises { Grade::Likely } else { Grade::Unlikely })
 }
 
@@ -158,6 +159,26 @@ fn finishes_when_closed(world: World<'_, '_>, made: &Expr) -> bool {
         // A class of the module: nobody knows what its `close` does.
         None => acquire::acquires(world, made),
     }
+}
+
+/// `cursor.close()` in a `finally`, where only the body of that `try` gives the name a value, and may fail to.
+fn may_be_unbound(world: World<'_, '_>, body: ScopeId, value: &Expr) -> bool {
+    let Some(name) = value.as_name_expr() else {
+        return false;
+    };
+    let bindings = world.names.bindings(&name.id, body);
+    let around = world.names.scope(body).node.into_iter().flat_map(Node::descendants);
+    let mut tries = around.filter_map(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => Some(node),
+        _ => None,
+    });
+    let holds = |statements: &[Stmt], at: Span| statements.iter().any(|one| Span::from(one.range()).contains(at));
+    !bindings.is_empty()
+        && tries.any(|node| {
+            holds(&node.finalbody, name.range().into())
+                && node.handlers.is_empty()
+                && bindings.iter().all(|binding| holds(&node.body, binding.span))
+        })
 }
 
 /// `self._log.close()` where the object begins with `self._log = None`, only another method than the one that acquires

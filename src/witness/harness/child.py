@@ -12,12 +12,13 @@ import time
 import traceback
 
 import runtime
+import stuck
 import surroundings
 
 ENDED = "the driver or the module ended the interpreter"
 TIMEOUT = "timeout"
 _LARGEST_ANSWER = 8 << 20
-_BEAT_SECONDS = 0.2
+_LOOK_SECONDS = 0.05
 
 
 def in_child(make, broken, patience, beat=lambda: None):
@@ -31,7 +32,7 @@ def in_child(make, broken, patience, beat=lambda: None):
         _run(writer, top, make, broken)
     os.close(writer)
     try:
-        text, reason = _read(reader, time.monotonic() + patience, beat)
+        text, reason = _read(reader, child, time.monotonic() + patience, beat)
     finally:
         os.close(reader)
         _end(child)
@@ -70,14 +71,16 @@ def _silence():
     sys.argv = ["leakbench"]
 
 
-def _read(reader, until, beat):
+def _read(reader, child, until, beat):
     parts = []
+    waiting = None
     while True:
-        ready, _, _ = select.select([reader], [], [], _BEAT_SECONDS)
+        ready, _, _ = select.select([reader], [], [], _LOOK_SECONDS)
         if time.monotonic() > until:
             return "", TIMEOUT
         if not ready:
             beat()
+            waiting = _woken(child, waiting)
             continue
         part = os.read(reader, 1 << 16)
         if not part:
@@ -85,6 +88,15 @@ def _read(reader, until, beat):
         parts.append(part)
         if sum(map(len, parts)) > _LARGEST_ANSWER:
             return "", "the answer is too long"
+
+
+def _woken(child, before):
+    """Tells a child whose threads have all waited since the last look, and will for ever. What they wait for is the next `before`."""
+    now = stuck.waiting(child)
+    if now is not None and now == before:
+        os.kill(child, runtime.STUCK)
+        return None
+    return now
 
 
 def _end(child):

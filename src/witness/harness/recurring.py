@@ -50,7 +50,7 @@ class Recurring:
         if clean.error is not None or not clean.series:
             self._noted(name, clean)
             return "", ""
-        mutant = self._noted(name, many(self.subject, name, self.limit))
+        mutant = self._noted(name, many(self.subject, name, self.limit, brief=not self.leak))
         if mutant is None:
             return "", ""
         self.called |= mutant.called
@@ -76,7 +76,7 @@ class Recurring:
         """An exception that is kept holds frames; the scenario may not meet one by itself."""
         for name, points in self.plain:
             for number, error in self._targets(self.subject, points):
-                mutant = rounds.repeated(self.subject, name, self.limit, number, error)
+                mutant = rounds.repeated(self.subject, name, self.limit, number, error, brief=True, only=rounds.GARBAGE)
                 if mutant.error is None and self._is_more(name, mutant):
                     cause = f"{place(self.subject, points[number - 1].site)} raises {error}"
                     return rounds.GARBAGE, f"{name}: {cause}: {rounds.more_garbage(mutant, self._usual(name))}"
@@ -99,7 +99,7 @@ class Recurring:
             most = collections.Counter()
             points = runtime.run_scenario(self.original, name).run.points
             for number, error in self._targets(self.original, points):
-                for each in rounds.repeated(self.original, name, self.limit, number, error).garbage():
+                for each in rounds.repeated(self.original, name, self.limit, number, error, only=rounds.GARBAGE).garbage():
                     most |= each
             self.usual[name] = [most]
         return self.usual[name]

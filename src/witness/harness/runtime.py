@@ -16,6 +16,7 @@ import typing
 import callee
 import exits
 import instrument
+import stuck
 from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
@@ -25,6 +26,9 @@ _chain = contextvars.ContextVar("sites of the calls that are active", default=()
 _LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
+
+# Says that all threads wait for ever. Ignored by whoever does not expect it.
+STUCK = signal.SIGURG
 
 PLAIN, OS_ERROR, RUNTIME_ERROR, CANCELLED = "plain", "OSError", "RuntimeError", "CancelledError"
 
@@ -72,6 +76,7 @@ class Run:
         self.suspended = []
         self.again = None
         self.late = False
+        self.unwatched = False  # nothing fails and nothing is kept
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -103,6 +108,9 @@ _ALL = (OS_ERROR, RUNTIME_ERROR, CANCELLED)
 _AWAITED = {callee.TOTAL: (CANCELLED,), callee.MAY_BE_CANCELLED: (CANCELLED,), callee.RELEASE: _RELEASING}
 
 
+_SUSPENDED = (types.CoroutineType, types.AsyncGeneratorType)
+
+
 def _error(kind):
     error = OSError(errno.EIO, "input/output error") if kind == OS_ERROR else RuntimeError("this call fails")
     error.made_to_fail = True
@@ -117,8 +125,12 @@ def _drop_coroutines(args):
 
 def _call(site, function, /, *args, **kwargs):
     run = _current
+    if run.unwatched:
+        value = function(*args, **kwargs)
+        run.called.add(site)
+        return value
     kind = run.callees.kind(function, args)
-    if (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
+    if run.live and (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
         failing = run.fails(site, _RELEASING if kind is callee.RELEASE else _FAILING)
         if failing is not None:
             if kind is callee.RELEASE:
@@ -134,10 +146,10 @@ def _call(site, function, /, *args, **kwargs):
         _chain.set(before)
     run.called.add(site)
     run.registry.released(function)
-    if inspect.iscoroutine(value) or inspect.isasyncgen(value):
+    if isinstance(value, _SUSPENDED):
         run.registry.take_suspended(value, site, before)
-        return value
-    run.registry.take(value, site, before, function, kind, (*args, *kwargs.values()))
+    elif value is not None:
+        run.registry.take(value, site, before, function, kind, args, kwargs)
     return value
 
 
@@ -215,7 +227,7 @@ class _Failing:
 
 def _iterate(site, iterable, /):
     run = _current
-    if run.callees.iterates_safely(iterable):
+    if run.unwatched or run.callees.iterates_safely(iterable):
         return iterable
     run.registry.take(iterable, site, _chain.get(), _iterate, callee.TOTAL)
     failing = run.fails(site, _FAILING)
@@ -233,13 +245,12 @@ def _iterate_async(site, iterable, /):
 
 def _driver_call(function, /, *args, **kwargs):
     run = _current
-    outside = not _chain.get()
-    if outside:
-        for each in (*args, *kwargs.values()):
-            run.registry.take_drivers(each)
+    if run.unwatched or _chain.get():
+        return function(*args, **kwargs)
+    for each in (*args, *kwargs.values()):
+        run.registry.take_drivers(each)
     value = function(*args, **kwargs)
-    if outside:
-        run.registry.take_drivers(value)
+    run.registry.take_drivers(value)
     return value
 
 
@@ -290,8 +301,8 @@ class Subject:
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
-        self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
-        for clear in typing._cleanups:  # and so do these
+        self.callees.forget()
+        for clear in typing._cleanups:  # these keep functions and classes of earlier runs alive, too
             clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
@@ -400,12 +411,20 @@ def _strays(run):
 def start_clock(limit):
     """Rings again and again: a task that is interrupted keeps the error to itself, and the next one waits as well."""
     signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(STUCK, _never_ends)
     signal.setitimer(signal.ITIMER_REAL, limit, limit)
 
 
 def _alarm(*_):
     _current.late = True
     raise TimeLimit()
+
+
+def _never_ends(*_):
+    """No need to wait for the alarm, unless something else will ring before: then nobody may disturb it a second time."""
+    if signal.getsignal(signal.SIGALRM) is _alarm and signal.getitimer(signal.ITIMER_REAL)[0] > 0 and not stuck.may_be_woken():
+        _alarm()
+    signal.signal(STUCK, signal.SIG_IGN)
 
 
 def run_scenario(subject, name, target=0, error=PLAIN, watched=(), limit=5.0, tracer=None, strict=False, again=False):

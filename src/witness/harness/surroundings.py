@@ -10,6 +10,7 @@ import threading
 import warnings
 
 import exits
+import stuck
 from probe import descriptor_of, descriptors
 
 
@@ -71,7 +72,7 @@ class Surroundings:
         known = {id(held.value) for held, _ in opened}
         for thread in set(threading.enumerate()) - self.threads:
             if id(thread) not in run.registry.by_id and id(thread) not in run.registry.drivers:
-                thread.join(0.3)
+                stuck.join(thread, 0.3)
                 if thread.is_alive() and id(thread) not in known:
                     yield "thread", thread.name
         processes = {getattr(held.value, "pid", None) for held in run.registry.held}
