@@ -197,9 +197,22 @@ fn generic<'e>(world: World<'_, '_>, func: &'e Expr) -> Option<&'e Expr> {
     known.then_some(value)
 }
 
+/// `open` of `asyncio.to_thread(open, path)` and `loop.run_in_executor(None, open, path)`, which give what that opens.
+fn run_elsewhere<'e>(world: World<'_, '_>, call: &'e ExprCall) -> Option<&'e Expr> {
+    let run = match super::tail(&call.func) {
+        "to_thread" | "run_sync" => call.args.first(),
+        "run_in_executor" => call.args.get(1),
+        _ => None,
+    }?;
+    let resolved = world.names.resolve(run);
+    let known = world.table.acquired_by(resolved.qualified()?).is_some();
+    known.then_some(run)
+}
+
 /// The dotted name of an acquiring callable.
 fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
-    let func = generic(world, &call.func).unwrap_or(&call.func);
+    let other = generic(world, &call.func).or_else(|| run_elsewhere(world, call));
+    let func = other.unwrap_or(&call.func);
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,

@@ -567,6 +567,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 state.cause = cause;
                 state.raised_as = match step.kind {
                     Kind::Raise(named) => named,
+                    Kind::Evaluate(expr) => risk::raises_only(self.setting, expr, before),
                     _ => None,
                 };
                 trail.raised_at = Some(step.span);

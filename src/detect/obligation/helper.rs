@@ -2,9 +2,9 @@
 
 use super::state::State;
 use super::{Grade, World, summary};
-use super::{class, risk};
+use super::{body, class, risk};
 use crate::detect::resources::Resource;
-use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, StmtTry};
+use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, StmtRaise, StmtTry};
 use crate::python::names::Def;
 use crate::python::{Node, ScopeId};
 
@@ -32,9 +32,38 @@ pub(super) fn grade(world: World<'_, '_>, resource: &Resource, call: &ExprCall, 
         resource,
         scope,
         asked: Asked { state: &state, depth },
+        but: None,
     };
     let mut left = MAX_STATEMENTS;
     Some(inside.of_block(def.body, &mut left)).filter(|worst| *worst < Grade::Likely)
+}
+
+/// What the one `raise` of the function names, where nothing else in it is likely to raise: `except TimeoutError` around
+/// `remaining(deadline)` catches all that comes.
+pub(super) fn sole_raise<'m>(
+    world: World<'_, 'm>,
+    resource: &Resource,
+    call: &ExprCall,
+    asked: Asked<'_, 'm>,
+) -> Option<&'m Expr> {
+    let depth = asked.depth.checked_sub(1)?;
+    let (scope, def) = body_of(world, call)?;
+    let raises = body::nodes_of(world, scope).filter_map(|node| match node {
+        Node::Stmt(Stmt::Raise(node)) => Some(node),
+        _ => None,
+    });
+    let raises: Vec<_> = raises.collect();
+    let [raise] = raises.as_slice() else { return None };
+    let inside = Inside {
+        world,
+        resource,
+        scope,
+        asked: Asked { depth, ..asked },
+        but: Some(std::ptr::from_ref(*raise)),
+    };
+    let is_plain = def.decorators.is_empty() && !summary::is_abstract(def.body);
+    let is_quiet = is_plain && inside.of_block(def.body, &mut MAX_STATEMENTS.clone()) < Grade::Likely;
+    raise.exc.as_deref().filter(|_| is_quiet)
 }
 
 /// How likely it is that an object which is to own the argument is never made: a constructor that reads or writes may find
@@ -99,6 +128,8 @@ struct Inside<'a, 'm> {
     resource: &'a Resource,
     scope: ScopeId,
     asked: Asked<'a, 'm>,
+    /// A statement that is left out.
+    but: Option<*const StmtRaise>,
 }
 
 impl Inside<'_, '_> {
@@ -117,6 +148,7 @@ impl Inside<'_, '_> {
     fn of_statement(&self, statement: &Stmt, left: &mut usize) -> Grade {
         match statement {
             Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_) => return Grade::Nothing,
+            Stmt::Raise(node) if self.but == Some(std::ptr::from_ref(node)) => return Grade::Nothing,
             Stmt::Raise(_) | Stmt::With(_) | Stmt::AsyncWith(_) | Stmt::AsyncFor(_) => return Grade::Likely,
             Stmt::Try(node) if catches_all(node) => {
                 let handlers = node.handlers.iter();

@@ -278,8 +278,8 @@ const UNLIKELY_METHODS: [&str; 41] = [
     "partition",
     "rpartition",
 ];
-/// Methods of sockets, threads and loops that set something, ask what is known or make something in memory.
-const SETTINGS: [&str; 16] = [
+/// Methods of sockets, threads and loops that set something, or ask what is known.
+const SETTINGS: [&str; 15] = [
     "settimeout",
     "gettimeout",
     "setblocking",
@@ -290,7 +290,6 @@ const SETTINGS: [&str; 16] = [
     "set_name",
     "add_reader",
     "add_writer",
-    "makefile",
     "setLevel",
     "setFormatter",
     "call_soon",
@@ -691,9 +690,45 @@ pub(super) fn is_quiet_method(name: &str) -> bool {
     name == "__index__" || SETTINGS.contains(&name) || UNLIKELY_METHODS.contains(&name) || RELEASES.contains(&name)
 }
 
+/// Whether it opens something of the operating system, which fails with an `OSError` or not at all in practice.
+pub(super) fn opens_of_the_system(world: World<'_, '_>, expr: &Expr) -> bool {
+    const MODULES: [&str; 8] = [
+        "builtins",
+        "io",
+        "os",
+        "socket",
+        "tempfile",
+        "pathlib",
+        "subprocess",
+        "selectors",
+    ];
+    let Expr::Call(call) = expr else { return false };
+    let resolved = world.names.resolve(&call.func);
+    let module = resolved.qualified().and_then(|name| name.split('.').next());
+    module.is_some_and(|module| MODULES.contains(&module)) && acquire::acquires(world, expr)
+}
+
+/// What tells all that the expression raises in practice: a call that opens something, the `raise` of a helper.
+pub(super) fn raises_only<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, state: &State<'m>) -> Option<&'m Expr> {
+    if opens_of_the_system(setting.world, expr) {
+        return Some(expr);
+    }
+    helper::sole_raise(setting.world, setting.resource, expr.as_call_expr()?, asked(state))
+}
+
+/// `except OSError` around `open(path)`
+pub(super) fn catch_what_opening_raises(handlers: &[ExceptHandler]) -> bool {
+    handlers.iter().any(catches_os_error)
+}
+
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
 /// `sock.connect()`. Files are left out, since reading them may fail to decode.
 pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHandler]) -> bool {
+    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
+    !is_file && handlers.iter().any(catches_os_error)
+}
+
+fn catches_os_error(ExceptHandler::ExceptHandler(handler): &ExceptHandler) -> bool {
     const CAUGHT: [&str; 6] = [
         "OSError",
         "IOError",
@@ -702,16 +737,14 @@ pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHa
         "Error",
         "RequestException",
     ];
-    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
     let names = |type_: &Expr| match type_ {
         Expr::Name(name) => CAUGHT.contains(&name.id.as_str()),
         Expr::Attribute(node) => CAUGHT.contains(&node.attr.as_str()),
         _ => false,
     };
-    let catches = |ExceptHandler::ExceptHandler(handler): &ExceptHandler| match handler.type_.as_deref() {
+    match handler.type_.as_deref() {
         Some(Expr::Tuple(types)) => types.elts.iter().any(names),
         Some(one) => names(one),
         None => true,
-    };
-    !is_file && handlers.iter().any(catches)
+    }
 }

@@ -76,7 +76,7 @@ pub(super) struct State<'m> {
     pub(super) last_name: Option<&'m str>,
     /// It is a path, and what is made of it leads there as well: `os.path.join(folder, "x")`.
     pub(super) is_path: bool,
-    /// The exception that a `raise` on the way has named.
+    /// The exception that a `raise` on the way has named, or the call that could not open something.
     pub(super) raised_as: Option<&'m Expr>,
     /// A method of it has been called, or others have it.
     pub(super) used: bool,

@@ -5,6 +5,7 @@ The table says which calls cannot fail in any program that works. Everything els
 
 import collections
 import functools
+import sys
 import types
 
 INSIDE = "inside"  # runs the module's own code, where each call is looked at itself
@@ -76,6 +77,8 @@ RELEASES = frozenset(
     """.split()
 )
 
+_NAMESPACES = (type, types.ModuleType)
+
 VALUES = (str, bytes, bytearray, int, float, complex, bool, type(None), list, tuple, dict, set, frozenset, range, type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -86,17 +89,31 @@ class Callees:
         self.module_name = module_name
         self.path = path
         self.known = {}
+        self.of_libraries = {}
+
+    def forget(self):
+        """Else it keeps the functions and classes of every earlier run alive."""
+        self.known = dict(self.of_libraries)
 
     def kind(self, function, args):
-        function = _unwrapped_partial(function)
+        while isinstance(function, functools.partial):
+            function = function.func
         if function is open and args and isinstance(args[0], int):
             return TOTAL  # takes the descriptor over, as os.fdopen does
         owner = getattr(function, "__self__", None)
-        name = getattr(function, "__name__", "")
-        key = self._key(function, owner, name)
-        kind = self.known.get(key)
+        if owner is None or isinstance(owner, _NAMESPACES):
+            key = function
+        else:
+            key = type(owner), getattr(function, "__name__", ""), getattr(function, "__func__", None)
+        try:
+            kind = self.known.get(key)
+        except TypeError:  # it cannot be hashed
+            key = id(type(function))
+            kind = self.known.get(key)
         if kind is None:
-            kind = self.known[key] = self._classify(function, owner, name)
+            kind = self.known[key] = self._classify(function, owner, getattr(function, "__name__", ""))
+            if _is_of_library(key):
+                self.of_libraries[key] = kind
         if kind == "total-on-values":
             return TOTAL if all(self.iterates_safely(arg) for arg in args) else MAY_FAIL
         return kind
@@ -105,13 +122,6 @@ class Callees:
         """Whether going through it fails only where the module's own code fails."""
         code = getattr(value, "gi_code", None)
         return code.co_filename == self.path if code is not None else iterates_values(value)
-
-    @staticmethod
-    def _key(function, owner, name):
-        if owner is None or isinstance(owner, (type, types.ModuleType)):
-            return function if _hashable(function) else id(type(function))
-        inner = getattr(function, "__func__", None)
-        return (type(owner), name, inner if inner is not None else None)
 
     def _classify(self, function, owner, name):
         if self._is_inside(function):
@@ -154,12 +164,6 @@ def _is_trivial(maker):
     ) in (object, tuple, BaseException, dict, list, str, int)
 
 
-def _unwrapped_partial(function):
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
 def _unwrapped(function):
     """What a decorator of the standard library (`contextmanager`, `lru_cache`, `wraps`) stands before."""
     function = getattr(function, "__func__", function)
@@ -171,12 +175,15 @@ def _unwrapped(function):
     return function
 
 
-def _hashable(value):
-    try:
-        hash(value)
-    except TypeError:
+def _is_of_library(key):
+    """Whether a library keeps it alive in any case."""
+    if isinstance(key, tuple):
+        cls, name, function = key
+        return _is_of_library(cls) and (function is None or getattr(cls, name, None) is function)
+    name = getattr(key, "__module__", None)
+    if not isinstance(name, str) or name.partition(".")[0] not in sys.stdlib_module_names:
         return False
-    return True
+    return getattr(sys.modules.get(name), getattr(key, "__name__", ""), None) is key
 
 
 def _names(function, owner, name):

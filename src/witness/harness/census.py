@@ -52,26 +52,30 @@ def _in_cycles(garbage):
 
 def everything():
     """All that may grow: {(kind, name): how many}."""
+    objects = gc.get_objects()
     found = collections.Counter()
-    seen = set()
-    for each in gc.get_objects():
-        found["objects", _name(type(each))] += 1
+    for cls, count in collections.Counter(map(type, objects)).items():
+        found["objects", _name(cls)] += count
+    for each in objects:
+        if _is(each, _CONTAINERS):
+            _count_items(each, found)
+        elif _is(each, functools._lru_cache_wrapper):
+            found["items", "lru_cache"] += each.cache_info().currsize
+    untracked = {id(each): each for each in gc.get_referents(*objects) if _is(each, _UNTRACKED) and not gc.is_tracked(each)}
+    for each in untracked.values():
         _count_items(each, found)
-        for inner in gc.get_referents(each):
-            if issubclass(type(inner), _UNTRACKED) and not gc.is_tracked(inner) and id(inner) not in seen:
-                seen.add(id(inner))
-                _count_items(inner, found)
     found.update(_kept_by_the_interpreter())
     return found
 
 
+def _is(each, kinds):
+    """`isinstance`, which asks a weak proxy for what it stands for, and fails if that is gone."""
+    return issubclass(type(each), kinds)
+
+
 def _count_items(each, found):
-    kind = type(each)  # `isinstance` would ask a weak proxy for what it stands for
-    if issubclass(kind, _CONTAINERS):
-        base = next(base for base in _CONTAINERS if issubclass(kind, base))
-        found["items", _name(kind)] += base.__len__(each)
-    elif issubclass(kind, functools._lru_cache_wrapper):
-        found["items", "lru_cache"] += each.cache_info().currsize
+    base = next(base for base in _CONTAINERS if _is(each, base))
+    found["items", _name(type(each))] += base.__len__(each)
 
 
 def _kept_by_the_interpreter():

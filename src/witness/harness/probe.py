@@ -355,14 +355,19 @@ PROBES = {
 }
 
 _known = weakref.WeakKeyDictionary()  # classes of a module go with the run that made them
+_of_interpreter = {}  # what is faster, for classes that stay in any case
+_IS_MADE_BY_PROGRAM = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def probe_for(value):
     """The probe of a value's type, or `None`."""
     cls = type(value)
-    if cls not in _known:
-        _known[cls] = _find(cls)
-    return _known[cls]
+    if cls in _of_interpreter:
+        return _of_interpreter[cls]
+    known = _known if cls.__flags__ & _IS_MADE_BY_PROGRAM else _of_interpreter
+    if cls not in known:
+        known[cls] = _find(cls)
+    return known[cls]
 
 
 def _find(cls):

@@ -31,6 +31,10 @@ DESCRIPTOR_MAKERS = {
 # They return paths of what they have made.
 PATH_MAKERS = {"tempfile.mkdtemp", "tempfile.mkstemp"}
 _MANY = 8
+_NUMBERS_AND_PATHS = (int, tuple, str, bytes)
+# Nothing can be held by them.
+_PLAIN = frozenset((int, float, str, bytes, dict, set, frozenset))
+_NONE = types.MappingProxyType({})
 
 
 class Held:
@@ -93,24 +97,30 @@ class Registry:
                 if is_lock(each):
                     prepare(each)
 
-    def take(self, value, site, chain, function, kind, given=()):
-        """A value that a call of the module has returned; `given` are the call's arguments."""
+    def take(self, value, site, chain, function, kind, args=(), kwargs=_NONE):
+        """A value that a call of the module has returned; `args` and `kwargs` are the call's."""
         if value is None or value is True or value is False:
             if value:
                 self._acquired_again(function, site, chain)
             return
+        if isinstance(value, _NUMBERS_AND_PATHS) and self._take_made(value, site, chain, _qualified(function)) or type(value) in _PLAIN:
+            return
+        given = (*args, *kwargs.values())
         if function is weakref.finalize:
             self.kept += given[:1]  # what a finalizer releases is not released by the program
-        maker = _qualified(function)
-        if maker in PATH_MAKERS:
-            self._take_path(value if maker.endswith("mkdtemp") else value[1], site, chain)
-        if maker in DESCRIPTOR_MAKERS:
-            self._take_numbers(value, site, chain)
-            return
         if type(value).__name__ == "_TemporaryFileWrapper" and not value._closer.delete:
             self._take_path(value.name, site, chain)
         for each in _elements(value):
             self._take_one(each, site, chain, kind, given)
+
+    def _take_made(self, value, site, chain, maker):
+        """What no object stands for. Whether it was descriptors."""
+        if maker in PATH_MAKERS:
+            self._take_path(value if maker.endswith("mkdtemp") else value[1], site, chain)
+        if maker in DESCRIPTOR_MAKERS:
+            self._take_numbers(value, site, chain)
+            return True
+        return False
 
     def take_suspended(self, value, site, chain):
         """A coroutine or an async generator of the module: someone must run the one and close the other."""

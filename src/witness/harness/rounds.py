@@ -32,31 +32,42 @@ class Quiet:
 
 
 class Series:
-    """What was counted after each period of `rounds` rounds."""
+    """What was counted after each period of `rounds` rounds. `brief`: no longer than something may come of it; `only`: one of the two."""
 
-    def __init__(self, rounds, by_driver):
+    def __init__(self, rounds, by_driver, brief=False, only=None):
         self.rounds = rounds
         self.by_driver = by_driver
+        self.brief = brief
+        self.only = only
         self.looks = [b""] * _PERIODS
         self.done = 0
+        self.passed = False
 
     def look(self, subject):
-        subject.callees.known.clear()  # it holds functions
-        seen = census.cycles(), census.everything()
+        """Whether to go on."""
+        subject.callees.forget()
+        seen = census.cycles(), collections.Counter() if self.only == GARBAGE else census.everything()
         self.looks[self.done] = pickle.dumps(seen)  # as bytes, for else it would count itself next time
         self.done += 1
+        return not (self.brief and self.done == _PERIODS - 1 and self._in_vain())
+
+    def _in_vain(self):
+        """What the last period has not left or added, cannot be what each has."""
+        earlier, last = (pickle.loads(each) for each in self.looks[self.done - 2 : self.done])
+        grown = (count - earlier[1][key] for key, count in last[1].items())
+        return max((*last[0].values(), *grown), default=0) < self.needed()
 
     def _seen(self, which):
         return [pickle.loads(each)[which] for each in self.looks[: self.done]]
 
     def garbage(self):
         """{type: the least that the collector had to free in a period}. The first period may warm something."""
-        _, first, last = self._seen(0)
-        return first & last
+        _, first, *last = self._seen(0)
+        return first & last[0] if last else collections.Counter()
 
     def growth(self):
         """{(kind, name): (the least, the most) that a period has added}."""
-        there = self._seen(1)
+        there = self._seen(1) if self.done == _PERIODS else []
         steps = [collections.Counter(later) for later in there[1:]]
         for step, earlier in zip(steps, there):
             step.subtract(earlier)
@@ -80,34 +91,37 @@ class Rounds:
         return [each.garbage() for each in self.series]
 
 
-def repeated(subject, name, limit, target=0, error=runtime.PLAIN):
+def repeated(subject, name, limit, target=0, error=runtime.PLAIN, brief=False, only=None):
     """The scenario as a whole, again and again."""
     found = Rounds()
-    series = Series(REPEATS, by_driver=False)
+    series = Series(REPEATS, by_driver=False, brief=brief, only=only)
 
     def runs(scenario, around):
         for _ in range(_PERIODS):
             for _ in range(REPEATS):
                 _once(subject, scenario, around, found, target, error)
-            series.look(subject)
+            if not series.look(subject):
+                return
 
     return _looped(subject, name, limit, found, [series], runs)
 
 
-def within(subject, name, limit):
+def within(subject, name, limit, brief=False):
     """The rounds of `box.rounds` in it; no series if it has none."""
     found = Rounds()
 
     def runs(scenario, around):
         def watched(n):
-            series = Series(n, by_driver=True)
+            series = Series(n, by_driver=True, brief=brief)
             found.series.append(series)
             for period in range(_PERIODS):
                 yield from range(period * n, (period + 1) * n)
-                series.look(subject)
+                if not series.look(subject):
+                    break
+            series.passed = True
 
         _once(subject, scenario, around, found, rounds=watched)
-        found.series = [each for each in found.series if each.done == _PERIODS]
+        found.series = [each for each in found.series if each.passed]
 
     return _looped(subject, name, limit, found, [], runs)
 
@@ -126,6 +140,7 @@ def _looped(subject, name, limit, found, series, runs):
         found.series += series
     except BaseException as raised:
         found.error = runtime.forgotten(raised)
+        runtime.soil()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         gc.enable()
@@ -141,6 +156,7 @@ def _run(subject, found, target=0, error=runtime.PLAIN):
     run = runtime.Run(subject.callees, subject.sites, target, error)
     run.registry = Quiet()
     run.called = found.called
+    run.unwatched = not target
     return run
 
 

@@ -20,12 +20,13 @@ import stuck
 from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
-from surroundings import Surroundings
+from surroundings import Surroundings, what_is_there
 
 _chain = contextvars.ContextVar("sites of the calls that are active", default=())
 _LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
+_at_first = None  # what there was around the first run
 
 # Says that all threads wait for ever. Ignored by whoever does not expect it.
 STUCK = signal.SIGURG
@@ -76,6 +77,7 @@ class Run:
         self.suspended = []
         self.again = None
         self.late = False
+        self.unwatched = False  # nothing fails and nothing is kept
 
     def holding(self):
         """Whether something that came from a watched site is open now."""
@@ -107,6 +109,9 @@ _ALL = (OS_ERROR, RUNTIME_ERROR, CANCELLED)
 _AWAITED = {callee.TOTAL: (CANCELLED,), callee.MAY_BE_CANCELLED: (CANCELLED,), callee.RELEASE: _RELEASING}
 
 
+_SUSPENDED = (types.CoroutineType, types.AsyncGeneratorType)
+
+
 def _error(kind):
     error = OSError(errno.EIO, "input/output error") if kind == OS_ERROR else RuntimeError("this call fails")
     error.made_to_fail = True
@@ -121,8 +126,12 @@ def _drop_coroutines(args):
 
 def _call(site, function, /, *args, **kwargs):
     run = _current
+    if run.unwatched:
+        value = function(*args, **kwargs)
+        run.called.add(site)
+        return value
     kind = run.callees.kind(function, args)
-    if (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
+    if run.live and (kind is callee.MAY_FAIL or kind is callee.RELEASE) and not inspect.iscoroutinefunction(function):
         failing = run.fails(site, _RELEASING if kind is callee.RELEASE else _FAILING)
         if failing is not None:
             if kind is callee.RELEASE:
@@ -138,10 +147,10 @@ def _call(site, function, /, *args, **kwargs):
         _chain.set(before)
     run.called.add(site)
     run.registry.released(function)
-    if inspect.iscoroutine(value) or inspect.isasyncgen(value):
+    if isinstance(value, _SUSPENDED):
         run.registry.take_suspended(value, site, before)
-        return value
-    run.registry.take(value, site, before, function, kind, (*args, *kwargs.values()))
+    elif value is not None:
+        run.registry.take(value, site, before, function, kind, args, kwargs)
     return value
 
 
@@ -219,7 +228,7 @@ class _Failing:
 
 def _iterate(site, iterable, /):
     run = _current
-    if run.callees.iterates_safely(iterable):
+    if run.unwatched or run.callees.iterates_safely(iterable):
         return iterable
     run.registry.take(iterable, site, _chain.get(), _iterate, callee.TOTAL)
     failing = run.fails(site, _FAILING)
@@ -237,13 +246,12 @@ def _iterate_async(site, iterable, /):
 
 def _driver_call(function, /, *args, **kwargs):
     run = _current
-    outside = not _chain.get()
-    if outside:
-        for each in (*args, *kwargs.values()):
-            run.registry.take_drivers(each)
+    if run.unwatched or _chain.get():
+        return function(*args, **kwargs)
+    for each in (*args, *kwargs.values()):
+        run.registry.take_drivers(each)
     value = function(*args, **kwargs)
-    if outside:
-        run.registry.take_drivers(value)
+    run.registry.take_drivers(value)
     return value
 
 
@@ -254,6 +262,8 @@ def _driver_value(value, /):
 
 
 def install():
+    global _at_first
+    _at_first = what_is_there()
     exits.install()
     builtins._leakbench_call = _call
     builtins._leakbench_await = _await
@@ -294,8 +304,8 @@ class Subject:
 
     def load(self):
         """The driver's scenarios, by name, on a fresh module."""
-        self.callees.known.clear()  # else it keeps the functions and classes of every earlier run alive
-        for clear in typing._cleanups:  # and so do these
+        self.callees.forget()
+        for clear in typing._cleanups:  # these keep functions and classes of earlier runs alive, too
             clear()
         module = self._fresh(self.name, self.code, self.file)
         driver = self._fresh("_driver_of_" + self.name.replace(".", "_"), self.driver, self.driver_file)
@@ -497,6 +507,17 @@ def _look(run, failed, phase, around):
     _dirty = _dirty or outcome.leaks or isinstance(shown, TimeLimit)
     around.remove()
     return outcome
+
+
+def soil():
+    """What a run has left is unknown."""
+    global _dirty
+    _dirty = True
+
+
+def spotless():
+    """Whether the next run finds what the first one has found."""
+    return not _dirty and what_is_there() == _at_first
 
 
 def forgotten(error):
