@@ -7,7 +7,7 @@ use super::obligation::{Fragile, Obligation, Skipped, Twice};
 use super::report::{acquisition, finding, on_exception, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
 use crate::python::names::Def;
 use crate::python::{Node, ScopeId, Span};
 
@@ -142,11 +142,15 @@ fn run_again(module: &Analysed<'_>, class: &StmtClassDef) -> Option<Finding> {
 /// Whether the method asks the object for anything else than that, or catches what it meets.
 fn asks(def: &Def<'_>, what: &str) -> bool {
     let is_about_self = |expr: &Expr| {
-        let mut parts = Node::Expr(expr).descendants().filter_map(Node::as_expr);
-        parts.any(|part| match part {
-            Expr::Attribute(node) => is_self(&node.value) && node.attr.as_str() != what,
-            _ => false,
-        })
+        let parts = || {
+            Node::Expr(expr)
+                .descendants()
+                .filter_map(|part| part.as_expr()?.as_attribute_expr())
+        };
+        // `self.shared.users == 0` asks for no more than that either.
+        let counts: Vec<_> = parts().filter(|part| part.attr.as_str() == what).collect();
+        let is_of_count = |part: &ExprAttribute| counts.iter().any(|count| count.range().contains_range(part.range()));
+        parts().any(|part| is_self(&part.value) && !is_of_count(part))
     };
     own_nodes(def.body).any(|node| match node {
         Node::Stmt(Stmt::If(node)) => is_about_self(&node.test),

@@ -268,7 +268,9 @@ fn holds_weakly(module: &Analysed<'_>, func: &Expr) -> bool {
 /// `Base.attach(self, part)` calls a method of the object itself.
 fn is_unbound(call: &ExprCall) -> bool {
     let object = call.func.as_attribute_expr().and_then(|method| tail(&method.value));
-    object.is_some_and(|name| name.starts_with(char::is_uppercase)) && call.args.first().is_some_and(is_self)
+    // `HOOKS` is a constant.
+    let is_class = |name: &str| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+    object.is_some_and(is_class) && call.args.first().is_some_and(is_self)
 }
 
 /// What undoes the registration that the call is. Signals hold weakly unless they are told not to.
@@ -588,8 +590,14 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
     };
     let [handler] = call.args.as_slice() else { return None };
     let is_new = is_self(handler) || registry::is_made_in(module, handler, function);
+    // What has no name cannot be asked for again.
+    let is_nameless = handler.is_call_expr();
+    let undo = undo.iter().copied();
+    let undo: Vec<_> = undo
+        .filter(|word| !(is_nameless && word.starts_with("remove")))
+        .collect();
     let verb = tail(&call.func).unwrap_or_default();
-    if !is_new || is_undone(module, call, verb, undo) || happens_once(module, function) {
+    if !is_new || is_undone(module, call, verb, &undo) || happens_once(module, function) {
         return None;
     }
     let sure = match registry::receiver(module, &node.value) {

@@ -212,7 +212,9 @@ fn keyword<'m>(call: &'m ExprCall, name: &str) -> Option<&'m Expr> {
 /// The function that `Thread(target=...)` or `Timer(interval, function)` is to run.
 fn target_of(call: &ExprCall) -> Option<&Expr> {
     let second = call.args.get(1);
-    let second = second.filter(|_| !call.args.iter().any(Expr::is_starred_expr));
+    // A class of the module has arguments of its own.
+    let is_plain = matches!(last_word(&call.func), Some("Thread" | "Timer"));
+    let second = second.filter(|_| is_plain && !call.args.iter().any(Expr::is_starred_expr));
     keyword(call, "target").or_else(|| keyword(call, "function")).or(second)
 }
 

@@ -19,6 +19,7 @@ import mutant  # noqa: E402
 import runtime  # noqa: E402
 import stuck  # noqa: E402
 import surroundings  # noqa: E402
+import worker  # noqa: E402
 
 
 def job(text, driver, **more):
@@ -479,6 +480,40 @@ class BadDrivers(unittest.TestCase):
 
     def test_moves_away_and_changes_the_environment(self):
         self.check("import os; os.chdir('/'); os.environ.clear()", "clean")
+
+
+class ManyMutants(unittest.TestCase):
+    """One child looks at several, and none is judged by what an earlier one has left."""
+
+    TIDY = "def f(p):\n    with open(p) as g:\n        return g.read()\n"
+
+    def setUp(self):
+        self.answers = worker.Answers(lambda: None)
+        self.addCleanup(self.answers.end)
+
+    def said(self, text, effect):
+        start = text.rindex("open(p)")
+        more = {"kind": "mutant", "pattern": "never-released", "effect": effect, "start": start, "end": start + 7, "patience": 20}
+        return self.answers.answer(job(text, DRIVER, **more))["outcome"]
+
+    def test_a_child_is_used_until_something_is_left_in_it(self):
+        self.assertEqual(self.said(self.TIDY, "safe"), "clean")
+        first = self.answers.child.process
+        self.assertEqual(self.said(self.TIDY + "\n", "safe"), "clean")
+        self.assertEqual(self.answers.child.process, first)
+        self.assertEqual(self.said("def f(p):\n    return open(p).read()\n", "leak"), "leaks")
+        self.assertIsNone(self.answers.child)
+
+    def test_what_a_used_child_says_against_the_label_is_asked_again(self):
+        for harm in ("open(p).read()", "os._exit(3)"):
+            self.assertEqual(self.said("import sys\nsys.seen = 1\n" + self.TIDY, "safe"), "clean")
+            harmed = self.TIDY.replace("    with", f"    if hasattr(sys, 'seen'):\n        {harm}\n    with")
+            self.assertEqual(self.said("import os, sys\n" + harmed, "safe"), "clean")
+
+    def test_what_contradicts_its_label_does_so_in_a_new_child(self):
+        self.said(self.TIDY, "safe")
+        self.assertEqual(self.said("def f(p):\n    return open(p).read()\n", "safe"), "leaks")
+        self.assertEqual(self.said("import os\n\ndef f(p):\n    open(p)\n    os._exit(3)\n", "leak"), "broken")
 
 
 if __name__ == "__main__":

@@ -599,7 +599,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 let risk = release_risk::of_another(setting, step, state)?;
                 return Some((risk, Cause::Release));
             }
-            risk if setting.ending => release_risk::in_ending(step, risk)?,
+            risk if setting.ending => release_risk::in_ending(setting.world, step, risk)?,
             risk => risk,
         };
         Some((risk, setup::cause(setting, step, state)))

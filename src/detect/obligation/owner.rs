@@ -524,7 +524,7 @@ fn stands_unconditionally(function: Option<Node<'_>>, at: Span) -> bool {
 }
 
 /// Base classes of the standard library that release nothing and bring no `with` protocol along.
-const HARMLESS: [&str; 12] = [
+const HARMLESS: [&str; 24] = [
     "builtins.object",
     "builtins.Exception",
     "threading.Thread",
@@ -537,6 +537,18 @@ const HARMLESS: [&str; 12] = [
     "unittest.TestCase",
     "builtins.dict",
     "builtins.list",
+    "logging.Handler",
+    "logging.Filter",
+    "logging.Formatter",
+    "argparse.Action",
+    "cmd.Cmd",
+    "html.parser.HTMLParser",
+    "asyncio.Protocol",
+    "asyncio.DatagramProtocol",
+    "queue.Queue",
+    "collections.OrderedDict",
+    "collections.UserDict",
+    "socketserver.BaseRequestHandler",
 ];
 
 /// The base classes that are not harmless; `None` if it is no class of this module.

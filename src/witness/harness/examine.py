@@ -44,7 +44,7 @@ def broken(reason):
 
 def load(job):
     """The subject of a job; an error becomes a text."""
-    if os.path.isdir(job["stubs"]):
+    if os.path.isdir(job["stubs"]) and job["stubs"] not in sys.path:
         sys.path.insert(0, job["stubs"])
     try:
         subject = runtime.Subject(job["root"], job["module"], job["text"], job["driver"])

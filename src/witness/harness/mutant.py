@@ -34,6 +34,10 @@ EQUAL_CALLS_OF_DECOYS = (1, 1)
 EQUAL_CALLS_OUTSIDE = 2
 
 
+# The outcome that proves a label, by its effect.
+EXPECTED = {"leak": "leaks", "safe": "clean"}
+
+
 def broken(reason):
     return answer("broken", reason=reason)
 
@@ -52,6 +56,11 @@ def mutant_report(job):
     if subject is None:
         return broken(names)
     return _Trial(subject, names, job).report()
+
+
+def one_of_many(job):
+    """The report, and whether the process is fit for another one."""
+    return {**mutant_report(job), "spotless": runtime.spotless()}
 
 
 class _Trial:

@@ -2,6 +2,7 @@
 
 import collections
 import difflib
+import functools
 
 import rounds
 import runtime
@@ -16,6 +17,45 @@ _PATIENCE = 3
 WORDS = {rounds.GARBAGE, rounds.GROWTH}
 
 
+class _Clean:
+    """The clean module. What it leaves is counted once for all mutants."""
+
+    def __init__(self, subject):
+        self.subject = subject
+        self.found = {}
+
+    def rounds(self, name, many, limit):
+        key = name, many
+        if key not in self.found:
+            self.found[key] = many(self.subject, name, limit)
+        return self.found[key]
+
+    def usual(self, name, definition, limit):
+        """What it leaves at the most, whichever of its calls in there fails."""
+        key = name, definition
+        if key not in self.found:
+            most = collections.Counter()
+            points = runtime.run_scenario(self.subject, name).run.points
+            for number, error in _targets(self.subject, points, definition):
+                for each in rounds.repeated(self.subject, name, limit, number, error, only=rounds.GARBAGE).garbage():
+                    most |= each
+            self.found[key] = [most]
+        return self.found[key]
+
+
+@functools.lru_cache(maxsize=1)
+def _clean(*place):
+    return _Clean(runtime.Subject(*place))
+
+
+def _targets(subject, points, definition):
+    inside = sites_within(subject, definition)
+    for number, point in enumerate(points, 1):
+        if any(site in inside for site in (point.site, *point.chain)):
+            for error in point.kinds:
+                yield number, error
+
+
 class Recurring:
     """`plain`: the scenarios that count, with the calls that each has made."""
 
@@ -27,8 +67,7 @@ class Recurring:
         self.leak = job["effect"] == "leak"
         self.limit = job["limit"] * _PATIENCE
         self.plain = plain
-        self.original = runtime.Subject(job["root"], job["module"], job["original"], job["driver"])
-        self.usual = {}
+        self.clean = _clean(job["root"], job["module"], job["original"], job["driver"])
         self.called = set()
         self.ran = self.bound_passed = False
         self.error = ""
@@ -46,7 +85,7 @@ class Recurring:
 
     def _compared(self, name, many):
         # The clean module first: what it puts into caches of libraries is not the mutant's.
-        clean = many(self.original, name, self.limit)
+        clean = self.clean.rounds(name, many, self.limit)
         if clean.error is not None or not clean.series:
             self._noted(name, clean)
             return "", ""
@@ -83,26 +122,14 @@ class Recurring:
         return "", ""
 
     def _targets(self, subject, points):
-        inside = sites_within(subject, self.label.definition)
-        for number, point in enumerate(points, 1):
-            if any(site in inside for site in (point.site, *point.chain)):
-                for error in point.kinds:
-                    yield number, error
+        return _targets(subject, points, self.label.definition)
 
     def _is_more(self, name, mutant):
         nothing = [collections.Counter()]
         return bool(rounds.more_garbage(mutant, nothing) and rounds.more_garbage(mutant, self._usual(name)))
 
     def _usual(self, name):
-        """What the clean module leaves at the most, whichever of its calls fails."""
-        if name not in self.usual:
-            most = collections.Counter()
-            points = runtime.run_scenario(self.original, name).run.points
-            for number, error in self._targets(self.original, points):
-                for each in rounds.repeated(self.original, name, self.limit, number, error, only=rounds.GARBAGE).garbage():
-                    most |= each
-            self.usual[name] = [most]
-        return self.usual[name]
+        return self.clean.usual(name, self.label.definition, self.limit)
 
     def not_exercised(self):
         """Why nothing is said, if nothing is."""
@@ -122,7 +149,7 @@ class Recurring:
 
     def _changed_lines_that_did_not_run(self):
         """Nobody is refuted by a handler that nothing has entered."""
-        old, new = (compiled.lines for compiled in (self.original.compiled, self.subject.compiled))
+        old, new = (compiled.lines for compiled in (self.clean.subject.compiled, self.subject.compiled))
         steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
         changed = {line + 1 for step, _, _, begin, end in steps if step != "equal" for line in range(begin, end)}
         coverage = Coverage(self.subject)

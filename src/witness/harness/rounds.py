@@ -140,6 +140,7 @@ def _looped(subject, name, limit, found, series, runs):
         found.series += series
     except BaseException as raised:
         found.error = runtime.forgotten(raised)
+        runtime.soil()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         gc.enable()

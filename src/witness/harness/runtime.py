@@ -20,12 +20,13 @@ import stuck
 from box import Again, Box
 from probe import descriptors, force_closed, open_as
 from registry import Registry
-from surroundings import Surroundings
+from surroundings import Surroundings, what_is_there
 
 _chain = contextvars.ContextVar("sites of the calls that are active", default=())
 _LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
+_at_first = None  # what there was around the first run
 
 # Says that all threads wait for ever. Ignored by whoever does not expect it.
 STUCK = signal.SIGURG
@@ -261,6 +262,8 @@ def _driver_value(value, /):
 
 
 def install():
+    global _at_first
+    _at_first = what_is_there()
     exits.install()
     builtins._leakbench_call = _call
     builtins._leakbench_await = _await
@@ -504,6 +507,17 @@ def _look(run, failed, phase, around):
     _dirty = _dirty or outcome.leaks or isinstance(shown, TimeLimit)
     around.remove()
     return outcome
+
+
+def soil():
+    """What a run has left is unknown."""
+    global _dirty
+    _dirty = True
+
+
+def spotless():
+    """Whether the next run finds what the first one has found."""
+    return not _dirty and what_is_there() == _at_first
 
 
 def forgotten(error):

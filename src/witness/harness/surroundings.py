@@ -100,6 +100,11 @@ class Surroundings:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
+def what_is_there():
+    """What no run may change for the next one."""
+    return descriptors(), children(), set(threading.enumerate()), os.getcwd()
+
+
 _TOP = None
 _ADDRESS = re.compile(r"\b(fd|raddr|laddr|0x)\S*")  # what differs from run to run
 

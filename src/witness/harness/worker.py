@@ -1,4 +1,4 @@
-"""Answers jobs, a line of JSON each, from stdin to stdout. Stays warm: modules are imported once, and each job is forked off."""
+"""Answers jobs, a line of JSON each, from stdin to stdout. Stays warm: modules are imported once, and jobs are forked off."""
 
 import ast
 import importlib
@@ -47,15 +47,47 @@ def _imported(text):
                 yield name
 
 
-def _answer(job, warmed):
-    if job["module"] not in warmed:
-        warmed.add(job["module"])
-        warm(_imported(job["text"]))
-        warm(_imported(job["driver"]))
-    runtime.compile_ahead(job)
-    if job["kind"] == "clean":
-        return child.in_child(lambda: examine.clean_report(job), examine.broken, job["patience"], _beat)
-    return child.in_child(lambda: mutant.mutant_report(job), _mutant_broken, job["patience"], _beat)
+class Answers:
+    """One child looks at the mutants of a module, one after the other, as long as nothing is left in it."""
+
+    def __init__(self, beat):
+        self.beat = beat
+        self.warmed = set()
+        self.child = None
+        self.module = ""
+
+    def answer(self, job):
+        if job["module"] not in self.warmed:
+            self.warmed.add(job["module"])
+            warm(_imported(job["text"]))
+            warm(_imported(job["driver"]))
+        if job["kind"] == "clean":
+            self.end()
+            runtime.compile_ahead(job)
+            return child.in_child(lambda: examine.clean_report(job), examine.broken, job["patience"], self.beat)
+        if self.child is not None and self.module == job["module"] and job["effect"] in mutant.EXPECTED:
+            said = self._ask(job)
+            if said["outcome"] == mutant.EXPECTED[job["effect"]]:
+                return said
+        return self._of_new_child(job)  # what is no matter of course is looked at where nothing was before
+
+    def _of_new_child(self, job):
+        self.end()
+        runtime.compile_ahead(job)
+        self.child = child.Child(mutant.one_of_many, _mutant_broken)
+        self.module = job["module"]
+        return self._ask(job)
+
+    def _ask(self, job):
+        said = self.child.ask(job, job["patience"], self.beat)
+        if not said.pop("spotless", False):
+            self.end()
+        return said
+
+    def end(self):
+        if self.child is not None:
+            self.child.end()
+            self.child = None
 
 
 def _mutant_broken(reason):
@@ -73,9 +105,12 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to stop
     sys.path.pop(0)  # the harness itself is nobody else's library
     warm(COMMON)
-    warmed = set()
-    for line in sys.stdin:
-        print(json.dumps(_answer(json.loads(line), warmed)), flush=True)
+    answers = Answers(_beat)
+    try:
+        for line in sys.stdin:
+            print(json.dumps(answers.answer(json.loads(line))), flush=True)
+    finally:
+        answers.end()
 
 
 if __name__ == "__main__":
