@@ -1,6 +1,6 @@
 //! A pool or executor is made and never shut down: its workers wait for work that never comes.
 
-use super::obligation::{Doubt, Grade, LeftOpen, Move, Obligation, Origin, Release};
+use super::obligation::{Cause, Doubt, Grade, LeftOpen, Move, Obligation, Origin, Release, Skipped};
 use super::report::{acquisition, ending, finding, on_exception, related};
 use super::{Analysed, Info, PythonResourceDetector};
 use crate::leak::{Confidence, Finding, Pattern};

@@ -131,7 +131,9 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .is_some_and(|words| has_argument(call, words));
     let is_given = |name| starts_with_argument(call, name);
     let acts_now = resource.needs.as_deref().is_none_or(is_given);
-    let is_owed = wanted && acts_now && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
+    let unopened = world.table.unopened_by(&callable).filter(|_| !acts_now);
+    let resource = unopened.unwrap_or(resource);
+    let is_owed = wanted && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
     (is_owed && !source::owns_nothing(world, call, &callable)).then_some(resource)
 }
 

@@ -169,6 +169,12 @@ pub(super) fn only_registers(world: World<'_, '_>, call: &ExprCall) -> bool {
     world.types().of(&method.value).is_some_and(is_stack) || call.args.first().is_some_and(|one| is_release(world, one))
 }
 
+/// `stack.callback`, `self.addCleanup`
+pub(super) fn registers(func: &Expr) -> bool {
+    let method = func.as_attribute_expr();
+    method.is_some_and(|method| REGISTRARS.contains(&method.attr.as_str()))
+}
+
 /// `os.close`, `f.close`
 fn is_release(world: World<'_, '_>, callable: &Expr) -> bool {
     match world.names.resolve(callable) {
@@ -210,6 +216,10 @@ fn of_typed_method(world: World<'_, '_>, call: &ExprCall) -> Option<Treatment> {
     }
     let class = world.types().of(&method.value)?;
     let name = format!("{class}.{}", method.attr);
+    // Archives read what they are to hold.
+    if ["tarfile.TarFile", "tarfile.open", "zipfile.ZipFile"].contains(&class.as_str()) {
+        return Some(Treatment::Borrows);
+    }
     let keeps = KEEPERS.contains(&method.attr.as_str()) || REGISTRARS.contains(&method.attr.as_str());
     of_qualified(world, &name).filter(|known| *known != Treatment::Borrows || !keeps)
 }

@@ -331,6 +331,13 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
     if arguments().any(|one| is_bound_release(setting, one, &state)) && !stack::is_forgotten(setting, call) {
         return Outcome::Moved(stack::registered(setting, call));
     }
+    let is_own_release = |one: &Expr| {
+        one.as_attribute_expr()
+            .is_some_and(|method| releases_self(setting, method, &state))
+    };
+    if callee::registers(&call.func) && arguments().any(is_own_release) {
+        return Outcome::Moved(Move::Registered);
+    }
     if arguments().any(|one| is_pid(setting, one, &state)) {
         return pass_pid(super::tail(&call.func), state);
     }

@@ -639,6 +639,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         if state.raised != Grade::Nothing {
             return self.skip(state, trail, true);
         }
+        let resource = self.setting.resource;
+        if resource.lazy && resource.needs.is_some() && !state.used {
+            return;
+        }
         let left = LeftOpen {
             how,
             at,

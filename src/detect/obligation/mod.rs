@@ -127,6 +127,8 @@ pub struct Fate<'m> {
     pub replaced_by: Option<Span>,
     /// A path that an exception takes, and that ends with the resource held: the likeliest one.
     pub skipped: Option<Skipped>,
+    /// A handler catches one that is as likely as the likeliest, and the body ends normally.
+    pub swallowed: bool,
     /// What exceptions that skip the release come from, of those as likely as the likeliest.
     pub causes: BTreeSet<Cause>,
     /// More paths than the analysis follows.

@@ -9,10 +9,10 @@ use super::state::State;
 use super::{Grade, World, acquire, body, callee, raised, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::Resolved;
-use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged};
+use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged, Stmt};
 use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
+use crate::python::{Node, Resolved};
 
 /// Calls that do not fail on the arguments people hand them.
 const SAFE: [&str; 66] = [
@@ -330,6 +330,9 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         // `get_lock()` once more.
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
+        Kind::Evaluate(Expr::Call(call)) if resource.is_path() && wraps_own_descriptor(setting, call) => {
+            Grade::Unlikely
+        }
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
         Kind::Raise(Some(raised)) if is_never_to_happen(raised) => Grade::Unlikely,
@@ -386,6 +389,22 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// `open(fd)` of the descriptor that came with the path.
+fn wraps_own_descriptor(setting: Setting<'_, '_>, call: &ExprCall) -> bool {
+    let is_open = super::tail(&call.func) == "open";
+    let Some(Expr::Name(first)) = call.args.first().filter(|_| is_open) else {
+        return false;
+    };
+    body::nodes_of(setting.world, setting.body).any(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if setting.is_acquisition(&node.value) => {
+            let target = node.targets.first().and_then(Expr::as_tuple_expr);
+            let descriptor = target.and_then(|tuple| tuple.elts.first()?.as_name_expr());
+            descriptor.is_some_and(|name| name.id == first.id)
+        }
+        _ => false,
+    })
 }
 
 /// `raise AssertionError("unreachable")`
@@ -718,28 +737,47 @@ pub(super) fn raises_only<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, state: &
 
 /// `except OSError` around `open(path)`
 pub(super) fn catch_what_opening_raises(handlers: &[ExceptHandler]) -> bool {
-    handlers.iter().any(catches_os_error)
+    handlers.iter().any(|handler| catches(handler, &SYSTEM))
 }
 
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
 /// `sock.connect()`. Files are left out, since reading them may fail to decode.
 pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHandler]) -> bool {
-    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
-    !is_file && handlers.iter().any(catches_os_error)
+    let kind = resource.kind.as_str();
+    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&kind);
+    !is_file
+        && handlers
+            .iter()
+            .any(|handler| catches(handler, if raises_its_own(resource) { &OWN } else { &SYSTEM }))
 }
 
-fn catches_os_error(ExceptHandler::ExceptHandler(handler): &ExceptHandler) -> bool {
-    const CAUGHT: [&str; 6] = [
-        "OSError",
-        "IOError",
-        "EnvironmentError",
-        "error",
-        "Error",
-        "RequestException",
-    ];
+/// Databases and clients have errors that are no `OSError`; those of `smtplib` are.
+fn raises_its_own(resource: &Resource) -> bool {
+    let kind = resource.kind.as_str();
+    let is_own = kind.starts_with("db-") || ["engine", "client", "mail-client", "ssh-client"].contains(&kind);
+    is_own && !resource.acquire.iter().any(|callable| callable.starts_with("smtplib."))
+}
+
+const SYSTEM: [&str; 6] = [
+    "OSError",
+    "IOError",
+    "EnvironmentError",
+    "error",
+    "Error",
+    "RequestException",
+];
+const OWN: [&str; 6] = [
+    "error",
+    "Error",
+    "DatabaseError",
+    "SSHException",
+    "RedisError",
+    "all_errors",
+];
+
+fn catches(ExceptHandler::ExceptHandler(handler): &ExceptHandler, known: &[&str]) -> bool {
     let names = |type_: &Expr| match type_ {
-        Expr::Name(name) => CAUGHT.contains(&name.id.as_str()),
-        Expr::Attribute(node) => CAUGHT.contains(&node.attr.as_str()),
+        Expr::Name(_) | Expr::Attribute(_) => known.contains(&super::tail(type_)),
         _ => false,
     };
     match handler.type_.as_deref() {
