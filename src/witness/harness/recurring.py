@@ -3,6 +3,7 @@
 import collections
 import difflib
 import functools
+import gc
 
 import rounds
 import runtime
@@ -45,7 +46,9 @@ class _Clean:
 
 @functools.lru_cache(maxsize=1)
 def _clean(*place):
-    return _Clean(runtime.Subject(*place))
+    clean = _Clean(runtime.Subject(*place))
+    gc.freeze()  # its tree, which would be counted after every period
+    return clean
 
 
 def _targets(subject, points, definition):

@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 import typing
+import weakref
 
 import callee
 import exits
@@ -27,6 +28,9 @@ _LOOK_SECONDS = 5.0
 _current = None  # the run whose calls are counted
 _dirty = False  # whether a run of this process has leaked
 _at_first = None  # what there was around the first run
+_leaked = []  # references to what has leaked, which keep nothing alive
+_unknown = False  # whether something is left that cannot be followed
+_loaded = {}  # what was put into `sys.modules`
 
 # Says that all threads wait for ever. Ignored by whoever does not expect it.
 STUCK = signal.SIGURG
@@ -327,7 +331,7 @@ class Subject:
         module = types.ModuleType(name)
         module.__file__ = file
         module.__package__ = package
-        sys.modules[name] = module
+        sys.modules[name] = _loaded[name] = module
         self._packages(package)
         exec(code, module.__dict__)
         if package:
@@ -341,7 +345,7 @@ class Subject:
             if name not in sys.modules:
                 made = types.ModuleType(name)
                 made.__path__ = []
-                sys.modules[name] = made
+                sys.modules[name] = _loaded[name] = made
                 if at:
                     setattr(sys.modules[".".join(parts[:at])], parts[at], made)
 
@@ -505,19 +509,47 @@ def _look(run, failed, phase, around):
         outcome.signals += [("warning", text) for source, text in around.warned if source not in run.registry.drivers]
     # What one run has leaked may complain while a later one runs.
     _dirty = _dirty or outcome.leaks or isinstance(shown, TimeLimit)
+    _follow(outcome)
     around.remove()
     return outcome
 
 
+# Signals of what is gone with the folder, or has just been finalised.
+_OVER = {"temp-file", "warning"}
+
+
+def _follow(outcome):
+    """Notes what is left, to see later whether it is gone."""
+    if outcome.driver_open or isinstance(outcome.error, TimeLimit) or not _OVER.issuperset(kind for kind, _ in outcome.signals):
+        soil()
+    try:
+        _leaked.extend(weakref.ref(held.value) for held, _ in outcome.open if held.number is None and held.path is None)
+    except TypeError:
+        soil()
+
+
 def soil():
-    """What a run has left is unknown."""
-    global _dirty
-    _dirty = True
+    """What a run has left cannot be followed."""
+    global _unknown
+    _unknown = True
 
 
 def spotless():
-    """Whether the next run finds what the first one has found."""
-    return not _dirty and what_is_there() == _at_first
+    """Whether the next run finds what the first one has found. Forgets what was loaded."""
+    global _current, _dirty
+    if _unknown:
+        return False
+    _current = None
+    for name, module in _loaded.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+    _loaded.clear()
+    gc.collect()
+    if any(each() is not None for each in _leaked) or what_is_there() != _at_first:
+        return False
+    _leaked.clear()
+    _dirty = False
+    return True
 
 
 def forgotten(error):
