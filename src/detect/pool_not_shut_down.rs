@@ -62,11 +62,8 @@ fn report<'m>(module: &Analysed<'m>, pool: &Obligation<'m>) -> Option<Finding> {
 
 /// Its processes are ended when all goes well, and go on when its use raises.
 fn left_by_exception(module: &Analysed<'_>, pool: &Obligation<'_>) -> Option<Finding> {
-    let skipped = pool
-        .fate
-        .skipped
-        .as_ref()
-        .filter(|skipped| skipped.grade == Grade::Likely)?;
+    let is_use = |skipped: &&Skipped| skipped.grade == Grade::Likely && skipped.cause == Cause::Use;
+    let skipped = pool.fate.skipped.as_ref().filter(is_use)?;
     let is_ended = !pool.fate.released_at.is_empty();
     let has_processes = pool.resource.kind == "worker-pool" && !pool.callee.contains("Thread");
     (is_ended && has_processes).then(|| on_exception(module, Pattern::PoolNotShutDown, pool, skipped, ""))
