@@ -4,7 +4,7 @@ use super::obligation::{Obligation, Origin, Release};
 use super::report::{acquisition, confidence_in, ending, finding, related};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, Keyword, Ranged};
+use crate::python::ast::{ExceptHandler, Expr, Keyword, Ranged, Stmt};
 use crate::python::names::ScopeKind;
 use crate::python::{Node, Span};
 
@@ -35,7 +35,7 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         Origin::Table | Origin::Release => false,
         Origin::Module(scope) => module.names.scope(scope).kind == ScopeKind::Class,
     };
-    if child.fate.unknown || of_class {
+    if child.fate.unknown || of_class || (is_forked(child) && waits_for_any(module)) {
         return None;
     }
     let what = acquisition(child);
@@ -56,6 +56,14 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
             let message = format!("the child of {what} is kept as `self.{attribute}`, and nobody waits for it");
             (confidence, message, None)
         }
+        (None, None) => {
+            let at = timed_out(module, child)?;
+            let message = format!(
+                "the child of {what} has not been waited for if {} raises",
+                text_at(module.module.text(), at)
+            );
+            (Confidence::Medium, message, Some(at))
+        }
         _ => return None,
     };
     let mut finding = finding(
@@ -64,11 +72,80 @@ fn report(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Finding> {
         confidence.min(confidence_in_purpose(module, child)),
         message,
     );
-    "call `wait` or `communicate` on it, or use it in a `with`".clone_into(&mut finding.suggestion);
+    let suggestion = if is_forked(child) {
+        "wait for it with `os.waitpid`"
+    } else {
+        "call `wait` or `communicate` on it, or use it in a `with`"
+    };
+    suggestion.clone_into(&mut finding.suggestion);
     finding
         .related
         .extend(at.map(|at| related(at, "nobody has waited for it here")));
     Some(finding)
+}
+
+/// The wait with a time limit that a handler lets pass: `except subprocess.TimeoutExpired: child.kill()`.
+fn timed_out(module: &Analysed<'_>, child: &Obligation<'_>) -> Option<Span> {
+    let skipped = child.fate.skipped.filter(|skipped| skipped.caught)?;
+    let mut calls = module.nodes().filter_map(|node| node.as_expr()?.as_call_expr());
+    let has_limit = |keyword: &Keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "timeout");
+    let waits = calls.any(|call| Span::from(call.range()) == skipped.at && call.keywords.iter().any(has_limit));
+    (waits && lets_time_out(module, skipped.at)).then_some(skipped.at)
+}
+
+/// Whether a handler around is for what the limit raises.
+fn lets_time_out(module: &Analysed<'_>, at: Span) -> bool {
+    const TYPES: [&str; 5] = [
+        "TimeoutExpired",
+        "SubprocessError",
+        "TimeoutError",
+        "Exception",
+        "BaseException",
+    ];
+    let is_for_it = |handler: &ExceptHandler| {
+        let ExceptHandler::ExceptHandler(handler) = handler;
+        handler.type_.as_deref().is_none_or(|type_| {
+            let names = Node::Expr(type_).descendants().filter_map(Node::as_expr);
+            names.into_iter().any(|expr| match expr {
+                Expr::Name(name) => TYPES.contains(&name.id.as_str()),
+                Expr::Attribute(node) => TYPES.contains(&node.attr.as_str()),
+                _ => false,
+            })
+        })
+    };
+    module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => {
+            let is_inside = node
+                .body
+                .iter()
+                .any(|statement| Span::from(statement.range()).contains(at));
+            is_inside && node.handlers.iter().any(is_for_it)
+        }
+        _ => false,
+    })
+}
+
+fn is_forked(child: &Obligation<'_>) -> bool {
+    child.resource.functions.iter().any(|function| function == "os.waitpid")
+}
+
+/// `os.wait()`, `os.waitpid(-1, 0)`, a handler of `SIGCHLD`: whoever the child is, the module waits for it.
+fn waits_for_any(module: &Analysed<'_>) -> bool {
+    let names = |expr: &Expr| module.names.resolve(expr).qualified().map(str::to_owned);
+    module.nodes().filter_map(Node::as_expr).any(|expr| match expr {
+        Expr::Call(call) => match names(&call.func).as_deref() {
+            Some("os.wait" | "os.wait3") => true,
+            Some("os.waitpid") => call
+                .args
+                .first()
+                .is_some_and(|first| first.is_unary_op_expr() || first.is_constant_expr()),
+            _ => false,
+        },
+        Expr::Attribute(_) => {
+            names(expr).is_some_and(|name| ["signal.SIGCHLD", "signal.SIGCLD"].contains(&name.as_str()))
+        }
+        _ => false,
+    })
 }
 
 /// A `Process` is a child only once it is started.

@@ -2,12 +2,12 @@
 //! closed each time `close` is called, or `close` cannot be called twice.
 
 use super::course::{self, own_nodes};
-use super::memory::collection::is_self;
+use super::memory::collection::{derives, is_self};
 use super::obligation::{Fragile, Obligation, Skipped, Twice};
 use super::report::{acquisition, finding, on_exception, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
 use crate::python::names::Def;
 use crate::python::{Node, ScopeId, Span};
 
@@ -36,7 +36,9 @@ impl PythonResourceDetector for FragileRelease {
         let farewells = statements.filter_map(|statement| farewell_first(module, statement));
         let statements = module.module.nodes().filter_map(Node::as_stmt);
         let in_turn = statements.filter_map(|statement| awaited_in_turn(module, statement));
-        reports.chain(farewells).chain(in_turn).collect()
+        let classes = module.module.nodes().filter_map(Node::as_stmt);
+        let again = classes.filter_map(|statement| run_again(module, statement.as_class_def_stmt()?));
+        reports.chain(farewells).chain(in_turn).chain(again).collect()
     }
 }
 
@@ -57,10 +59,7 @@ fn farewell_first(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
     let def = Def::of(statement).filter(|def| ENDINGS.contains(&def.name))?;
     module.names.enclosing_class(statement.start().to_u32())?;
     let class = module.names.scope(module.names.scope_of(statement)?).parent?;
-    let is_followed = |attribute: &str| {
-        let mut all = module.obligations().iter();
-        all.any(|obligation| obligation.kept_in_self() == Some(attribute))
-    };
+    let is_followed = |attribute: &str| is_followed(module, class, attribute);
     let blocks = unguarded_blocks(def.body);
     blocks.into_iter().find_map(|block| {
         let at = block
@@ -74,20 +73,26 @@ fn farewell_first(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
     })
 }
 
+/// Whether the class is seen to acquire what the attribute holds.
+fn is_followed(module: &Analysed<'_>, class: ScopeId, attribute: &str) -> bool {
+    let mut all = module.obligations().iter();
+    all.any(|obligation| {
+        let owner = module.names.enclosing_class(obligation.span.start);
+        let is_here = owner.is_some_and(|owner| owner == class || derives(module, class, owner));
+        is_here && obligation.kept_in_self() == Some(attribute)
+    })
+}
+
 /// A coroutine that ends an object and waits for one part of it after the other: where it is cancelled in the first, or
 /// that raises, nobody closes the others.
 fn awaited_in_turn(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
     let def = Def::of(statement).filter(|def| def.is_async && ENDINGS.contains(&def.name))?;
-    module.names.enclosing_class(statement.start().to_u32())?;
+    let class = module.names.enclosing_class(statement.start().to_u32())?;
     let in_chain = in_chain(def.body);
     let parts: Vec<_> = in_chain.iter().filter_map(|one| Some((closed(one)?, *one))).collect();
     let (first, _) = parts.iter().find(|(_, one)| is_awaited(one))?;
     let (last, at) = parts.last().filter(|(last, _)| last != first)?;
-    let is_followed = |attribute: &str| {
-        let mut all = module.obligations().iter();
-        all.any(|obligation| obligation.kept_in_self() == Some(attribute))
-    };
-    if is_followed(last) {
+    if is_followed(module, class, last) {
         return None;
     }
     Some(Finding {
@@ -103,6 +108,159 @@ fn awaited_in_turn(module: &Analysed<'_>, statement: &Stmt) -> Option<Finding> {
         suggestion: "shield it from cancellation, and close each in a `finally` or by an `AsyncExitStack`".to_owned(),
         related: Vec::new(),
     })
+}
+
+/// A method that ends an object, which a `with`, a finalizer or the end of the program runs as well, and that gives
+/// back each time what the object has once.
+fn run_again(module: &Analysed<'_>, class: &StmtClassDef) -> Option<Finding> {
+    let methods: Vec<_> = class.body.iter().filter_map(Def::of).collect();
+    let ending = methods
+        .iter()
+        .filter(|def| ENDINGS[..6].contains(&def.name) && is_run_besides(module, class, &methods, def.name));
+    ending.into_iter().find_map(|def| {
+        let is_reported = module.obligations().iter().any(|obligation| {
+            let fragile = module.owned(obligation).and_then(|owned| owned.fragile.as_ref());
+            let is_here = Span::from(class.range()).contains(obligation.span);
+            is_here && fragile.is_some_and(|fragile| fragile.twice.is_some() && fragile.method == def.name)
+        });
+        let (at, what) = own_nodes(def.body).find_map(|node| given_back(module, class, node))?;
+        // What the method takes itself it may give back.
+        let takes = own_nodes(def.body).any(|node| match node {
+            Node::Expr(Expr::Attribute(node)) => {
+                let is_it = node
+                    .value
+                    .as_attribute_expr()
+                    .is_some_and(|lock| lock.attr.as_str() == what);
+                is_it && node.attr.as_str() == "acquire"
+            }
+            _ => false,
+        });
+        (!is_reported && !takes && !asks(def, what)).then(|| twice(module, def.name, at, what))
+    })
+}
+
+/// Whether the method asks the object for anything else than that, or catches what it meets.
+fn asks(def: &Def<'_>, what: &str) -> bool {
+    let is_about_self = |expr: &Expr| {
+        let parts = || {
+            Node::Expr(expr)
+                .descendants()
+                .filter_map(|part| part.as_expr()?.as_attribute_expr())
+        };
+        // `self.shared.users == 0` asks for no more than that either.
+        let counts: Vec<_> = parts().filter(|part| part.attr.as_str() == what).collect();
+        let is_of_count = |part: &ExprAttribute| counts.iter().any(|count| count.range().contains_range(part.range()));
+        parts().any(|part| is_self(&part.value) && !is_of_count(part))
+    };
+    own_nodes(def.body).any(|node| match node {
+        Node::Stmt(Stmt::If(node)) => is_about_self(&node.test),
+        Node::Stmt(Stmt::While(node)) => is_about_self(&node.test),
+        Node::Stmt(Stmt::Try(node)) => !node.handlers.is_empty(),
+        Node::WithItem(item) => item.context_expr.is_call_expr(),
+        Node::Expr(Expr::IfExp(node)) => is_about_self(&node.test),
+        Node::Expr(expr @ Expr::BoolOp(_)) => is_about_self(expr),
+        _ => false,
+    })
+}
+
+/// Whether something else than its users runs the method: leaving a `with`, a finalizer, the end of the program.
+fn is_run_besides(module: &Analysed<'_>, class: &StmtClassDef, methods: &[Def<'_>], name: &str) -> bool {
+    let is_method = |expr: &Expr| {
+        let method = expr.as_attribute_expr();
+        method.is_some_and(|method| method.attr.as_str() == name && is_self(&method.value))
+    };
+    let calls = |node: Node<'_>| matches!(node, Node::Expr(Expr::Call(call)) if is_method(&call.func));
+    // `close` may run what leaving the `with` does.
+    let is_exit = name == "__exit__";
+    let by_itself = methods.iter().filter(|def| {
+        let runs = ["__exit__", "__aexit__", "__del__"].contains(&def.name) || (is_exit && def.name == "close");
+        runs && def.name != name
+    });
+    let mut inner = class
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    by_itself.into_iter().any(|def| own_nodes(def.body).any(calls))
+        || inner.any(|node| match node {
+            Node::Expr(Expr::Call(call)) => {
+                let is_registered = call.args.first().is_some_and(is_method);
+                is_registered && module.names.resolve(&call.func).qualified() == Some("atexit.register")
+            }
+            _ => false,
+        })
+}
+
+/// `self._lock.release()`, `Pool.users -= 1`, `os.unlink(self.path)`
+fn given_back<'m>(module: &Analysed<'_>, class: &StmtClassDef, node: Node<'m>) -> Option<(Span, &'m str)> {
+    match node {
+        Node::Stmt(Stmt::AugAssign(count)) if count.op == Operator::Sub && count.value.is_constant_expr() => {
+            let counter = count.target.as_attribute_expr()?;
+            Some((node.span(), &counter.attr))
+        }
+        Node::Expr(Expr::Call(call)) if call.args.is_empty() => {
+            let method = call
+                .func
+                .as_attribute_expr()
+                .filter(|method| method.attr.as_str() == "release")?;
+            let lock = method.value.as_attribute_expr().filter(|lock| is_self(&lock.value))?;
+            is_lock(module, class, &lock.attr).then_some((node.span(), lock.attr.as_str()))
+        }
+        // `shutil.rmtree(self._folder)`
+        Node::Expr(Expr::Call(call)) if call.keywords.is_empty() => {
+            let [Expr::Attribute(path)] = call.args.as_slice() else {
+                return None;
+            };
+            let resolved = module.names.resolve(&call.func);
+            let removes = ["os.unlink", "os.remove", "os.rmdir", "shutil.rmtree"];
+            let is_removed = resolved.qualified().is_some_and(|name| removes.contains(&name));
+            (is_removed && is_self(&path.value)).then_some((node.span(), path.attr.as_str()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the class makes a lock or semaphore for the attribute, or is handed what is called one.
+fn is_lock(module: &Analysed<'_>, class: &StmtClassDef, attribute: &str) -> bool {
+    let stored = class
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    let made = stored.filter_map(|node| match node {
+        Node::Stmt(Stmt::Assign(assign)) => {
+            let target = assign.targets.first()?.as_attribute_expr()?;
+            let call = assign.value.as_call_expr()?;
+            (target.attr.as_str() == attribute).then_some(module.names.resolve(&call.func))
+        }
+        _ => None,
+    });
+    let is_of_threads = |name: &str| {
+        let of = ["threading.", "asyncio.", "multiprocessing."];
+        let kinds = ["Lock", "RLock", "Semaphore", "BoundedSemaphore"];
+        of.iter().any(|of| name.starts_with(of)) && kinds.iter().any(|kind| name.ends_with(kind))
+    };
+    let made: Vec<_> = made.collect();
+    let lower = attribute.to_lowercase();
+    let mut words = lower.split('_');
+    let is_said = words.any(|word| ["lock", "mutex", "sem", "semaphore"].contains(&word));
+    // A lock of another class may be one that can be released twice.
+    let mut kinds = made.iter();
+    (made.is_empty() && is_said) || kinds.any(|resolved| resolved.qualified().is_some_and(is_of_threads))
+}
+
+fn twice(module: &Analysed<'_>, method: &str, at: Span, what: &str) -> Finding {
+    let line = module.line(at.start);
+    Finding {
+        span: at,
+        rule: Pattern::FragileRelease.id().to_owned(),
+        patterns: vec![Pattern::FragileRelease],
+        resource: None,
+        confidence: Confidence::Medium,
+        message: format!(
+            "a second call of `{method}` gives `{what}` back again on line {line}, and more than users run it"
+        ),
+        suggestion: format!("let `{method}` ask first whether it has run"),
+        related: Vec::new(),
+    }
 }
 
 /// The statements of a body and of an `if` in it, in their order.

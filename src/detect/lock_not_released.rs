@@ -27,8 +27,9 @@ impl PythonResourceDetector for LockNotReleased {
 
 fn report(module: &Analysed<'_>, held: &Obligation<'_>) -> Option<Finding> {
     let receiver = receiver(held)?;
-    let is_meant =
-        holds_on_purpose(module, held) || is_made_here(module, held, receiver) || counts_events(module, held, receiver);
+    let is_meant = holds_on_purpose(module, held, receiver)
+        || is_made_here(module, held, receiver)
+        || counts_events(module, held, receiver);
     if is_meant {
         return None;
     }
@@ -70,37 +71,41 @@ fn receiver<'m>(held: &Obligation<'m>) -> Option<&'m Expr> {
 }
 
 /// Names of functions that are there to come back with the lock held; the partner may be anywhere.
-const PURPOSE: [&str; 11] = [
-    "__enter__",
-    "__aenter__",
-    "acquire",
-    "lock",
-    "enter",
-    "begin",
-    "before",
-    "prepare",
-    "suspend",
-    "reserve",
-    "wait",
-];
+const PURPOSE: [&str; 4] = ["__enter__", "__aenter__", "acquire", "lock"];
 
-fn holds_on_purpose(module: &Analysed<'_>, held: &Obligation<'_>) -> bool {
+/// Names of functions that may be, if the module has a partner.
+const PARTNERED: [&str; 7] = ["enter", "begin", "before", "prepare", "suspend", "reserve", "wait"];
+
+fn holds_on_purpose(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
     let around = module.names.enclosing_function(held.span.start);
     let name = around.map_or("", |scope| module.names.scope(scope).name());
     let words: Vec<_> = name.trim_matches('_').split('_').collect();
-    PURPOSE.iter().any(|word| name == *word || words.contains(word))
+    let is_one_of = |purposes: &[&str]| purposes.iter().any(|word| name == *word || words.contains(word));
+    is_one_of(&PURPOSE)
+        || (is_one_of(&PARTNERED) && (is_released_somewhere(module, receiver) || comes_in(module, held, receiver)))
         || (!held.fate.released && (name.ends_with("lock") || name.ends_with("locks")))
+}
+
+/// Whether anybody in the module releases a lock of that name.
+fn is_released_somewhere(module: &Analysed<'_>, receiver: &Expr) -> bool {
+    let releases = module.index().attributes("release").iter();
+    let mut locks = releases.filter_map(|release| release.as_attribute_expr());
+    locks.any(|release| last_word(&release.value) == last_word(receiver))
 }
 
 /// `queue._lock` of a queue that came in, which this function nowhere releases: whoever owns it knows what for.
 fn is_of_another(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
-    let Some((root, attributes)) = chain(receiver) else {
+    !held.fate.released && receiver.is_attribute_expr() && comes_in(module, held, receiver)
+}
+
+/// Whether it is a parameter, or part of one.
+fn comes_in(module: &Analysed<'_>, held: &Obligation<'_>, receiver: &Expr) -> bool {
+    let Some((root, _)) = chain(receiver) else {
         return false;
     };
-    let bindings = module.names.bindings(&root.id, held.body).iter();
-    let mut parameters = bindings.filter(|binding| matches!(binding.kind, BindingKind::Parameter(_)));
+    let mut bindings = module.names.bindings(&root.id, held.body).iter();
     let is_own = ["self", "cls"].contains(&root.id.as_str());
-    !held.fate.released && !is_own && !attributes.is_empty() && parameters.next().is_some()
+    !is_own && bindings.any(|binding| matches!(binding.kind, BindingKind::Parameter(_)))
 }
 
 /// `self.get_lock().acquire()`, and `self._lock.release()` in a `finally`, where `get_lock` returns `self._lock`.

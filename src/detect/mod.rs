@@ -104,6 +104,7 @@ mod temp_left_behind;
 #[cfg(test)]
 mod tests;
 mod thread_not_joined;
+mod thread_stop;
 mod types;
 mod unbounded_cache;
 mod unbounded_collection;

@@ -1,7 +1,7 @@
 //! A pool or executor is made and never shut down: its workers wait for work that never comes.
 
-use super::obligation::{Doubt, LeftOpen, Move, Obligation, Origin, Release};
-use super::report::{acquisition, ending, finding, related};
+use super::obligation::{Cause, Doubt, Grade, LeftOpen, Move, Obligation, Origin, Release, Skipped};
+use super::report::{acquisition, ending, finding, on_exception, related};
 use super::{Analysed, Info, PythonResourceDetector};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::Node;
@@ -42,6 +42,8 @@ fn report<'m>(module: &Analysed<'m>, pool: &Obligation<'m>) -> Option<Finding> {
             format!("{what} is kept by the module as `{name}`, and nothing shuts it down"),
             None,
         )
+    } else if pool.fate.left_open.is_none() {
+        return left_by_exception(module, pool);
     } else {
         let left = pool.fate.left_open.as_ref()?;
         let message = format!("{what} is not shut down {}", ending(module, left.how, left.at));
@@ -56,6 +58,18 @@ fn report<'m>(module: &Analysed<'m>, pool: &Obligation<'m>) -> Option<Finding> {
         .related
         .extend(at.map(|at| related(at, "the last reference to it ends here")));
     Some(finding)
+}
+
+/// Its processes are ended when all goes well, and go on when its use raises.
+fn left_by_exception(module: &Analysed<'_>, pool: &Obligation<'_>) -> Option<Finding> {
+    let skipped = pool
+        .fate
+        .skipped
+        .as_ref()
+        .filter(|skipped| skipped.grade == Grade::Likely)?;
+    let is_ended = !pool.fate.released_at.is_empty();
+    let has_processes = pool.resource.kind == "worker-pool" && !pool.callee.contains("Thread");
+    (is_ended && has_processes).then(|| on_exception(module, Pattern::PoolNotShutDown, pool, skipped, ""))
 }
 
 fn of_attribute(module: &Analysed<'_>, pool: &Obligation<'_>, attribute: &str) -> Option<Confidence> {

@@ -196,7 +196,7 @@ fn on_exception(module: &Analysed<'_>, obligation: &Obligation<'_>, skipped: &Sk
         return fragile_release::is_in_sequence(module, obligation, skipped).then_some(Pattern::FragileRelease);
     }
     if !obligation.is_ever_discharged() {
-        return skipped.caught.then_some(Pattern::NeverReleased);
+        return fate.swallowed.then_some(Pattern::NeverReleased);
     }
     let mut causes = fate.causes.iter();
     let only_setup =

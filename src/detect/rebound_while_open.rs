@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::obligation::Obligation;
 use super::report::{acquisition, ending, finding, on_path, participle};
-use super::{Analysed, Info, PythonResourceDetector, primary};
+use super::{Analysed, Info, PythonResourceDetector, Resource, primary};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, ExprCall, ExprContext, Stmt};
 use crate::python::names::{Def, ScopeKind};
@@ -80,7 +80,8 @@ pub(super) fn over_an_open_one<'m>(module: &Analysed<'m>, obligation: &Obligatio
     }
     let class = module.names.scope(method.class).node?;
     let stored = method.stores_at(attribute, obligation.span.start);
-    if method.looks_at(attribute, &mentioning(class, attribute), stored) {
+    let looks = method.looks_at(attribute, &mentioning(class, attribute), stored);
+    if looks || method.ends_its_own(attribute, &obligation.resource, stored) {
         return None;
     }
     let others = || {
@@ -131,6 +132,44 @@ impl Method<'_> {
             _ => None,
         });
         stores.filter(|end| *end > acquired_at).min().unwrap_or(acquired_at)
+    }
+
+    /// Whether it releases what it has stored before it ends, whatever happens, so that it never finds an open one.
+    fn ends_its_own(&self, attribute: &str, resource: &Resource, stored: u32) -> bool {
+        let names = self.names_beside(attribute);
+        let is_it = |expr: &Expr| match expr {
+            Expr::Attribute(node) => node.attr.as_str() == attribute,
+            Expr::Name(name) => names.contains(name.id.as_str()),
+            _ => false,
+        };
+        let releases = |node: Node<'_>| match node {
+            Node::Expr(Expr::Attribute(method)) => {
+                is_it(&method.value) && resource.release.iter().any(|release| release == method.attr.as_str())
+            }
+            _ => false,
+        };
+        let mut after = self.node.descendants().filter(|node| node.span().start >= stored);
+        after.any(|node| match node {
+            Node::Stmt(Stmt::Try(node)) => {
+                let cleanup = node.finalbody.iter();
+                cleanup
+                    .flat_map(|statement| Node::Stmt(statement).descendants())
+                    .any(releases)
+            }
+            Node::WithItem(node) => resource.with_releases && is_it(&node.context_expr),
+            _ => false,
+        })
+    }
+
+    /// The names of `self.attribute = name = open(path)`.
+    fn names_beside(&self, attribute: &str) -> BTreeSet<&str> {
+        let is_it = |target: &Expr| matches!(target, Expr::Attribute(node) if node.attr.as_str() == attribute);
+        let assigns = self.node.descendants().filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(node)) if node.targets.iter().any(is_it) => Some(&node.targets),
+            _ => None,
+        });
+        let names = assigns.flatten().filter_map(Expr::as_name_expr);
+        names.map(|name| name.id.as_str()).collect()
     }
 
     /// Whether it reads the attribute, asks the object something or calls what releases, before `at`.

@@ -51,6 +51,8 @@ const PROCESS: [(&str, &[&str]); 9] = [
     ("sys.addaudithook", &[]),
     ("os.register_at_fork", &[]),
 ];
+/// Lists of the process that functions lengthen with what they are given.
+const LENGTHENED: [&str; 2] = ["sys.path.append", "sys.path.insert"];
 /// Hooks of which there is one at a time: whoever takes it over keeps the older one.
 const HOOKS: [&str; 5] = [
     "sys.excepthook",
@@ -114,11 +116,26 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
         let confidence = of_object(module, call, function, undo).or_else(of_function)?;
         return Some(finding(call.range().into(), confidence, name));
     }
+    if resolved.qualified() == Some("logging.getLogger") {
+        let confidence = of_logger_by_name(module, call)?;
+        return Some(finding(call.range().into(), confidence, "logging.getLogger"));
+    }
+    if let Some(name) = LENGTHENED.iter().find(|name| Some(**name) == resolved.qualified()) {
+        let confidence = of_lengthened(module, call, function)?;
+        return Some(finding(call.range().into(), confidence, name));
+    }
     if let Some(setter) = SETTERS.iter().find(|name| Some(**name) == resolved.qualified()) {
         return of_kept_hook(module, call, setter).or_else(|| of_setter(module, call, function, setter));
     }
     if PUTS.contains(&verb) {
         return of_foreign_list(module, call, function);
+    }
+    if let Some(confidence) = of_keeping_function(module, call, function) {
+        let registry = text_at(module.module.text(), call.func.range().into());
+        return Some(finding(call.range().into(), confidence, registry));
+    }
+    if holds_weakly(module, &call.func) {
+        return None;
     }
     let partners = hub_partners(module, &call.func)
         .or_else(|| partners(call, verb))
@@ -137,10 +154,123 @@ fn of_call(module: &Analysed<'_>, call: &ExprCall) -> Option<Finding> {
     Some(finding(call.range().into(), confidence.min(sure), registry))
 }
 
+/// `getLogger(f"session.{session_id}")`: the module `logging` keeps each logger that was ever asked for.
+fn of_logger_by_name(module: &Analysed<'_>, call: &ExprCall) -> Option<Confidence> {
+    let [name] = call.args.as_slice() else { return None };
+    let is_put_together = match name {
+        Expr::JoinedStr(_) => true,
+        Expr::BinOp(node) => node.left.is_constant_expr() || node.right.is_constant_expr(),
+        Expr::Call(call) => tail(&call.func) == Some("format"),
+        _ => false,
+    };
+    let is_open = domain::of_key(&module.names, name) == Domain::Open;
+    (is_put_together && is_open).then_some(Confidence::Medium)
+}
+
+/// `sys.path.append(folder)` of a function that is handed the folder: each call with another one lengthens the list.
+fn of_lengthened(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Confidence> {
+    let parts = call.args.iter().flat_map(|part| Node::Expr(part).descendants());
+    let is_given = |name: &str| {
+        let bindings = module.names.bindings(name, function).iter();
+        let mut own = bindings.filter(|binding| binding.scope == function);
+        name != "self" && own.any(|binding| matches!(binding.kind, BindingKind::Parameter(_)))
+    };
+    let mut names = parts.into_iter().filter_map(|part| part.as_expr()?.as_name_expr());
+    let is_of_call = names.any(|name| is_given(&name.id)) && !happens_once(module, function);
+    let list = &call.func.as_attribute_expr()?.value;
+    if !is_of_call || is_looked_after(module, list, function) {
+        return None;
+    }
+    Some(if sets_up(module, function) {
+        Confidence::Low
+    } else {
+        Confidence::Medium
+    })
+}
+
+/// `if folder not in sys.path:` beside it, or something in the module that shortens the list or puts back a kept one.
+fn is_looked_after(module: &Analysed<'_>, list: &Expr, function: ScopeId) -> bool {
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let index = module.index();
+    let mut mentions = index.attributes(tail(list).unwrap_or_default()).iter();
+    mentions.any(|mention| {
+        let parent = index.parent(mention);
+        let is_here = module.names.enclosing_function(mention.start().to_u32()) == Some(function);
+        let is_stored = matches!(mention, Expr::Attribute(node) if !node.ctx.is_load());
+        let is_shortened = match parent {
+            Some(Node::Expr(Expr::Attribute(method))) => ["remove", "pop", "clear"].contains(&method.attr.as_str()),
+            Some(Node::Expr(Expr::Subscript(item))) => !item.ctx.is_load(),
+            _ => false,
+        };
+        let is_asked = match parent {
+            Some(Node::Expr(Expr::Compare(_))) => is_here,
+            // `if sys.path[0] != folder:`
+            Some(Node::Expr(item @ Expr::Subscript(_))) => {
+                is_here && matches!(index.parent(item), Some(Node::Expr(Expr::Compare(_))))
+            }
+            _ => false,
+        };
+        text(mention) == text(list) && (is_stored || is_shortened || is_asked)
+    })
+}
+
+/// `watch(self.changed)` of a function that puts what it is handed into a collection of the module, which nobody empties.
+fn of_keeping_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId) -> Option<Confidence> {
+    let name = call.func.as_name_expr()?;
+    let [binding] = module.names.bindings(&name.id, ScopeId::MODULE) else {
+        return None;
+    };
+    let BindingKind::Def(statement) = binding.kind else {
+        return None;
+    };
+    let keeping = module.names.scope_of(statement)?;
+    let taken = parameters(Def::of(statement)?.arguments);
+    let mut collections = module.collections().iter();
+    let kept = collections.find_map(|collection| {
+        let lives_on = collection.root == Root::Module && !collection.is_bounded() && !collection.escapes;
+        let mut growths = collection
+            .growths
+            .iter()
+            .filter(|growth| lives_on && growth.function == keeping);
+        growths.find_map(|growth| {
+            let value = growth.by.value?.as_name_expr()?;
+            taken.iter().position(|(parameter, _)| parameter.arg == value.id)
+        })
+    })?;
+    let handed = call.args.get(kept)?;
+    let class = registry::class_around(module, function);
+    let pins =
+        class.is_some_and(|class| registry::pins_self(module, class, handed) && !is_one_of_a_kind(module, class));
+    let is_new = class.is_none() && is_made_by(module, handed, function) && !returns_function(module, function);
+    ((pins || is_new) && !happens_once(module, function)).then_some(Confidence::Medium)
+}
+
+/// A registry that says of itself that it holds weakly, or whose class does.
+fn holds_weakly(module: &Analysed<'_>, func: &Expr) -> bool {
+    let is_weak = |text: &str| text.contains("weak") || text.contains("Weak");
+    let class = || {
+        let hub = func.as_attribute_expr()?.value.as_name_expr()?;
+        let binding = module.names.bindings(&hub.id, ScopeId::MODULE).first()?;
+        let BindingKind::Assign {
+            value: Some(Expr::Call(made)),
+        } = binding.kind
+        else {
+            return None;
+        };
+        let class = tail(&made.func)?;
+        let mut classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
+        classes.find(|node| node.name.as_str() == class)
+    };
+    is_weak(text_at(module.module.text(), func.range().into()))
+        || class().is_some_and(|class| is_weak(text_at(module.module.text(), class.range().into())))
+}
+
 /// `Base.attach(self, part)` calls a method of the object itself.
 fn is_unbound(call: &ExprCall) -> bool {
     let object = call.func.as_attribute_expr().and_then(|method| tail(&method.value));
-    object.is_some_and(|name| name.starts_with(char::is_uppercase)) && call.args.first().is_some_and(is_self)
+    // `HOOKS` is a constant.
+    let is_class = |name: &str| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+    object.is_some_and(is_class) && call.args.first().is_some_and(is_self)
 }
 
 /// What undoes the registration that the call is. Signals hold weakly unless they are told not to.
@@ -460,8 +590,14 @@ fn of_handler(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: &
     };
     let [handler] = call.args.as_slice() else { return None };
     let is_new = is_self(handler) || registry::is_made_in(module, handler, function);
+    // What has no name cannot be asked for again.
+    let is_nameless = handler.is_call_expr();
+    let undo = undo.iter().copied();
+    let undo: Vec<_> = undo
+        .filter(|word| !(is_nameless && word.starts_with("remove")))
+        .collect();
     let verb = tail(&call.func).unwrap_or_default();
-    if !is_new || is_undone(module, call, verb, undo) || happens_once(module, function) {
+    if !is_new || is_undone(module, call, verb, &undo) || happens_once(module, function) {
         return None;
     }
     let sure = match registry::receiver(module, &node.value) {
@@ -508,7 +644,7 @@ fn of_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, undo: 
         return None;
     }
     // Each thing that is to be undone at the end of the program takes an entry of its own.
-    let is_cleanup = tail(&call.func) == Some("register") && undo == ["unregister"];
+    let is_cleanup = module.names.resolve(&call.func).qualified() == Some("atexit.register");
     let doubtful = is_cleanup || sets_up(module, function);
     Some(if doubtful { Confidence::Low } else { Confidence::Medium })
 }
@@ -559,16 +695,23 @@ fn of_setter(module: &Analysed<'_>, call: &ExprCall, function: ScopeId, setter: 
             Expr::Call(other) => module.names.resolve(&other.func).qualified() == Some(setter),
             _ => false,
         });
-    let pinning = all.filter(|expr| {
-        let mut inner = Node::Expr(expr).descendants().filter_map(Node::as_expr);
-        !inner.any(is_self)
+    let mut others = all.filter_map(Expr::as_call_expr);
+    let is_restored = others.any(|other| {
+        let mut handed = other.args.iter();
+        !handed.any(|argument| registry::pins_self(module, class, argument))
     });
-    let is_restored = pinning.count() > 0;
     let serves = lifetime::stay(module, class) != Stay::Unknown || happens_once(module, function);
     if !pins || is_restored || serves || is_one_of_a_kind(module, class) || !has_end(module, call.start().to_u32()) {
         return None;
     }
-    Some(finding(call.range().into(), Confidence::Low, setter))
+    // What a `with` installs it should take away.
+    let is_for_a_while = module.names.scope(function).name() == "__enter__";
+    let confidence = if is_for_a_while {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    };
+    Some(finding(call.range().into(), confidence, setter))
 }
 
 /// `_instances.append(self)`
@@ -576,7 +719,7 @@ fn in_collections(module: &Analysed<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for collection in module.collections() {
         let lives_on = matches!(collection.root, Root::Module | Root::Class(_));
-        if !lives_on || collection.is_bounded || collection.escapes {
+        if !lives_on || collection.is_bounded() || collection.escapes {
             continue;
         }
         for growth in &collection.growths {

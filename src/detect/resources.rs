@@ -116,6 +116,8 @@ struct File {
 pub(super) struct Table {
     resources: Vec<Resource>,
     by_callable: BTreeMap<String, usize>,
+    /// What such callables give without the parameter that they need.
+    unopened: BTreeMap<String, Resource>,
     /// The last parts of all callables, so that most calls are passed over without resolving them.
     tails: BTreeSet<String>,
     /// The methods that release one resource or another.
@@ -164,6 +166,7 @@ impl Table {
         let mut table = Self {
             resources: Vec::new(),
             by_callable: BTreeMap::new(),
+            unopened: BTreeMap::new(),
             tails: BTreeSet::new(),
             releases: BTreeSet::new(),
             releasing: BTreeSet::new(),
@@ -184,6 +187,13 @@ impl Table {
             let tail = callable.rsplit('.').next().unwrap_or(callable);
             self.tails.insert(tail.to_owned());
             self.by_callable.insert(callable.clone(), self.resources.len());
+            if resource.needs.is_some() {
+                let lazy = Resource {
+                    lazy: true,
+                    ..resource.clone()
+                };
+                self.unopened.insert(callable.clone(), lazy);
+            }
         }
         self.releases.extend(resource.release.iter().cloned());
         self.releasing.extend(resource.functions.iter().cloned());
@@ -197,6 +207,10 @@ impl Table {
         };
         let at = self.by_callable.get(callable).or_else(named)?;
         Some(&self.resources[*at])
+    }
+
+    pub(super) fn unopened_by(&self, callable: &str) -> Option<&Resource> {
+        self.unopened.get(callable)
     }
 
     /// The class of what the callable gives: what the table says, or the callable itself.

@@ -8,6 +8,7 @@ use super::course::{definition, has_way_out, is_true, method, own_nodes};
 use super::memory::collection::may_be_of;
 use super::obligation::{Loss, Move, Obligation, Origin, Release};
 use super::report::{acquisition, finding, related};
+use super::thread_stop::{asked_once, asleep, shared_by_many, too_late};
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{BoolOp, CmpOp, Constant, Expr, ExprCall, Ranged, Stmt, StmtClassDef, StmtWhile, UnaryOp};
@@ -156,10 +157,26 @@ fn rearmed(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
 }
 
 /// What a thread runs.
-struct Work<'m> {
-    def: Def<'m>,
+pub(super) struct Work<'m> {
+    pub(super) def: Def<'m>,
     /// What the arguments are called where the thread is made, by the parameters that take them.
     arguments: Vec<(&'m str, &'m str)>,
+}
+
+impl Work<'_> {
+    pub(super) fn span(&self) -> Span {
+        span_of(self.def.body)
+    }
+
+    /// The class whose method it is.
+    pub(super) fn class(&self, module: &Analysed<'_>) -> Option<ScopeId> {
+        module.names.enclosing_class(self.span().start)
+    }
+}
+
+pub(super) fn span_of(body: &[Stmt]) -> Span {
+    let start = body.first().map_or(0, |first| first.start().to_u32());
+    Span::new(start, body.last().map_or(start, |last| last.end().to_u32()))
 }
 
 fn work_of<'m>(module: &Analysed<'m>, thread: &Obligation<'m>) -> Option<Work<'m>> {
@@ -194,7 +211,9 @@ fn keyword<'m>(call: &'m ExprCall, name: &str) -> Option<&'m Expr> {
 /// The function that `Thread(target=...)` or `Timer(interval, function)` is to run.
 fn target_of(call: &ExprCall) -> Option<&Expr> {
     let second = call.args.get(1);
-    let second = second.filter(|_| !call.args.iter().any(Expr::is_starred_expr));
+    // A class of the module has arguments of its own.
+    let is_plain = matches!(last_word(&call.func), Some("Thread" | "Timer"));
+    let second = second.filter(|_| is_plain && !call.args.iter().any(Expr::is_starred_expr));
     keyword(call, "target").or_else(|| keyword(call, "function")).or(second)
 }
 
@@ -216,7 +235,7 @@ fn run_of_class<'m>(module: &Analysed<'m>, call: &ExprCall) -> Option<Work<'m>> 
 }
 
 /// Why it never ends, how sure that is, and the loop.
-fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<(Confidence, String, Span)> {
+fn trouble<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'m>) -> Option<(Confidence, String, Span)> {
     if let Some((signal, at)) = signal_without_ear(module, work) {
         let why = format!("is told to stop by `{signal}`, which nothing asks for");
         return Some((Confidence::High, why, at));
@@ -228,7 +247,13 @@ fn trouble(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -> O
     });
     for node in loops {
         let at = Span::from(node.test.range());
-        if let Some(why) = told(module, thread, work, &heard(work, node)) {
+        let signals = heard(work, node);
+        let why = told(module, thread, work, &signals)
+            .or_else(|| too_late(module, thread, work, &signals))
+            .or_else(|| shared_by_many(module, thread, work, &signals))
+            .or_else(|| asleep(module, work, node, &signals))
+            .or_else(|| asked_once(module, work, node));
+        if let Some(why) = why {
             return Some((Confidence::Medium, why, at));
         }
         // An exception that a handler around the loop catches is a way out.
@@ -266,7 +291,8 @@ fn over_queue(module: &Analysed<'_>, thread: &Obligation<'_>, work: &Work<'_>) -
         };
         push(work, &source.value, Way::Item(item), &mut signals)?;
         let at = Span::from(node.iter.range());
-        if let Some(why) = told(module, thread, work, &signals) {
+        let why = told(module, thread, work, &signals).or_else(|| shared_by_many(module, thread, work, &signals));
+        if let Some(why) = why {
             return Some((Confidence::Medium, why, at));
         }
         let (confidence, why) = given_by_nobody(module, work, &signals).filter(|_| !has_way_out(&node.body))?;
@@ -349,16 +375,16 @@ fn tries(body: &[Stmt]) -> Vec<Span> {
 }
 
 /// An endless loop: whether somebody gives a signal that it does not heed, or nobody joins it.
-fn ignores(
-    module: &Analysed<'_>,
+fn ignores<'m>(
+    module: &Analysed<'m>,
     thread: &Obligation<'_>,
-    work: &Work<'_>,
-    node: &StmtWhile,
+    work: &Work<'m>,
+    node: &'m StmtWhile,
 ) -> Option<(Confidence, String)> {
     if is_fed_by_what_closes(module, work, node) {
         return None;
     }
-    if let Some(signal) = unheeded_signal(module, thread, work) {
+    if let Some(signal) = unheeded_signal(module, thread, work, node) {
         return Some((
             Confidence::High,
             format!("never ends: its loop does not ask `{signal}`, which is there to stop it"),
@@ -421,16 +447,16 @@ fn is_in_method(module: &Analysed<'_>, body: ScopeId) -> bool {
 }
 
 /// What a loop asks before it goes on.
-struct Signal<'m> {
+pub(super) struct Signal<'m> {
     /// The last word of what is asked, as it is called where the thread is made.
-    name: &'m str,
+    pub(super) name: &'m str,
     on_self: bool,
-    way: Way<'m>,
+    pub(super) way: Way<'m>,
 }
 
 /// How a signal is given.
 #[derive(Clone, Copy)]
-enum Way<'m> {
+pub(super) enum Way<'m> {
     /// An event, by `set`.
     Event,
     /// A flag, by storing what ends the loop.
@@ -555,15 +581,21 @@ fn binds(def: Def<'_>, name: &str) -> bool {
     })
 }
 
-/// Whether anything in the module gives the signal, outside of the thread's own function and of constructors.
+/// Whether anything in the module gives the signal.
 fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool {
-    let own = work.def.body.first().map_or(Span::at(0), |first| {
-        let last = work.def.body.last().map_or(first.end(), Ranged::end);
-        Span::new(first.start().to_u32(), last.to_u32())
-    });
-    let is_it = |expr: &Expr| last_word(expr) == Some(signal.name);
-    let mut outside = module.nodes().filter(|node| !own.contains(node.span()));
-    outside.any(|node| match node {
+    !givings(module, work, signal).is_empty()
+}
+
+/// Where the module gives the signal, outside of the thread's own function and of constructors.
+pub(super) fn givings(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> Vec<Span> {
+    let (own, class) = (work.span(), work.class(module));
+    // Another class may have an attribute that is called the same.
+    let is_it = |expr: &Expr| {
+        let is_of_class = class.is_none_or(|class| !expr.is_attribute_expr() || may_be_of(module, class, expr));
+        last_word(expr) == Some(signal.name) && (!signal.on_self || is_of_class)
+    };
+    let outside = module.nodes().filter(|node| !own.contains(node.span()));
+    let giving = outside.filter(|node| match node {
         Node::Expr(Expr::Attribute(node)) => {
             matches!(signal.way, Way::Event) && node.attr.as_str() == "set" && is_it(&node.value)
         }
@@ -571,29 +603,30 @@ fn is_given(module: &Analysed<'_>, work: &Work<'_>, signal: &Signal<'_>) -> bool
             let stored = made.targets.iter().any(is_it);
             stored && !in_constructor(module, node.span().start) && ends(&made.value, signal)
         }
-        Node::Expr(Expr::Call(call)) => puts(call, signal) || hands_on(call, signal.name),
+        Node::Expr(Expr::Call(call)) => puts(call, signal, &is_it) || hands_on(call, &is_it),
         Node::Stmt(Stmt::Return(node)) => node.value.as_deref().is_some_and(is_it),
         _ => false,
-    })
+    });
+    giving.map(Node::span).collect()
 }
 
 /// `jobs.put(None)`
-fn puts(call: &ExprCall, signal: &Signal<'_>) -> bool {
+pub(super) fn puts(call: &ExprCall, signal: &Signal<'_>, is_it: &dyn Fn(&Expr) -> bool) -> bool {
     let (Way::Item(item), Some(method)) = (signal.way, call.func.as_attribute_expr()) else {
         return false;
     };
     let puts = ["put", "put_nowait", "append", "send"].contains(&method.attr.as_str());
-    puts && last_word(&method.value) == Some(signal.name) && call.args.first().and_then(spelled) == Some(item)
+    puts && is_it(&method.value) && call.args.first().and_then(spelled) == Some(item)
 }
 
 /// Whether the call hands it to anybody but the thread.
-fn hands_on(call: &ExprCall, name: &str) -> bool {
+fn hands_on(call: &ExprCall, is_it: &dyn Fn(&Expr) -> bool) -> bool {
     let values = call
         .keywords
         .iter()
         .filter(|keyword| keyword.arg.as_ref().is_none_or(|word| word.as_str() != "args"));
     let mut all = call.args.iter().chain(values.map(|keyword| &keyword.value));
-    all.any(|one| last_word(one) == Some(name))
+    all.any(is_it)
 }
 
 /// Whether storing the value ends the loop that asks the flag; of events and queues, a new one does not.
@@ -633,12 +666,51 @@ const STOPS: [&str; 13] = [
     "alive",
 ];
 
-/// A signal that is set somewhere beside the thread and that its function does not know.
-fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Work<'_>) -> Option<&'m str> {
-    let around = surroundings(module, thread, work)?;
-    let known: Vec<_> = own_nodes(work.def.body)
-        .filter_map(|node| last_word(node.as_expr()?))
+/// What the rounds of a loop name, what names were given before it that they use, and what the methods name that
+/// they call.
+fn known_in<'m>(module: &Analysed<'m>, work: &Work<'m>, node: &'m StmtWhile) -> Vec<&'m str> {
+    // `self._stop.wait(5)` as a statement sleeps, whatever it says.
+    let sleeps = |node: Node<'_>| {
+        let statement = node.as_stmt().and_then(Stmt::as_expr_stmt);
+        let call = statement.and_then(|statement| statement.value.as_call_expr());
+        call.is_some_and(|call| matches!(last_word(&call.func), Some("wait" | "clear")))
+    };
+    let words = |body: &'m [Stmt]| {
+        let asleep: Vec<_> = own_nodes(body).filter(|node| sleeps(*node)).map(Node::span).collect();
+        let named = own_nodes(body).filter_map(|node| Some((node.span(), last_word(node.as_expr()?)?)));
+        let named = named.filter(|(at, _)| !asleep.iter().any(|around| around.contains(*at)));
+        named.map(|(_, word)| word).collect::<Vec<_>>()
+    };
+    let mut known = words(&node.body);
+    let given = own_nodes(work.def.body).filter_map(|inner| match inner {
+        Node::Stmt(Stmt::Assign(assign)) => Some((last_word(assign.targets.first()?)?, &*assign.value)),
+        _ => None,
+    });
+    for (name, value) in given {
+        if known.contains(&name) {
+            known.extend(
+                Node::Expr(value)
+                    .descendants()
+                    .filter_map(|part| last_word(part.as_expr()?)),
+            );
+        }
+    }
+    let called: Vec<_> = own_nodes(&node.body)
+        .filter_map(|inner| definition(module, &inner.as_expr()?.as_call_expr()?.func))
         .collect();
+    known.extend(called.into_iter().flat_map(|def| words(def.body)));
+    known
+}
+
+/// A signal that is set somewhere beside the thread and that its loop does not know.
+fn unheeded_signal<'m>(
+    module: &Analysed<'m>,
+    thread: &Obligation<'_>,
+    work: &Work<'m>,
+    node: &'m StmtWhile,
+) -> Option<&'m str> {
+    let around = surroundings(module, thread, work)?;
+    let known = known_in(module, work, node);
     let known = |name: &str| {
         let passed = work.arguments.iter().filter(|(_, argument)| *argument == name);
         known.contains(&name) || passed.into_iter().any(|(parameter, _)| known.contains(parameter))
@@ -658,13 +730,14 @@ fn unheeded_signal<'m>(module: &Analysed<'m>, thread: &Obligation<'_>, work: &Wo
     });
     set.find(|name| {
         let lower = name.to_lowercase();
-        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, name)
+        STOPS.iter().any(|word| lower.contains(word)) && !known(name) && !is_asked_by_others(around, work, name)
     })
 }
 
 /// Whether another function than the one that sets the signal asks for it: then it is meant for that.
-fn is_asked_by_others(around: Node<'_>, name: &str) -> bool {
+fn is_asked_by_others(around: Node<'_>, work: &Work<'_>, name: &str) -> bool {
     let functions = around.descendants().filter_map(|node| Def::of(node.as_stmt()?));
+    let functions = functions.filter(|def| span_of(def.body) != work.span());
     functions.into_iter().any(|def| {
         let methods: Vec<_> = own_nodes(def.body)
             .filter_map(|node| {
@@ -798,7 +871,7 @@ fn is_daemon(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
 }
 
 /// `stop` of `self.worker.stop`
-fn last_word(expr: &Expr) -> Option<&str> {
+pub(super) fn last_word(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(&name.id),
         Expr::Attribute(node) => Some(&node.attr),

@@ -6,8 +6,8 @@ use super::memory::{headline, lifetime, tail};
 use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, unbounded_collection};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Constant, Expr, ExprCall, Ranged, Stmt, StmtClassDef};
-use crate::python::names::{BindingKind, Def, ScopeKind};
+use crate::python::ast::{Constant, Expr, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
+use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Names, Node, Resolved, ScopeId, Span};
 
 pub(super) struct UnboundedCache;
@@ -281,11 +281,12 @@ fn is_type(annotation: &Expr) -> bool {
 }
 
 fn on_function(module: &Analysed<'_>, def: &Def<'_>, bound: Bound, skip: usize, span: Span) -> Option<Finding> {
-    if bound == Bound::Some {
+    if bound == Bound::Some || asks_for_its_own(module, def) {
         return None;
     }
     let confidence = match domain::of_parameters(&module.names, def, skip) {
         Domain::Closed => return None,
+        Domain::Unknown if reckons(module, def, skip) => Confidence::Medium,
         Domain::Unknown => Confidence::Low,
         // There are as many as the program has classes.
         Domain::Open if def.returns.is_some_and(is_type) => Confidence::Low,
@@ -296,4 +297,49 @@ fn on_function(module: &Analysed<'_>, def: &Def<'_>, bound: Bound, skip: usize, 
         def.name
     );
     Some(finding(span, confidence, message, "give the cache a `maxsize`"))
+}
+
+/// A private function to which the module hands nothing but what stands in its text.
+fn asks_for_its_own(module: &Analysed<'_>, def: &Def<'_>) -> bool {
+    let index = module.index();
+    let mut mentions = index.names(ScopeId::MODULE, def.name).iter().peekable();
+    let is_private = def.name.starts_with('_') && mentions.peek().is_some();
+    let is_of_text = |expr: &Expr| domain::of_key(&module.names, expr) == Domain::Closed;
+    is_private
+        && mentions.all(|mention| match index.parent(mention) {
+            Some(Node::Expr(Expr::Call(call))) if std::ptr::eq(&raw const *call.func, *mention) => {
+                let keywords = call.keywords.iter().map(|keyword| &keyword.value);
+                call.args.iter().chain(keywords).all(is_of_text)
+            }
+            _ => false,
+        })
+}
+
+/// `fib(n - 1) + fib(n - 2)`: whatever a parameter is called, there are many numbers.
+fn reckons(module: &Analysed<'_>, def: &Def<'_>, skip: usize) -> bool {
+    let taken: Vec<_> = parameters(def.arguments).into_iter().skip(skip).collect();
+    let is_open = |expr: &Expr| {
+        let name = expr.as_name_expr();
+        name.is_some_and(|name| {
+            let mut same = taken.iter().filter(|(parameter, _)| parameter.arg == name.id);
+            same.any(|(parameter, default)| {
+                let typed = domain::of_one(&module.names, parameter, *default);
+                typed.min(domain::of_word(&parameter.arg)) > Domain::Closed
+            })
+        })
+    };
+    let mut nodes = def
+        .body
+        .iter()
+        .flat_map(|statement| Node::Stmt(statement).descendants());
+    nodes.any(|node| match node {
+        Node::Expr(Expr::BinOp(sum)) => {
+            let is_of_numbers = matches!(
+                sum.op,
+                Operator::Sub | Operator::Mult | Operator::FloorDiv | Operator::Pow
+            );
+            is_of_numbers && (is_open(&sum.left) || is_open(&sum.right))
+        }
+        _ => false,
+    })
 }

@@ -1,6 +1,6 @@
 //! A collection that lives long, that functions fill and nobody empties.
 
-use super::memory::collection::{Collection, Growth, Kind, Root, may_be_of};
+use super::memory::collection::{Bound, Collection, Growth, Kind, Root, may_be_of};
 use super::memory::domain::{self, Domain};
 use super::memory::lifetime::{self, Stay};
 use super::memory::{registry, tail};
@@ -8,7 +8,7 @@ use super::report::related;
 use super::{Analysed, Info, PythonResourceDetector, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{CmpOp, Expr, Ranged, Stmt};
-use crate::python::names::{BindingKind, Def};
+use crate::python::names::{BindingKind, Def, chain};
 use crate::python::{Node, ScopeId};
 
 pub(super) struct UnboundedCollection;
@@ -41,7 +41,13 @@ pub(super) fn is_cache(module: &Analysed<'_>, collection: &Collection<'_>) -> bo
         let asked = lookups.any(|(function, asked)| *function == growth.function && text(asked) == text(key));
         (sets_default || asked) && growth.by.value.is_some_and(|value| is_computed(value, collection.name))
     };
-    is_word_of(collection.name, &["cache", "cached", "memo", "memos"]) || collection.growths.iter().any(is_looked_up)
+    let is_of_cache = match collection.root {
+        Root::Class(class) | Root::Instance(class) => module.names.scope(class).name().ends_with("Cache"),
+        _ => false,
+    };
+    is_of_cache
+        || is_word_of(collection.name, &["cache", "cached", "memo", "memos"])
+        || collection.growths.iter().any(is_looked_up)
 }
 
 /// A cache keeps what was worked out; a mark, a count or a group that begins is none.
@@ -70,7 +76,7 @@ pub(super) fn weigh<'a, 'm>(
     module: &Analysed<'m>,
     collection: &'a Collection<'m>,
 ) -> Option<(&'a Growth<'m>, Confidence)> {
-    if collection.is_bounded {
+    if collection.is_bounded() {
         return None;
     }
     if is_word_of(collection.name, &TABLES)
@@ -87,14 +93,19 @@ pub(super) fn weigh<'a, 'm>(
         return None;
     }
     let is_ring = collection.kind == Kind::Deque;
-    if stay == Stay::Unknown && !is_ring && !is_meant_to_be_bounded(module, collection) {
+    let is_shared = match collection.root {
+        Root::Instance(class) => is_cache(module, collection) && lifetime::is_shared(&module.names, class),
+        _ => false,
+    };
+    let is_known = stay != Stay::Unknown || is_ring || is_shared;
+    if !is_known && !is_meant_to_be_bounded(module, collection) && !is_left_behind(module, collection) {
         return None;
     }
     let weighed = collection
         .growths
         .iter()
         .take(MAX_GROWTHS)
-        .filter_map(|growth| Some((growth, weigh_growth(module, growth, collection.name)?)));
+        .filter_map(|growth| Some((growth, weigh_growth(module, growth, collection)?)));
     let first_of_the_surest =
         weighed.max_by_key(|(growth, confidence)| (*confidence, std::cmp::Reverse(growth.by.at.start())));
     let (growth, confidence) = first_of_the_surest?;
@@ -114,6 +125,9 @@ fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) ->
     let Root::Instance(class) = collection.root else {
         return false;
     };
+    if collection.bounds.contains(&Bound::Idle) {
+        return true;
+    }
     let index = module.index();
     let reordered = index.attributes("move_to_end").iter().any(|reorder| match reorder {
         Expr::Attribute(node) => tail(&node.value) == Some(collection.name),
@@ -123,6 +137,31 @@ fn is_meant_to_be_bounded(module: &Analysed<'_>, collection: &Collection<'_>) ->
     let all = module.collections().iter();
     let of_class = all.filter(|other| other.root == collection.root).count();
     reordered || (of_class <= 2 && idle_limit(module, class, collection.name))
+}
+
+/// Another collection of the object gets the same keys at the same place, and loses them again: so keys come and go
+/// while the object lives, and stay in this one.
+fn is_left_behind(module: &Analysed<'_>, collection: &Collection<'_>) -> bool {
+    let item = |growth: &Growth<'_>| {
+        let item = growth.by.key.or(growth.by.value);
+        item.map(|item| text_at(module.module.text(), item.range().into()))
+    };
+    let gets_the_same = |other: &Collection<'_>| {
+        let mut pairs = other.growths.iter();
+        pairs.any(|one| {
+            let mut own = collection.growths.iter();
+            own.any(|growth| growth.function == one.function && item(growth) == item(one))
+        })
+    };
+    // What a search has still to do says nothing of what it has done.
+    let loses = |other: &Collection<'_>| {
+        let is_keyed = matches!(other.kind, Kind::Mapping | Kind::Set);
+        other.bounds.contains(&Bound::Taken) && (is_keyed || other.bounds.contains(&Bound::Limit))
+    };
+    let mut others = module.collections().iter();
+    others.any(|other| {
+        other.root == collection.root && other.name != collection.name && loses(other) && gets_the_same(other)
+    })
 }
 
 /// What limits are said to be of.
@@ -190,20 +229,62 @@ fn is_made_to_inherit(module: &Analysed<'_>, collection: &Collection<'_>) -> boo
     ["Base", "Abstract", "Mixin"].iter().any(|word| name.contains(word))
 }
 
-fn weigh_growth(module: &Analysed<'_>, growth: &Growth<'_>, collection: &str) -> Option<Confidence> {
-    let is_once = runs_once(module, growth.function)
+fn weigh_growth<'m>(module: &Analysed<'m>, growth: &Growth<'m>, collection: &Collection<'m>) -> Option<Confidence> {
+    let is_once = (!matches!(collection.root, Root::Loop(_)) && runs_once(module, growth.function))
         || is_put_once(module, growth)
         || is_of_classes(module, growth)
         || is_to_warn_once(module, growth)
-        || is_of_known_keys(module, growth, collection);
-    if is_registry(module, growth) || is_once || is_of_self(module, growth) {
+        || is_of_known_keys(module, growth, collection.name);
+    let is_weak = growth.by.value.is_some_and(holds_weakly);
+    let is_registry = !matches!(collection.root, Root::Decorator(_) | Root::Loop(_)) && is_registry(module, growth);
+    if is_registry || is_once || is_weak || is_of_self(module, growth) {
         return None;
     }
-    match growth.by.key.map(|key| domain::of_key(&module.names, key)) {
+    match item_of(module, growth).map(|key| domain::of_key(&module.names, key)) {
         None | Some(Domain::Open) => Some(Confidence::Medium),
         Some(Domain::Unknown) => Some(Confidence::Low),
         Some(Domain::Closed) => None,
     }
+}
+
+/// `weakref.ref(item)`
+fn holds_weakly(value: &Expr) -> bool {
+    let call = value.as_call_expr();
+    let root = call.and_then(|call| chain(&call.func));
+    root.is_some_and(|(root, _)| root.id.as_str() == "weakref" || root.id.to_lowercase().contains("weak"))
+}
+
+/// What takes up room once however often it is put in: a key, or what a list is asked for first.
+///
+/// ```py
+/// if path not in files:
+///     files.append(path)
+/// ```
+fn item_of<'m>(module: &Analysed<'m>, growth: &Growth<'m>) -> Option<&'m Expr> {
+    if growth.by.key.is_some() {
+        return growth.by.key;
+    }
+    let (Expr::Call(call), Some(value)) = (growth.by.at, growth.by.value) else {
+        return None;
+    };
+    let list = &call.func.as_attribute_expr()?.value;
+    let text = |expr: &Expr| text_at(module.module.text(), expr.range().into());
+    let at = growth.by.at.start().to_u32();
+    let asks = |test: &Expr| match test {
+        Expr::Compare(node) => {
+            node.ops.as_slice() == [CmpOp::NotIn]
+                && text(&node.left) == text(value)
+                && node.comparators.iter().all(|other| text(other) == text(list))
+        }
+        _ => false,
+    };
+    let is_asked = inside(module, growth).any(|node| match node {
+        Node::Stmt(Stmt::If(choice)) => {
+            asks(&choice.test) && choice.body.iter().any(|one| Node::Stmt(one).span().holds(at))
+        }
+        _ => false,
+    });
+    is_asked.then_some(value)
 }
 
 /// Everything in the function that makes it grow.
@@ -288,10 +369,43 @@ const REGISTERING: [&str; 15] = [
     "init",
     "setup",
 ];
-/// The same, if what they fill is keyed.
+/// What is added as long as a program works, not while it is set up.
+const DATA: [&str; 30] = [
+    "record",
+    "records",
+    "event",
+    "entry",
+    "entries",
+    "item",
+    "items",
+    "result",
+    "results",
+    "log",
+    "sample",
+    "metric",
+    "message",
+    "row",
+    "rows",
+    "user",
+    "order",
+    "point",
+    "request",
+    "transaction",
+    "connection",
+    "session",
+    "client",
+    "reading",
+    "measurement",
+    "value",
+    "data",
+    "many",
+    "all",
+    "error",
+];
+/// The same as `REGISTERING`, if what they fill is keyed.
 const FILLING: [&str; 3] = ["prepare", "load", "preload"];
 /// Words for what is put into registries.
-const REGISTERED: [&str; 16] = [
+const REGISTERED: [&str; 17] = [
     "cls",
     "klass",
     "class",
@@ -300,6 +414,7 @@ const REGISTERED: [&str; 16] = [
     "function",
     "handler",
     "callback",
+    "cb",
     "plugin",
     "factory",
     "hook",
@@ -329,9 +444,11 @@ fn is_registry(module: &Analysed<'_>, growth: &Growth<'_>) -> bool {
         let name = module.names.scope(scope).name();
         let plain = snake_case(name);
         let plain = plain.trim_start_matches('_');
+        let adds_data = plain.strip_prefix("add_").is_some_and(|what| DATA.contains(&what));
         let fills = growth.by.key.is_some() && FILLING.iter().any(|word| plain.starts_with(word));
         let is_for_class = ["__init_subclass__", "__set_name__"].contains(&name);
-        is_for_class || !name.ends_with("__") && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))
+        is_for_class
+            || !name.ends_with("__") && !adds_data && (fills || REGISTERING.iter().any(|word| plain.starts_with(word)))
     });
     let is_registered = |value: &Expr| {
         let named = tail(value).is_some_and(|name| is_word_of(name, &REGISTERED));
@@ -438,6 +555,8 @@ fn report<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Option<Find
         Root::Class(class) => format!("the class `{}`", module.names.scope(class).qualname),
         Root::Instance(class) => format!("`{}`", module.names.scope(class).qualname),
         Root::Default(function) => format!("`{}`, whose default it is,", module.names.scope(function).qualname),
+        Root::Loop(function) => format!("the loop of `{}`", module.names.scope(function).qualname),
+        Root::Decorator(function) => format!("what `{}` returns", module.names.scope(function).qualname),
     };
     let line = module.line(growth.by.at.start().to_u32());
     Some(Finding {

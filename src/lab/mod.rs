@@ -3,14 +3,12 @@
 //! The way of a run: `corpus` (with `walk`, `tags`) → `load` → `plan` → `rows` of the record, and from these `sheet`s of what
 //! is judged → `work` per module → `books` → `score` and `side_by_side`. `again` judges what a record holds, `foreign`
 //! what a tool's log says of the files that `export` has written: both from the same sheets.
-//! External `tools` are asked before the rest is worked on: they must pass the `canary`, see texts as files (`shown`), and what they
-//! print is kept (`outputs`, `tool_cache`). `verify` (with `crew`) runs what the plan makes. `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
+//! External `tools` are asked before the rest is worked on, about texts laid out as files (`shown`). `verify` (with `crew`) runs what the plan makes. `fix_pairs` judges real leaks, of which `fetch` brings the files. Trees live only while their module is worked on; what a run says does not
 //! depend on how many threads it has. Writes to no terminal: a [`Watch`] looks on.
 
 mod again;
 mod books;
 mod busy;
-mod canary;
 pub mod census;
 mod claims;
 pub mod corpus;
@@ -24,7 +22,6 @@ mod fix_pairs;
 mod foreign;
 mod guard;
 mod load;
-mod outputs;
 mod place;
 mod plan;
 mod rows;
@@ -35,7 +32,6 @@ mod shown;
 mod side_by_side;
 pub mod suppress;
 pub mod tags;
-mod tool_cache;
 mod tools;
 mod verify;
 mod walk;

@@ -233,7 +233,7 @@ impl Room<'_> {
                 if BY_ROUNDS.contains(&job.witness) || mutant.label.pattern == Pattern::FragileRelease {
                     job.original = Some(&planned.text.source.text);
                 }
-                self.crew.ask(&job)?
+                self.confirmed(&job, mutant.label.effect)?
             }
             _ => None,
         };
@@ -247,6 +247,29 @@ impl Room<'_> {
             answer,
             seconds: began.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Asks again if the answer contradicts the label: threads meet by chance, and a machine may be busy. What one of two
+    /// runs says against the label says nothing.
+    fn confirmed(&self, job: &MutantJob<'_>, effect: Effect) -> Result<Option<MutantAnswer>, LabError> {
+        let first = self.crew.ask(job)?;
+        let contradicts = |answer: &Option<MutantAnswer>| match (effect, answer) {
+            (Effect::Leak, Some(answer)) => answer.outcome == Outcome::Clean,
+            (Effect::Safe, Some(answer)) => answer.outcome == Outcome::Leaks,
+            _ => false,
+        };
+        if !contradicts(&first) {
+            return Ok(first);
+        }
+        let second = self.crew.ask(job)?;
+        if contradicts(&second) || effect == Effect::Leak {
+            return Ok(second);
+        }
+        Ok(second.map(|answer| MutantAnswer {
+            outcome: Outcome::NotExercised,
+            reason: "leaks in one of two runs".to_owned(),
+            ..answer
+        }))
     }
 
     /// The word of its page.

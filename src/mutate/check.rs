@@ -104,7 +104,7 @@ impl Checked {
         })
     }
 
-    /// The statement of the mutant that holds `at`; of a compound one its header.
+    /// The statement of the mutant that holds `at`, if it was parsed again; of a compound one its header.
     pub(super) fn region_at(&self, mutant: &str, at: u32) -> Option<Span> {
         self.units.iter().find_map(|unit| {
             let inner = u32::try_from(i64::from(at) - unit.shift).ok()?;
@@ -116,6 +116,11 @@ impl Checked {
 fn moved_by(span: Span, shift: i64) -> Option<Span> {
     let at = |at: u32| u32::try_from(i64::from(at) + shift).ok();
     Some(Span::new(at(span.start)?, at(span.end)?))
+}
+
+/// The statement of the original that holds `at`, likewise.
+pub(super) fn region_at(module: &Module, at: u32) -> Option<Span> {
+    innermost(&module.body, at, module.text(), 0)
 }
 
 fn innermost(body: &[Stmt], at: u32, mutant: &str, shift: i64) -> Option<Span> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Checked, check};
+use super::check::{Checked, check, region_at};
 use super::facts::Facts;
 use super::index::Index;
 use super::modifier::modified;
@@ -62,8 +62,7 @@ fn draft(page: &Page, facts: &Facts<'_>, site: &Site<'_, '_>) -> Option<Draft> {
         let mutant = rendered.edits.apply(module.text());
         let checked = check(module, site, &rendered, &mutant)?;
         let label_site = original_place(site, &page.label)?;
-        let yields = yields(facts, label_site, &rendered);
-        let label = label(page, site, &rendered, (&checked, &mutant), &yields)?;
+        let label = label(page, facts, site, &rendered, (&checked, &mutant))?;
         let qualname = facts.names.qualname_at(label_site.start);
         let qualname = if qualname == "<module>" {
             String::new()
@@ -114,11 +113,14 @@ fn yields(facts: &Facts<'_>, label_site: Span, rendered: &Rendered) -> Vec<Span>
 
 fn label(
     page: &Page,
+    facts: &Facts<'_>,
     site: &Site<'_, '_>,
     rendered: &Rendered,
     (checked, mutant): (&Checked, &str),
-    yields: &[Span],
 ) -> Option<Label> {
+    let map = rendered.edits.map();
+    let unchanged = |span: Span| map.span_to_new(region_at(facts.module, map.to_old(span.start)?)?);
+    let region = |span: Span| checked.region_at(mutant, span.start).or_else(|| unchanged(span));
     let spans = places_of(site, rendered, &page.label);
     let mut span = *spans.first()?;
     if matches!(site.values.get(&page.label), Some(Value::Many(_))) {
@@ -126,18 +128,18 @@ fn label(
     }
     let mut places = vec![Place {
         pattern: page.pattern,
-        region: checked.region_at(mutant, span.start)?,
+        region: region(span)?,
     }];
     for (name, pattern) in &page.also {
         let spans = if name == YIELD {
-            yields.to_vec()
+            yields(facts, original_place(site, &page.label)?, rendered)
         } else {
             places_of(site, rendered, name)
         };
         for span in spans {
             let place = Place {
                 pattern: *pattern,
-                region: checked.region_at(mutant, span.start)?,
+                region: region(span)?,
             };
             if !places.contains(&place) {
                 places.push(place);
@@ -160,7 +162,7 @@ fn label(
 }
 
 /// Where a metavariable or hunk stands in the mutant. A definition's name stands for its header,
-/// wherever else it is used.
+/// wherever else it is used. What a condition found all over the module stands where that does.
 fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> {
     let word = site
         .values
@@ -175,9 +177,12 @@ fn places_of(site: &Site<'_, '_>, rendered: &Rendered, name: &str) -> Vec<Span> 
     if !marked.is_empty() && !word {
         return marked;
     }
+    let old: Vec<Span> = match (original_place(site, name), site.values.get(name)) {
+        (None, Some(Value::Many(nodes))) => nodes.iter().map(|node| node.span()).collect(),
+        (place, _) => place.into_iter().collect(),
+    };
     let map = rendered.edits.map();
-    let old = original_place(site, name);
-    old.and_then(|old| map.span_to_new(old)).into_iter().collect()
+    old.into_iter().filter_map(|old| map.span_to_new(old)).collect()
 }
 
 /// All mutants of one module, in the order of span, then mutator. Twins and duplicates are filled in.

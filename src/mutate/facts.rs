@@ -29,6 +29,8 @@ pub(super) struct Facts<'m> {
     /// Statement → its block and its place there.
     homes: HashMap<*const Stmt, (usize, usize)>,
     graphs: RefCell<HashMap<Option<ScopeId>, Rc<Graph<'m>>>>,
+    /// The bodies of `with assertRaises(…)` and `with pytest.raises(…)`.
+    failing: Vec<Span>,
     /// Where alone a site may be anchored, if not everywhere.
     only: Option<Vec<Spot<'m>>>,
 }
@@ -42,6 +44,16 @@ fn kind(statement: &Stmt) -> &'static str {
         "AnnAssign" => "Assign",
         "AsyncFunctionDef" => "FunctionDef",
         kind => kind,
+    }
+}
+
+/// `self.assertRaises(…)`, `pytest.raises(…)`
+fn wants_failure(context: &Expr) -> bool {
+    let Expr::Call(call) = context else { return false };
+    match &*call.func {
+        Expr::Attribute(method) => matches!(method.attr.as_str(), "assertRaises" | "assertRaisesRegex" | "raises"),
+        Expr::Name(name) => name.id.as_str() == "raises",
+        _ => false,
     }
 }
 
@@ -79,6 +91,21 @@ impl<'m> Facts<'m> {
             definitions: definitions.collect(),
             places,
             by_kind,
+            failing: module
+                .nodes()
+                .filter_map(|node| match node {
+                    Node::Stmt(Stmt::With(with)) => Some(with),
+                    _ => None,
+                })
+                .filter(|with| with.items.iter().any(|item| wants_failure(&item.context_expr)))
+                .filter_map(|with| {
+                    Some(
+                        Node::Stmt(with.body.first()?)
+                            .span()
+                            .cover(Node::Stmt(with.body.last()?).span()),
+                    )
+                })
+                .collect(),
             only: None,
             blocks,
             homes,
@@ -112,6 +139,11 @@ impl<'m> Facts<'m> {
             Some(only) => only,
             None => self.places(template),
         }
+    }
+
+    /// Whether a test wants something to fail there, so that whatever is acquired may never be.
+    pub(super) fn is_to_fail(&self, at: Span) -> bool {
+        self.failing.iter().any(|body| body.contains(at))
     }
 
     /// Consecutive statements of one block as the slice that they are.

@@ -287,11 +287,15 @@ impl Page {
             .conditions
             .iter()
             .filter(move |condition| condition.alternative.is_none_or(|own| own == alternative));
+        let labelled = |wanted: &str| self.also.iter().any(|(place, _)| place == wanted);
         own.filter(move |condition| {
-            condition.binds().is_none_or(|name| used.contains(&name)) && {
-                let mut names = condition.variables().filter(|name| condition.binds() != Some(name));
-                names.all(|name| used.contains(&name) || self.bound_by_condition(name))
-            }
+            condition
+                .binds()
+                .is_none_or(|name| used.contains(&name) || labelled(name))
+                && {
+                    let mut names = condition.variables().filter(|name| condition.binds() != Some(name));
+                    names.all(|name| used.contains(&name) || self.bound_by_condition(name))
+                }
         })
     }
 

@@ -102,7 +102,8 @@ impl<'m> Renderer<'_, '_, 'm> {
             let region = regions.get_mut(first_region)?;
             let mark = self.marks.len();
             self.marks.push(name);
-            region.pieces.insert(0, Piece::Mark(2 * mark));
+            let leads_in = matches!(region.pieces.first(), Some(Piece::Text(text)) if text.trim().is_empty());
+            region.pieces.insert(usize::from(leads_in), Piece::Mark(2 * mark));
             region.pieces.push(Piece::Mark(2 * mark + 1));
         }
         Some(())

@@ -14,6 +14,7 @@ use crate::python::{Node, Span};
 
 /// Why a place is no site although all that was asked of its first hunk holds.
 const FURTHER_HUNK: &str = "a further hunk";
+const TO_FAIL: &str = "a test wants it to fail";
 
 /// Every site of one alternative of a page, in the order of the text. `decline` hears why a place that its
 /// first hunk matches is none: the condition, as the page writes it.
@@ -38,7 +39,9 @@ pub(super) fn sites<'t, 'm>(
     let first = rewrite.hunks[0].before.body.first();
     for (block, at) in first.map_or(&[][..], |first| facts.anchors(first)) {
         if let Some((matched, taken)) = unifier.statements(block, *at, &Match::default()) {
-            match search.complete(matched, &block[*at..*at + taken.max(1)]) {
+            let complete = || search.complete(matched, &block[*at..*at + taken.max(1)]);
+            let to_fail = facts.is_to_fail(Node::Stmt(&block[*at]).span());
+            match if to_fail { Err(TO_FAIL) } else { complete() } {
                 Ok(site) => found.push(site),
                 Err(why) => decline(why),
             }

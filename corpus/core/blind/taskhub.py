@@ -177,8 +177,10 @@ class TaskHub:
         return ident
 
     def _hand_out(self, lane: str) -> bytes:
-        while self.lanes[lane]:
+        while lane in self.lanes:
             ident = self.lanes[lane].popleft()
+            if not self.lanes[lane]:
+                del self.lanes[lane]
             try:
                 with open(self.spool / f"{ident}@{lane}", "rb") as handle:
                     payload = handle.read()

@@ -48,7 +48,10 @@ def _close_all(things):
             log.warning('%r: %s', thing, exc)
             failure = failure or exc
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # or else the two hold each other
 
 
 class FolderPack(object):

@@ -245,7 +245,10 @@ class FeedImport(object):
             except Exception as exc:
                 problem = problem or exc
         if problem is not None:
-            raise problem
+            try:
+                raise problem
+            finally:
+                problem = None  # its traceback holds this frame
 
     def _copy(self, name, columns, statement, known=None):
         """Copy columns of a table; the ids that were taken."""

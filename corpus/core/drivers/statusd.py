@@ -69,6 +69,12 @@ def serves_pages_until_stopped(box):
     _serve(box, visit)
 
 
+def is_stopped_before_it_runs(box):
+    daemon = _daemon(box)
+    daemon.stopping = True
+    daemon.run()
+
+
 def survives_a_client_that_hangs_up(box):
     def visit(beats, pages):
         for ending in (b"", b"\r\n"):

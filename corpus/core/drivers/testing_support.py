@@ -76,6 +76,7 @@ def server_says_no(box):
     with _case(box) as case, box.using(testing_support.CannedServer(b"", "404 Not Found")) as server:
         with box.raises(AssertionError):
             case.fetch(server)
+        server.close()
 
 
 def watches_the_log(box):

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::mention::{Grow, Reader, Role, is_empty};
 use super::{lifetime, tail, traceback};
 use crate::detect::Analysed;
+use crate::detect::course::{has_way_out, is_true, own_nodes};
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, ScopeKind, parameters};
 use crate::python::{Names, Node, ScopeId, Span};
@@ -19,6 +20,10 @@ pub(in crate::detect) enum Root {
     Instance(ScopeId),
     /// The default of a parameter, which is made once.
     Default(ScopeId),
+    /// A variable of a decorator, kept by the function that it returns.
+    Decorator(ScopeId),
+    /// A variable of a function whose loop has no end.
+    Loop(ScopeId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +46,24 @@ pub(in crate::detect) struct Collection<'m> {
     pub(in crate::detect) growths: Vec<Growth<'m>>,
     /// Keys that are asked for, with the function that asks.
     pub(in crate::detect) lookups: Vec<(ScopeId, &'m Expr)>,
-    /// Something takes from it, replaces it or holds its size against a limit.
-    pub(in crate::detect) is_bounded: bool,
+    pub(in crate::detect) bounds: BTreeSet<Bound>,
     /// The functions that return it.
     pub(in crate::detect) returned_by: BTreeSet<ScopeId>,
     /// Someone else may take from it.
     pub(in crate::detect) escapes: bool,
+}
+
+/// What keeps a collection from growing for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::detect) enum Bound {
+    /// Something takes single items out of it.
+    Taken,
+    /// Something empties or replaces it.
+    Emptied,
+    /// Its size is held against a limit.
+    Limit,
+    /// Nothing: what takes from it never runs, or what finds it too large only says so.
+    Idle,
 }
 
 /// A place that makes a collection grow each time a function runs.
@@ -135,7 +152,11 @@ fn candidates<'m>(module: &Analysed<'m>) -> Vec<Collection<'m>> {
                     of_class(module, scope, &class.body, &mut found);
                 }
             }
-            ScopeKind::Function => of_defaults(module, scope, &mut found),
+            ScopeKind::Function => {
+                of_defaults(module, scope, &mut found);
+                of_decorator(module, scope, &mut found);
+                of_loop(module, scope, &mut found);
+            }
             _ => {}
         }
     }
@@ -151,7 +172,7 @@ fn collection<'m>(module: &Analysed<'m>, root: Root, name: &'m str, made: &'m Ex
         made,
         growths: Vec::new(),
         lookups: Vec::new(),
-        is_bounded: false,
+        bounds: BTreeSet::new(),
         returned_by: BTreeSet::new(),
         escapes: false,
     })
@@ -208,6 +229,81 @@ fn of_defaults<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collec
             found.extend(collection(module, Root::Default(scope), &parameter.arg, made));
         }
     }
+}
+
+/// `memo = {}` of a decorator: what it returns in place of the function that it is given lives as long as that.
+fn of_decorator<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collection<'m>>) {
+    let Some(Node::Stmt(statement)) = module.names.scope(scope).node else {
+        return;
+    };
+    if let Some(def) = Def::of(statement).filter(|def| replaces_what_it_is_given(module, scope, def)) {
+        of_body(module, scope, Root::Decorator(scope), def.body, found);
+    }
+}
+
+/// `seen = []` of a function that goes on to loop for ever.
+fn of_loop<'m>(module: &Analysed<'m>, scope: ScopeId, found: &mut Vec<Collection<'m>>) {
+    let Some(def) = module.names.scope(scope).node.and_then(|node| Def::of(node.as_stmt()?)) else {
+        return;
+    };
+    if endless_loop(module, scope).is_some() {
+        of_body(module, scope, Root::Loop(scope), def.body, found);
+    }
+}
+
+/// Calls that end a program or a test.
+const LEAVING: [&str; 6] = ["exit", "_exit", "quit", "abort", "fail", "skipTest"];
+
+/// The loop in the body of a function, or in a `with` there, that nothing ends but an exception that nobody waits for.
+fn endless_loop(module: &Analysed<'_>, scope: ScopeId) -> Option<Span> {
+    let Some(Node::Stmt(statement)) = module.names.scope(scope).node else {
+        return None;
+    };
+    let mut body = Def::of(statement)?.body;
+    loop {
+        let last = body.last()?;
+        match last {
+            Stmt::With(node) => body = &node.body,
+            Stmt::AsyncWith(node) => body = &node.body,
+            Stmt::While(node) => {
+                let leaves = own_nodes(&node.body).any(|node| match node {
+                    Node::Expr(Expr::Call(call)) => tail(&call.func).is_some_and(|name| LEAVING.contains(&name)),
+                    Node::Expr(expr) => expr.is_yield_expr() || expr.is_yield_from_expr(),
+                    _ => false,
+                });
+                let is_endless = is_true(&node.test) && !has_way_out(&node.body) && !leaves;
+                return is_endless.then(|| node.range().into());
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Whether it returns a function of its own that calls its parameter.
+fn replaces_what_it_is_given(module: &Analysed<'_>, scope: ScopeId, def: &Def<'_>) -> bool {
+    let returned = def.body.iter().filter_map(|statement| match statement {
+        Stmt::Return(node) => node.value.as_deref().and_then(Expr::as_name_expr),
+        _ => None,
+    });
+    let bindings = returned.flat_map(|name| module.names.bindings(&name.id, scope));
+    let mut inner = bindings.filter_map(|binding| match binding.kind {
+        BindingKind::Def(statement) if binding.scope == scope => Some(Node::Stmt(statement)),
+        _ => None,
+    });
+    let is_given = |name: &str, at: u32| {
+        let taken = parameters(def.arguments);
+        let is_own = module.names.home(name, module.names.scope_at(at)) == scope;
+        is_own && taken.iter().any(|(parameter, _)| parameter.arg.as_str() == name)
+    };
+    inner.any(|inner| {
+        inner.descendants().any(|node| match node {
+            Node::Expr(Expr::Call(call)) => call
+                .func
+                .as_name_expr()
+                .is_some_and(|name| is_given(&name.id, name.start().to_u32())),
+            _ => false,
+        })
+    })
 }
 
 /// `[] if items is None else items` leaves a default that is no `None` as it is.
@@ -281,6 +377,12 @@ fn follow<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>) {
     if is_emptied_inside {
         collection.growths.retain(|growth| !growth.by.is_inside);
     }
+    if let Root::Loop(home) = collection.root {
+        let inner = endless_loop(module, home).unwrap_or(Span::at(0));
+        collection
+            .growths
+            .retain(|growth| inner.holds(growth.by.at.start().to_u32()));
+    }
     collection.growths.sort_by_key(|growth| growth.by.at.start());
 }
 
@@ -325,14 +427,128 @@ fn note<'m>(module: &Analysed<'m>, collection: &mut Collection<'m>, mention: &'m
         Role::Read | Role::ShrinkInside | Role::Alias(_) => {}
         Role::Lookup(key) => collection.lookups.extend(function.map(|function| (function, key))),
         Role::Shrink if is_making(module, collection, mention) => {}
-        Role::Shrink | Role::Limit => collection.is_bounded = true,
+        Role::Shrink | Role::Limit => {
+            collection.bounds.insert(bound(module, mention, &role, function));
+        }
         Role::Return => collection.returned_by.extend(function),
         Role::Escape => collection.escapes = true,
+        // `self.items = self.items + [x]` leaves what the class has as it is.
+        Role::Grow(by) if is_shadowed(module, collection, by.at) => {}
         Role::Grow(by) => {
             let own = function.filter(|function| !sets_up(module, collection, *function));
             collection.growths.extend(own.map(|function| Growth { function, by }));
         }
     }
+}
+
+fn bound(module: &Analysed<'_>, mention: &Expr, role: &Role<'_>, function: Option<ScopeId>) -> Bound {
+    match role {
+        _ if is_never_run(module, function) => Bound::Idle,
+        Role::Limit if only_complains(module, mention) => Bound::Idle,
+        Role::Limit => Bound::Limit,
+        _ if takes_an_item(module, mention) => Bound::Taken,
+        _ => Bound::Emptied,
+    }
+}
+
+/// Whether the statement gives an instance one of its own, instead of that of its class.
+fn is_shadowed(module: &Analysed<'_>, collection: &Collection<'_>, target: &Expr) -> bool {
+    let on_self = target.as_attribute_expr().is_some_and(|target| is_self(&target.value));
+    let is_bound = || matches!(module.index().parent(target), Some(Node::Stmt(Stmt::Assign(_))));
+    matches!(collection.root, Root::Class(_)) && on_self && is_bound()
+}
+
+/// `c.pop(k)`, `del c[k]`, but neither `c.clear()` nor another collection of that name.
+fn takes_an_item(module: &Analysed<'_>, mention: &Expr) -> bool {
+    match module.index().parent(mention) {
+        Some(Node::Expr(Expr::Attribute(method))) => method.attr.as_str() != "clear",
+        Some(Node::Expr(Expr::Subscript(item))) => item.ctx.is_del(),
+        _ => false,
+    }
+}
+
+/// Words in the names of functions that are there to keep a collection small.
+const TIDYING: [&str; 15] = [
+    "evict",
+    "expire",
+    "prune",
+    "purge",
+    "trim",
+    "clean",
+    "sweep",
+    "shrink",
+    "limit",
+    "drop",
+    "discard",
+    "compact",
+    "rotate",
+    "housekeep",
+    "maintain",
+];
+
+/// A private function that is to tidy up, and that nothing in the module names but its own `def`. What has a base class
+/// may be called by that.
+fn is_never_run(module: &Analysed<'_>, function: Option<ScopeId>) -> bool {
+    let Some(scope) = function.map(|function| module.names.scope(function)) else {
+        return false;
+    };
+    let name = scope.name();
+    let Some(Node::Stmt(statement)) = scope.node else {
+        return false;
+    };
+    let class = scope
+        .parent
+        .and_then(|parent| lifetime::class_of(&module.names, parent));
+    let is_called_elsewhere = Def::of(statement).is_some_and(|def| !def.decorators.is_empty())
+        || class.is_some_and(|class| !class.bases.is_empty());
+    let is_private = name.starts_with('_') && !name.ends_with("__");
+    let tidies = TIDYING.iter().any(|word| name.contains(word));
+    is_private && tidies && !is_called_elsewhere && is_said_once(module.module.text(), name)
+}
+
+fn is_said_once(text: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let whole = text.match_indices(word).filter(|(at, _)| {
+        let after = text[at + word.len()..].chars().next();
+        !text[..*at].ends_with(is_part) && !after.is_some_and(is_part)
+    });
+    whole.count() == 1
+}
+
+/// What says that something is too large, and does nothing about it.
+const COMPLAINTS: [&str; 9] = [
+    "print",
+    "debug",
+    "info",
+    "warning",
+    "warn",
+    "error",
+    "exception",
+    "critical",
+    "log",
+];
+
+/// `if len(c) > LIMIT: log.warning("too large")`
+fn only_complains(module: &Analysed<'_>, mention: &Expr) -> bool {
+    let mut at = mention;
+    loop {
+        match module.index().parent(at) {
+            Some(Node::Expr(outer)) => at = outer,
+            Some(Node::Stmt(Stmt::If(choice))) => {
+                return choice.orelse.is_empty() && choice.body.iter().all(complains);
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn complains(statement: &Stmt) -> bool {
+    let Stmt::Expr(node) = statement else {
+        return statement.is_pass_stmt();
+    };
+    let call = node.value.as_call_expr();
+    call.and_then(|call| tail(&call.func))
+        .is_some_and(|name| COMPLAINTS.contains(&name))
 }
 
 /// Whether it is the assignment that makes the collection, or one like it at import or in a constructor.
@@ -349,6 +565,8 @@ fn is_making(module: &Analysed<'_>, collection: &Collection<'_>, mention: &Expr)
             Root::Instance(_) => sets_up(module, collection, function),
             // Others than those that keep it were sorted out.
             Root::Default(_) => true,
+            Root::Decorator(home) => function == home,
+            Root::Loop(home) => function == home && !endless_loop(module, home).is_some_and(|inner| inner.holds(at)),
             _ => false,
         })
 }
@@ -359,6 +577,8 @@ fn sets_up(module: &Analysed<'_>, collection: &Collection<'_>, function: ScopeId
     let name = scope.name();
     match collection.root {
         Root::Instance(class) => scope.parent == Some(class) && CONSTRUCTORS.contains(&name),
+        Root::Decorator(home) => function == home,
+        Root::Loop(_) => false,
         _ => ["__set_name__", "__init_subclass__"].contains(&name),
     }
 }
@@ -367,7 +587,9 @@ fn mentions<'m>(module: &Analysed<'m>, collection: &Collection<'m>) -> Vec<&'m E
     let (index, name) = (module.index(), collection.name);
     match collection.root {
         Root::Module => index.names(ScopeId::MODULE, name).to_vec(),
-        Root::Default(function) => index.names(function, name).to_vec(),
+        Root::Default(function) | Root::Decorator(function) | Root::Loop(function) => {
+            index.names(function, name).to_vec()
+        }
         Root::Class(class) | Root::Instance(class) => {
             let all = index.attributes(name).iter();
             all.filter(|expr| may_be_of(module, class, expr)).copied().collect()
@@ -391,7 +613,7 @@ pub(in crate::detect) fn may_be_of(module: &Analysed<'_>, class: ScopeId, expr: 
 }
 
 /// Whether a class names the other among its bases, or the bases of those.
-fn derives(module: &Analysed<'_>, class: ScopeId, base: ScopeId) -> bool {
+pub(in crate::detect) fn derives(module: &Analysed<'_>, class: ScopeId, base: ScopeId) -> bool {
     let wanted = lifetime::class_of(&module.names, base).map(|class| class.name.as_str());
     let (mut open, mut steps) = (vec![class], 0);
     while let Some(class) = open.pop() {
@@ -414,6 +636,10 @@ fn derives(module: &Analysed<'_>, class: ScopeId, base: ScopeId) -> bool {
 }
 
 impl Collection<'_> {
+    pub(in crate::detect) fn is_bounded(&self) -> bool {
+        self.bounds.iter().any(|bound| *bound != Bound::Idle)
+    }
+
     /// The assignment, parameter or call to report.
     pub(in crate::detect) fn span(&self) -> Span {
         self.made.range().into()

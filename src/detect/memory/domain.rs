@@ -17,9 +17,9 @@ pub(in crate::detect) enum Domain {
 
 const MAX_STEPS: u32 = 6;
 /// Types of values that come from outside.
-const OPEN_TYPES: [&str; 13] = [
+const OPEN_TYPES: [&str; 16] = [
     "str", "bytes", "int", "float", "complex", "object", "Any", "AnyStr", "datetime", "date", "Decimal", "UUID",
-    "Hashable",
+    "Hashable", "Path", "PurePath", "PathLike",
 ];
 const CLOSED_TYPES: [&str; 12] = [
     "bool",
@@ -54,7 +54,7 @@ const TRANSPARENT: [&str; 13] = [
     "Collection",
 ];
 /// Parameters so called are classes, functions or one of a few settings.
-const CLOSED_WORDS: [&str; 44] = [
+const CLOSED_WORDS: [&str; 56] = [
     "cls",
     "klass",
     "class",
@@ -99,12 +99,79 @@ const CLOSED_WORDS: [&str; 44] = [
     "version",
     "width",
     "size",
+    "feature",
+    "capability",
+    "option",
+    "bits",
+    "depth",
+    "precision",
+    "digits",
+    "degree",
+    "dim",
+    "dims",
+    "ndim",
+    "rank",
 ];
 /// Parameters so called hold what users and peers send. Of files there are as many as there are.
-const OPEN_WORDS: [&str; 31] = [
-    "url", "uri", "key", "text", "query", "sql", "id", "uid", "user", "username", "email", "host", "hostname",
-    "address", "addr", "ip", "token", "pattern", "string", "s", "value", "data", "date", "line", "message", "request",
-    "body", "word", "payload", "customer", "session",
+const OPEN_WORDS: [&str; 58] = [
+    "url",
+    "uri",
+    "key",
+    "text",
+    "query",
+    "sql",
+    "id",
+    "uid",
+    "user",
+    "username",
+    "email",
+    "host",
+    "hostname",
+    "address",
+    "addr",
+    "ip",
+    "token",
+    "pattern",
+    "string",
+    "s",
+    "value",
+    "data",
+    "date",
+    "line",
+    "message",
+    "request",
+    "body",
+    "word",
+    "payload",
+    "customer",
+    "session",
+    "n",
+    "number",
+    "expr",
+    "expression",
+    "prompt",
+    "question",
+    "content",
+    "document",
+    "sentence",
+    "phrase",
+    "uuid",
+    "guid",
+    "digest",
+    "phone",
+    "cookie",
+    "args",
+    "kwargs",
+    "params",
+    "websocket",
+    "ws",
+    "client",
+    "connection",
+    "conn",
+    "peer",
+    "symbol",
+    "event",
+    "timestamp",
 ];
 
 /// Texts and numbers so called are often a few.
@@ -130,12 +197,12 @@ const VAGUE_WORDS: [&str; 16] = [
 /// The widest of a function's parameters, the first `skip` left aside.
 pub(in crate::detect) fn of_parameters(names: &Names<'_>, def: &Def<'_>, skip: usize) -> Domain {
     let all = parameters(def.arguments).into_iter().skip(skip);
-    all.map(|(parameter, default)| of_parameter(names, parameter, default))
+    all.map(|(parameter, default)| of_one(names, parameter, default))
         .max()
         .unwrap_or(Domain::Closed)
 }
 
-fn of_parameter(names: &Names<'_>, parameter: &Arg, default: Option<&Expr>) -> Domain {
+pub(in crate::detect) fn of_one(names: &Names<'_>, parameter: &Arg, default: Option<&Expr>) -> Domain {
     let word = of_word(&parameter.arg);
     if is_one_of_few(&parameter.arg) {
         return Domain::Closed;
@@ -154,7 +221,7 @@ fn of_parameter(names: &Names<'_>, parameter: &Arg, default: Option<&Expr>) -> D
 
 fn words(name: &str) -> impl DoubleEndedIterator<Item = String> {
     let words: Vec<_> = name
-        .split('_')
+        .split(['_', '-', '.', ' '])
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
@@ -165,12 +232,14 @@ fn words(name: &str) -> impl DoubleEndedIterator<Item = String> {
 const FEW: [&str; 9] = [
     "hour", "minute", "second", "sign", "month", "weekday", "timezone", "tz", "tzname",
 ];
+/// The world has so many of them, by whatever they are called.
+const KNOWN: [&str; 5] = ["language", "lang", "locale", "country", "currency"];
 /// Of the program's own parts there are so many files and no more.
 const PARTS: [&str; 8] = [
     "template", "module", "package", "plugin", "theme", "locale", "script", "class",
 ];
 
-fn of_word(name: &str) -> Domain {
+pub(in crate::detect) fn of_word(name: &str) -> Domain {
     let last = words(name).next_back().unwrap_or_default();
     if is_one_of_few(name) {
         Domain::Closed
@@ -190,6 +259,8 @@ fn is_one_of_few(name: &str) -> bool {
     words(name)
         .rfind(|word| word != "str")
         .is_some_and(|word| FEW.contains(&&*word))
+        || (words(name).any(|word| KNOWN.contains(&&*word))
+            && words(name).next_back().is_some_and(|word| word == "code"))
 }
 
 fn is_vague(name: &str) -> bool {
@@ -274,10 +345,18 @@ fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
         {
             Domain::Closed
         }
+        Expr::Attribute(node) if is_constant_name(&node.attr) => Domain::Closed,
         Expr::Attribute(node) => of_word(&node.attr),
+        // `event["id"]`, `request.get("user")`
+        Expr::Subscript(node) => text_of(&node.slice).map_or(Domain::Unknown, of_word),
         Expr::Call(call) => match tail(&call.func) {
             Some("type" | "getpid" | "get_ident" | "current_thread" | "getLogger" | "len" | "bool") => Domain::Closed,
-            Some("id") => Domain::Open,
+            Some(name) if name == "id" || UNIQUE.contains(&name) => Domain::Open,
+            Some("get") if call.func.is_attribute_expr() => {
+                call.args.first().and_then(text_of).map_or(Domain::Unknown, of_word)
+            }
+            // `Colour(text)`: it fails for others than the members.
+            _ if is_enum_of_module(names, &call.func) => Domain::Closed,
             // `qualified_name(type(item))`
             _ if !call.args.is_empty() && widest(&call.args) == Domain::Closed => Domain::Closed,
             _ => widest(&call.args).max(Domain::Unknown),
@@ -289,13 +368,118 @@ fn key_within(names: &Names<'_>, key: &Expr, steps: u32) -> Domain {
     }
 }
 
+/// What gives another value each time it is called.
+const UNIQUE: [&str; 16] = [
+    "uuid1",
+    "uuid4",
+    "uuid7",
+    "token_hex",
+    "token_urlsafe",
+    "token_bytes",
+    "time",
+    "time_ns",
+    "monotonic",
+    "perf_counter",
+    "now",
+    "utcnow",
+    "getrandbits",
+    "urandom",
+    "hexdigest",
+    "digest",
+];
+
+/// `MAX_SIZE`
+fn is_constant_name(name: &str) -> bool {
+    name.len() > 1 && name.chars().any(char::is_alphabetic) && !name.chars().any(char::is_lowercase)
+}
+
+fn text_of(expr: &Expr) -> Option<&str> {
+    expr.as_constant_expr()?.value.as_str().map(String::as_str)
+}
+
+/// What a class says of itself: its fields, members and bases.
+const OF_CLASSES: [&str; 9] = [
+    "__dict__",
+    "__annotations__",
+    "__slots__",
+    "_fields",
+    "__members__",
+    "__mro__",
+    "__dataclass_fields__",
+    "__subclasses__",
+    "__bases__",
+];
+/// Functions that tell the same.
+const TELLING: [&str; 6] = ["dir", "vars", "fields", "getmembers", "get_type_hints", "signature"];
+/// What goes through the same items as its argument.
+const PASSING: [&str; 7] = ["enumerate", "sorted", "reversed", "tuple", "list", "set", "iter"];
+
+/// Whether the text of the program says all that a loop goes through.
+fn is_written_down(names: &Names<'_>, iterable: &Expr, steps: u32) -> bool {
+    let Some(rest) = steps.checked_sub(1) else {
+        return false;
+    };
+    match iterable {
+        Expr::Tuple(node) => node
+            .elts
+            .iter()
+            .all(|part| key_within(names, part, rest) == Domain::Closed),
+        Expr::List(node) => node
+            .elts
+            .iter()
+            .all(|part| key_within(names, part, rest) == Domain::Closed),
+        Expr::Set(node) => node
+            .elts
+            .iter()
+            .all(|part| key_within(names, part, rest) == Domain::Closed),
+        Expr::Dict(node) => node
+            .keys
+            .iter()
+            .all(|key| key.as_ref().is_some_and(Expr::is_constant_expr)),
+        Expr::Attribute(node) => OF_CLASSES.contains(&node.attr.as_str()),
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(method) if ["items", "keys", "values"].contains(&method.attr.as_str()) => {
+                is_written_down(names, &method.value, rest)
+            }
+            func => match tail(func) {
+                Some(name) if PASSING.contains(&name) => call
+                    .args
+                    .first()
+                    .is_some_and(|first| is_written_down(names, first, rest)),
+                Some(name) => TELLING.contains(&name) || OF_CLASSES.contains(&name),
+                None => false,
+            },
+        },
+        Expr::Name(node) => match names.bindings(&node.id, names.scope_at(node.start().to_u32())) {
+            [binding] => match &binding.kind {
+                BindingKind::Assign { value: Some(value) } => {
+                    !is_empty_display(value) && is_written_down(names, value, rest)
+                }
+                BindingKind::Class(class) => super::lifetime::is_enum(names, class),
+                _ => false,
+            },
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// What begins empty is filled elsewhere.
+fn is_empty_display(value: &Expr) -> bool {
+    match value {
+        Expr::List(node) => node.elts.is_empty(),
+        Expr::Dict(node) => node.keys.is_empty(),
+        _ => false,
+    }
+}
+
 fn of_name(names: &Names<'_>, key: &Expr, name: &str, rest: u32) -> Domain {
     let scope = names.scope_at(key.start().to_u32());
     let [binding] = names.bindings(name, scope) else {
         return of_word(name);
     };
     match &binding.kind {
-        BindingKind::Parameter(parameter) => of_parameter(names, parameter, None),
+        BindingKind::Parameter(parameter) => of_one(names, parameter, None),
         BindingKind::Assign { value: Some(value) } => match key_within(names, value, rest) {
             Domain::Closed => Domain::Closed,
             // That it is called a key says nothing more.
@@ -303,6 +487,8 @@ fn of_name(names: &Names<'_>, key: &Expr, name: &str, rest: u32) -> Domain {
             other => other.max(of_word(name)),
         },
         BindingKind::Def(_) | BindingKind::Class(_) => Domain::Closed,
+        BindingKind::For { iterable } if is_written_down(names, iterable, rest) => Domain::Closed,
+        _ if is_constant_name(name) => Domain::Closed,
         _ if name == "key" => Domain::Unknown,
         _ => of_word(name),
     }

@@ -1,8 +1,8 @@
 //! How long the instances of a class live, as far as the module tells.
 
 use crate::detect::Analysed;
-use crate::python::ast::{Expr, Ranged, Stmt, StmtClassDef};
-use crate::python::names::{Def, ScopeKind};
+use crate::python::ast::{Arg, Expr, Ranged, Stmt, StmtClassDef};
+use crate::python::names::{Def, ScopeKind, parameters};
 use crate::python::{Names, Node, ScopeId};
 
 use super::tail;
@@ -57,13 +57,41 @@ pub(in crate::detect) fn made(module: &Analysed<'_>, class: &StmtClassDef) -> Ma
             continue;
         }
         let at = name.start().to_u32();
-        if !runs_at_import(names, at) {
+        if !runs_at_import(names, at) && !is_for_good(module, name) {
             made.later += 1;
         } else if !is_in_script(module, at) {
             made.at_import += 1;
         }
     }
     made
+}
+
+/// `global _client; _client = Client()`, or `return Client()` of a cached function without parameters.
+fn is_for_good(module: &Analysed<'_>, class: &Expr) -> bool {
+    let (names, index) = (&module.names, module.index());
+    let Some(Node::Expr(call)) = index.parent(class) else {
+        return false;
+    };
+    match index.parent(call) {
+        Some(Node::Stmt(Stmt::Assign(assign))) => assign.targets.iter().all(|target| {
+            let scope = names.scope_at(target.start().to_u32());
+            target
+                .as_name_expr()
+                .is_some_and(|name| names.home(&name.id, scope) == ScopeId::MODULE)
+        }),
+        Some(Node::Stmt(Stmt::Return(_))) => {
+            let function = names.enclosing_function(call.start().to_u32());
+            let def = function.and_then(|function| Def::of(names.scope(function).node?.as_stmt()?));
+            def.is_some_and(|def| {
+                let is_cached = def.decorators.iter().any(|decorator| {
+                    let func = decorator.as_call_expr().map_or(decorator, |call| &*call.func);
+                    matches!(tail(func), Some("cache" | "lru_cache"))
+                });
+                is_cached && parameters(def.arguments).is_empty()
+            })
+        }
+        _ => false,
+    }
 }
 
 /// Whether code at `at` runs when the module is imported, and not again.
@@ -116,7 +144,7 @@ pub(in crate::detect) enum Stay {
 
 const SERVING_BASES: [&str; 3] = ["Server", "Service", "Daemon"];
 /// How the names of classes end that run for as long as the program does.
-const SERVING_NAMES: [&str; 18] = [
+const SERVING_NAMES: [&str; 24] = [
     "Server",
     "Service",
     "Daemon",
@@ -135,6 +163,12 @@ const SERVING_NAMES: [&str; 18] = [
     "Bot",
     "Gateway",
     "Limiter",
+    "EventLogger",
+    "RequestLogger",
+    "Emitter",
+    "Publisher",
+    "Poller",
+    "Notifier",
 ];
 /// What loops without an end wait in.
 const WAITS: [&str; 12] = [
@@ -152,6 +186,15 @@ const WAITS: [&str; 12] = [
     "getevents",
 ];
 
+/// How the names of classes end of which a program makes one or a few, and uses them as long as it runs.
+const SHARED_NAMES: [&str; 5] = ["Client", "Repository", "Store", "Storage", "Cache"];
+
+/// Whether its name says that its instances are there to be asked again and again.
+pub(in crate::detect) fn is_shared(names: &Names<'_>, scope: ScopeId) -> bool {
+    let class = class_of(names, scope).filter(|_| names.scope(scope).parent == Some(ScopeId::MODULE));
+    class.is_some_and(|class| SHARED_NAMES.iter().any(|word| class.name.ends_with(word)))
+}
+
 pub(in crate::detect) fn stay(module: &Analysed<'_>, scope: ScopeId) -> Stay {
     let Some(class) = class_of(&module.names, scope) else {
         return Stay::Unknown;
@@ -165,11 +208,47 @@ pub(in crate::detect) fn stay(module: &Analysed<'_>, scope: ScopeId) -> Stay {
         .any(|base| serves(base, &SERVING_BASES));
     if !in_function && is_singleton(module, class) {
         Stay::Process
-    } else if by_base || serves(&class.name, &SERVING_NAMES) || class.body.iter().any(runs_on) {
+    } else if by_base
+        || serves(&class.name, &SERVING_NAMES)
+        || class.body.iter().any(runs_on)
+        || takes_the_place_of_a_function(class)
+    {
         Stay::Long
     } else {
         Stay::Unknown
     }
+}
+
+/// A decorator that is a class, or one application around another: its `__call__` calls what the constructor was given.
+fn takes_the_place_of_a_function(class: &StmtClassDef) -> bool {
+    let methods = || class.body.iter().filter_map(Def::of);
+    let given = methods().filter(|def| def.name == "__init__").flat_map(|def| {
+        def.body.iter().filter_map(move |statement| match statement {
+            Stmt::Assign(node) => {
+                let name = node.value.as_name_expr()?;
+                let is_taken = |(parameter, _): (&Arg, _)| parameter.arg == name.id;
+                let target = node.targets.first()?.as_attribute_expr()?;
+                parameters(def.arguments)
+                    .into_iter()
+                    .any(is_taken)
+                    .then_some(target.attr.as_str())
+            }
+            _ => None,
+        })
+    });
+    let given: Vec<_> = given.collect();
+    let calls = |node: Node<'_>| match node {
+        Node::Expr(Expr::Call(call)) => call.func.as_attribute_expr().is_some_and(|called| {
+            let on_self = called
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == "self");
+            on_self && given.contains(&called.attr.as_str())
+        }),
+        _ => false,
+    };
+    let mut called = methods().filter(|def| def.name == "__call__").flat_map(|def| def.body);
+    called.any(|statement| Node::Stmt(statement).descendants().any(calls))
 }
 
 /// Whether a method loops without an end, and waits for something in each round.

@@ -342,9 +342,50 @@ fn of_operand<'m>(outer: &'m Expr, mention: &'m Expr) -> Role<'m> {
     }
 }
 
+/// What `c = c + [x]`, `c = [*c, x]` or `c = {**c, k: x}` adds.
+fn added<'m>(value: &'m Expr, target: &Expr) -> Option<&'m Expr> {
+    match value {
+        Expr::BinOp(node) if matches!(node.op, Operator::Add | Operator::BitOr) => {
+            let sides = [(&node.left, &node.right), (&node.right, &node.left)];
+            let other = sides.into_iter().find(|(side, _)| is_same(side, target));
+            other.map(|(_, other)| &**other)
+        }
+        Expr::List(node) => {
+            let is_kept = |part: &Expr| matches!(part, Expr::Starred(star) if is_same(&star.value, target));
+            let is_whole = node.elts.iter().any(is_kept);
+            node.elts.iter().find(|part| is_whole && !is_kept(part))
+        }
+        Expr::Dict(node) => {
+            let pairs = || node.keys.iter().zip(&node.values);
+            let is_whole = pairs().any(|(key, value)| key.is_none() && is_same(value, target));
+            let mut values = pairs().filter_map(|(key, value)| key.as_ref().map(|_| value));
+            values.next().filter(|_| is_whole)
+        }
+        _ => None,
+    }
+}
+
+/// Whether both are the same name or attribute, read in one and written in the other.
+fn is_same(one: &Expr, other: &Expr) -> bool {
+    match (one, other) {
+        (Expr::Name(one), Expr::Name(other)) => one.id == other.id,
+        (Expr::Attribute(one), Expr::Attribute(other)) => one.attr == other.attr && is_same(&one.value, &other.value),
+        _ => false,
+    }
+}
+
 fn of_statement<'m>(statement: &'m Stmt, mention: &'m Expr) -> Role<'m> {
     match statement {
-        Stmt::Assign(node) if node.targets.iter().any(|target| std::ptr::eq(target, mention)) => Role::Shrink,
+        Stmt::Assign(node) if node.targets.iter().any(|target| std::ptr::eq(target, mention)) => {
+            added(&node.value, mention).map_or(Role::Shrink, |value| {
+                Role::Grow(Grow {
+                    at: mention,
+                    key: None,
+                    value: Some(value),
+                    is_inside: false,
+                })
+            })
+        }
         Stmt::Assign(node) => match node.targets.as_slice() {
             [target @ Expr::Name(_)] => Role::Alias(target),
             _ => Role::Escape,

@@ -148,11 +148,12 @@ fn flagged(module: &Analysed<'_>) -> BTreeSet<ScopeId> {
     tested.intersection(&set).map(|(function, _)| *function).collect()
 }
 
-/// `parent`, `parent or DEFAULT`
+/// `parent`, `parent or DEFAULT`, `parent if parent is not None else None`
 fn kept_name(value: &Expr) -> Option<&str> {
     match value {
         Expr::Name(name) => Some(&name.id),
         Expr::BoolOp(node) if node.op == BoolOp::Or => kept_name(node.values.first()?),
+        Expr::IfExp(node) => kept_name(&node.body).or_else(|| kept_name(&node.orelse)),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use super::holding::is_fresh;
 use super::mention::SHRINKS;
 use super::{registry, tail};
 use crate::detect::Analysed;
-use crate::python::ast::{ExceptHandler, ExceptHandlerExceptHandler, Expr, Ranged, Stmt};
+use crate::python::ast::{ExceptHandler, ExceptHandlerExceptHandler, Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, ScopeKind};
 use crate::python::{Node, ScopeId, Span};
 
@@ -57,12 +57,11 @@ fn of_handler<'m>(
                 Some(&*assign.target)
             }
             Node::Expr(Expr::Call(call)) => match &*call.func {
-                Expr::Attribute(node) if ["append", "add", "insert", "appendleft"].contains(&node.attr.as_str()) => {
-                    call.args
-                        .iter()
-                        .any(|argument| holds(argument, name))
-                        .then_some(&*node.value)
-                }
+                Expr::Attribute(node) if takes_as_many(&node.attr, call) => call
+                    .args
+                    .iter()
+                    .any(|argument| holds(argument, name))
+                    .then_some(&*node.value),
                 _ => None,
             },
             _ => None,
@@ -71,6 +70,16 @@ fn of_handler<'m>(
             found.push(Kept { at, keeper });
         }
     }
+}
+
+/// Whether the call may be that of a collection: others with the same name take something else.
+fn takes_as_many(method: &str, call: &ExprCall) -> bool {
+    let wanted = match method {
+        "append" | "add" | "appendleft" => 1,
+        "insert" => 2,
+        _ => return false,
+    };
+    call.args.len() == wanted && call.keywords.is_empty()
 }
 
 /// `os._exit(1)` as the last thing: no frame outlives it.

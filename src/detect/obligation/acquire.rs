@@ -131,7 +131,9 @@ fn acquired<'a>(world: World<'a, '_>, call: &ExprCall) -> Option<&'a Resource> {
         .is_some_and(|words| has_argument(call, words));
     let is_given = |name| starts_with_argument(call, name);
     let acts_now = resource.needs.as_deref().is_none_or(is_given);
-    let is_owed = wanted && acts_now && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
+    let unopened = world.table.unopened_by(&callable).filter(|_| !acts_now);
+    let resource = unopened.unwrap_or(resource);
+    let is_owed = wanted && !works_on_another && !(resource.of_parent && parent_is_owed(world, call));
     (is_owed && !source::owns_nothing(world, call, &callable)).then_some(resource)
 }
 
@@ -197,9 +199,22 @@ fn generic<'e>(world: World<'_, '_>, func: &'e Expr) -> Option<&'e Expr> {
     known.then_some(value)
 }
 
+/// `open` of `asyncio.to_thread(open, path)` and `loop.run_in_executor(None, open, path)`, which give what that opens.
+fn run_elsewhere<'e>(world: World<'_, '_>, call: &'e ExprCall) -> Option<&'e Expr> {
+    let run = match super::tail(&call.func) {
+        "to_thread" | "run_sync" => call.args.first(),
+        "run_in_executor" => call.args.get(1),
+        _ => None,
+    }?;
+    let resolved = world.names.resolve(run);
+    let known = world.table.acquired_by(resolved.qualified()?).is_some();
+    known.then_some(run)
+}
+
 /// The dotted name of an acquiring callable.
 fn callable(world: World<'_, '_>, call: &ExprCall) -> Option<String> {
-    let func = generic(world, &call.func).unwrap_or(&call.func);
+    let other = generic(world, &call.func).or_else(|| run_elsewhere(world, call));
+    let func = other.unwrap_or(&call.func);
     let tail = match func {
         Expr::Name(name) => &name.id,
         Expr::Attribute(node) if world.table.knows_tail(&node.attr) => &node.attr,

@@ -147,10 +147,8 @@ fn store<'m>(
     state: &mut State<'m>,
     taken: &mut Option<Move<'m>>,
 ) {
-    if let (Some(targets), Expr::Tuple(values)) = (elements(target), value)
-        && targets.len() == values.elts.len()
-    {
-        for (target, value) in targets.iter().zip(&values.elts) {
+    if let Some(pairs) = unpacked(target, value) {
+        for (target, value) in pairs {
             store(setting, target, value, before, state, taken);
         }
         return;
@@ -160,6 +158,23 @@ fn store<'m>(
         None if before.carries(value) => *taken = Some(collected_in(setting, target)),
         None => {}
     }
+}
+
+/// What each target gets of a value that is written out; all that a starred one gets stands beside it.
+fn unpacked<'m>(target: &'m Expr, value: &'m Expr) -> Option<Vec<(&'m Expr, &'m Expr)>> {
+    let (targets, values) = (elements(target)?, elements(value)?);
+    if values.iter().any(Expr::is_starred_expr) {
+        return None;
+    }
+    let Some(starred) = targets.iter().position(Expr::is_starred_expr) else {
+        return (targets.len() == values.len()).then(|| targets.iter().zip(values).collect());
+    };
+    let after = targets.len() - starred - 1;
+    let rest = starred..values.len().checked_sub(after)?;
+    let middle = values.get(rest.clone())?.iter().map(|value| (&targets[starred], value));
+    let before = targets[..starred].iter().zip(values);
+    let last = targets[starred + 1..].iter().zip(&values[rest.end..]);
+    Some(before.chain(middle).chain(last).collect())
 }
 
 fn store_held<'m>(
@@ -281,7 +296,13 @@ pub(super) fn makes_container(value: &Expr) -> bool {
         Expr::Call(call) => CALLS.contains(&super::tail(&call.func)),
         other => matches!(
             other,
-            Expr::List(_) | Expr::Dict(_) | Expr::Set(_) | Expr::ListComp(_) | Expr::DictComp(_) | Expr::SetComp(_)
+            Expr::List(_)
+                | Expr::Tuple(_)
+                | Expr::Dict(_)
+                | Expr::Set(_)
+                | Expr::ListComp(_)
+                | Expr::DictComp(_)
+                | Expr::SetComp(_)
         ),
     }
 }

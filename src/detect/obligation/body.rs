@@ -1,16 +1,36 @@
 //! The body that acquires: its statements, its flow graph, and what the definition around it says.
 
-use super::World;
+use super::{World, summary};
 use std::collections::{BTreeSet, HashSet};
 
-use crate::python::ast::{Expr, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::flow::{Graph, Options};
-use crate::python::names::Def;
+use crate::python::names::{Def, ScopeKind};
 use crate::python::{Node, ScopeId, Span};
 
 /// Methods after whose failure nobody has the object, or nobody is likely to close it.
 const CONSTRUCTORS: [&str; 4] = ["__init__", "__post_init__", "__enter__", "__aenter__"];
 const STARTERS: [&str; 4] = ["start", "open", "connect", "setup"];
+
+/// Calls with which the program ends, or another takes its place.
+const ENDINGS: [&str; 16] = [
+    "sys.exit",
+    "builtins.exit",
+    "builtins.quit",
+    "argparse.ArgumentParser.error",
+    "argparse.ArgumentParser.exit",
+    "os._exit",
+    "os.abort",
+    "os.execl",
+    "os.execle",
+    "os.execlp",
+    "os.execlpe",
+    "os.execv",
+    "os.execve",
+    "os.execvp",
+    "os.execvpe",
+    "posix.execve",
+];
 
 /// Decorators under which a generator gets control back after its `yield`.
 const MANAGERS: [&str; 2] = ["contextmanager", "asynccontextmanager"];
@@ -64,7 +84,10 @@ pub(super) fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Grap
         )
     };
     // A server serves until somebody ends it, mostly by an exception.
-    let never_returns = |call: &Expr| calls(world, call, &["sys.exit", "os._exit", "os.abort"], &["serve_forever"]);
+    let never_returns = |call: &Expr| {
+        let known = calls(world, call, &ENDINGS, &["serve_forever"]);
+        known || last_of_helper(world, call).is_some_and(|last| last.is_raise_stmt() || ends_the_program(world, last))
+    };
     let options = Options {
         swallows: &swallows,
         never_returns: &never_returns,
@@ -75,18 +98,66 @@ pub(super) fn graph_of<'m>(world: World<'_, 'm>, node: Option<Node<'m>>) -> Grap
     }
 }
 
+/// Whether the call runs a function of the module that ends the program: `def die(text): print(text); sys.exit(1)`.
+pub(super) fn exits(world: World<'_, '_>, call: &ExprCall) -> bool {
+    helper_ending(world, call).is_some_and(|last| ends_the_program(world, last))
+}
+
+fn last_of_helper<'m>(world: World<'_, 'm>, call: &Expr) -> Option<&'m Stmt> {
+    helper_ending(world, call.as_call_expr()?)
+}
+
+/// The last statement of the function of the module that is called, if that does not return before it.
+fn helper_ending<'m>(world: World<'_, 'm>, call: &ExprCall) -> Option<&'m Stmt> {
+    let callee = summary::called(world, &call.func)?;
+    let Stmt::FunctionDef(function) = callee.statement else {
+        return None;
+    };
+    let is_method = || {
+        let parent = world.names.scope(callee.scope).parent;
+        parent.is_some_and(|parent| world.names.scope(parent).kind == ScopeKind::Class)
+    };
+    let is_for_others = summary::is_abstract(&function.body) && is_method();
+    let is_plain = function.decorator_list.is_empty() && !is_for_others;
+    let returns = || {
+        let inside = nodes(&function.body);
+        inside
+            .into_iter()
+            .any(|node| matches!(node, Node::Stmt(Stmt::Return(_)) | Node::Expr(Expr::Yield(_))))
+    };
+    function.body.last().filter(|_| is_plain && !returns())
+}
+
+fn ends_the_program(world: World<'_, '_>, statement: &Stmt) -> bool {
+    let value = statement.as_expr_stmt().map(|statement| &*statement.value);
+    value.is_some_and(|call| calls(world, call, &ENDINGS, &[]))
+}
+
 fn calls(world: World<'_, '_>, expr: &Expr, qualified: &[&str], methods: &[&str]) -> bool {
     let Expr::Call(call) = expr else { return false };
     let is_method = match &*call.func {
         Expr::Attribute(node) => methods.contains(&node.attr.as_str()),
         _ => false,
     };
+    let is_known = |name: &str| qualified.contains(&name);
     is_method
-        || world
-            .names
-            .resolve(&call.func)
-            .qualified()
-            .is_some_and(|name| qualified.contains(&name))
+        || world.names.resolve(&call.func).qualified().is_some_and(is_known)
+        || typed_method(world, call, qualified).is_some_and(|name| is_known(&name))
+}
+
+/// `argparse.ArgumentParser.error` of `parser.error(...)`, if one of the callables is a method of that name.
+fn typed_method(world: World<'_, '_>, call: &ExprCall, qualified: &[&str]) -> Option<String> {
+    let method = call.func.as_attribute_expr()?;
+    let is_method = |name: &&str| {
+        let (class, attribute) = name.rsplit_once('.')?;
+        let is_class = class.rsplit('.').next()?.starts_with(char::is_uppercase);
+        Some(is_class && attribute == method.attr.as_str())
+    };
+    qualified
+        .iter()
+        .any(|name| is_method(name) == Some(true))
+        .then_some(())?;
+    Some(format!("{}.{}", world.types().of(&method.value)?, method.attr))
 }
 
 /// The `raise` statements under tests of what only handlers fill, which say that all attempts have failed:

@@ -23,7 +23,7 @@ const OTHER_WAYS: [&str; 4] = ["__del__", "__exit__", "__aexit__", "__getattr__"
 ///         return self.source.readline()
 /// ```
 pub(super) fn only_uses(world: World<'_, '_>, class: ScopeId, init: ScopeId, parameter: &str) -> bool {
-    let Some(fate) = follow::follow_parameter(world, init, parameter) else {
+    let Some(fate) = follow::follow_parameter(world, init, (parameter, false)) else {
         return false;
     };
     let [Move::OnSelf(attribute)] = fate.moves.as_slice() else {

@@ -21,7 +21,7 @@ pub(super) enum Treatment {
 }
 
 /// Methods that store their argument.
-const KEEPERS: [&str; 35] = [
+const KEEPERS: [&str; 43] = [
     "addCallback",
     "addCallbacks",
     "addErrback",
@@ -57,6 +57,15 @@ const KEEPERS: [&str; 35] = [
     "update",
     "add_done_callback",
     "addHandler",
+    // Event loops, which make a transport of a socket or pipe.
+    "create_connection",
+    "create_server",
+    "create_unix_connection",
+    "create_unix_server",
+    "create_datagram_endpoint",
+    "connect_accepted_socket",
+    "connect_read_pipe",
+    "connect_write_pipe",
 ];
 
 /// Methods that give their argument back to whoever handed it in.
@@ -112,6 +121,15 @@ const BORROWING: [&str; 14] = [
 ];
 
 pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Treatment {
+    treatment_of(world, call, (argument, false))
+}
+
+/// The same of what is in a list, be it written out or what a name stands for: `close_all(files)`.
+pub(super) fn treatment_of_items(world: World<'_, '_>, call: &ExprCall, list: &Expr) -> Treatment {
+    treatment_of(world, call, (list, true))
+}
+
+fn treatment_of(world: World<'_, '_>, call: &ExprCall, argument: (&Expr, bool)) -> Treatment {
     let tail = match &*call.func {
         Expr::Name(name) => name.id.as_str(),
         Expr::Attribute(node) => node.attr.as_str(),
@@ -149,6 +167,12 @@ pub(super) fn only_registers(world: World<'_, '_>, call: &ExprCall) -> bool {
     }
     let is_stack = |class: String| class.ends_with("ExitStack");
     world.types().of(&method.value).is_some_and(is_stack) || call.args.first().is_some_and(|one| is_release(world, one))
+}
+
+/// `stack.callback`, `self.addCleanup`
+pub(super) fn registers(func: &Expr) -> bool {
+    let method = func.as_attribute_expr();
+    method.is_some_and(|method| REGISTRARS.contains(&method.attr.as_str()))
 }
 
 /// `os.close`, `f.close`
@@ -192,6 +216,10 @@ fn of_typed_method(world: World<'_, '_>, call: &ExprCall) -> Option<Treatment> {
     }
     let class = world.types().of(&method.value)?;
     let name = format!("{class}.{}", method.attr);
+    // Archives read what they are to hold.
+    if ["tarfile.TarFile", "tarfile.open", "zipfile.ZipFile"].contains(&class.as_str()) {
+        return Some(Treatment::Borrows);
+    }
     let keeps = KEEPERS.contains(&method.attr.as_str()) || REGISTRARS.contains(&method.attr.as_str());
     of_qualified(world, &name).filter(|known| *known != Treatment::Borrows || !keeps)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{World, summary};
 use crate::python::ast::{Expr, ExprCall, ExprContext, Stmt};
-use crate::python::names::Def;
+use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, ScopeId};
 
 /// Chains of base classes longer than this are not followed.
@@ -62,9 +62,26 @@ pub(super) fn own_methods<'m>(world: World<'_, 'm>, class: ScopeId) -> Vec<Metho
 
 /// The method that instances of the class have under the name.
 pub(super) fn method<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Method<'m>> {
-    let line = lineage(world, class).into_iter();
-    let mut methods = line.flat_map(|class| own_methods(world, class));
-    methods.find(|method| method.def.name == name)
+    let mut line = lineage(world, class).into_iter();
+    line.find_map(|class| own_method(world, class, name))
+}
+
+fn own_method<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Method<'m>> {
+    if world.names.home(name, class) != class {
+        return None;
+    }
+    let bindings = world.names.bindings(name, class).iter();
+    let mut statements = bindings.filter_map(|binding| match binding.kind {
+        BindingKind::Def(statement) => Some(statement),
+        _ => None,
+    });
+    statements.find_map(|statement| {
+        Some(Method {
+            scope: world.names.scope_of(statement)?,
+            statement,
+            def: Def::of(statement)?,
+        })
+    })
 }
 
 /// What calling a method on `self` runs.

@@ -106,7 +106,7 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
     let resource = &resource;
     let mut releasing = owners.releasing(world, holder, class, resource);
     releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
-    let release = match owners.release_of(world, holder, class, resource) {
+    let release = match owners.release_of(world, (holder, obligation.on_self().is_some()), class, resource) {
         // What the constructor releases is not what another method opens after that.
         Release::Somewhere
             if !is_run_only_at_birth(world, obligation.body)

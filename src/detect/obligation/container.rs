@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::bind::makes_container;
-use super::callee::{Treatment, treatment};
+use super::callee::{Treatment, treatment_of_items};
 use super::effect::Setting;
 use super::{body, tail};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, UnaryOp};
@@ -34,6 +34,8 @@ const WALKS: [&str; 3] = ["values", "items", "keys"];
 const ASKING: [&str; 6] = ["len", "bool", "any", "all", "print", "isinstance"];
 /// Builtins through which it is walked.
 const WALKING: [&str; 5] = ["enumerate", "zip", "sorted", "reversed", "iter"];
+/// Builtins that call something with each item.
+const CALLING: [&str; 2] = ["map", "filter"];
 
 /// Whether every use of the container and of what is in it only reads or writes.
 pub(super) fn stays_here(setting: Setting<'_, '_>, container: &str) -> bool {
@@ -123,8 +125,8 @@ impl Known {
         let values = call.keywords.iter().map(|keyword| &keyword.value);
         for argument in call.args.iter().chain(values).filter(|one| one.is_name_expr()) {
             let asks = call.func.is_name_expr() && ASKING.contains(&tail(&call.func));
-            let walks = call.func.is_name_expr() && WALKING.contains(&tail(&call.func));
-            if asks || (!walks && treatment(setting.world, call, argument) == Treatment::Borrows) {
+            let walks = call.func.is_name_expr() && [&WALKING[..], &CALLING[..]].concat().contains(&tail(&call.func));
+            if asks || (!walks && treatment_of_items(setting.world, call, argument) == Treatment::Borrows) {
                 self.allow(argument);
             }
         }

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use super::bind::{bind, collected_in, container};
 use super::boxes::Boxes;
 use super::callee::{self, Treatment, treatment};
+use super::capture::create;
 use super::facts::{Tests, about_handle, learn};
 use super::state::{Hold, State};
-use super::{Doubt, Grade, Loss, Move, World, body, class, summary};
+use super::{Doubt, Grade, Loss, Move, World, body, stack, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, ExprContext, Ranged, Stmt};
+use crate::python::ast::{CmpOp, Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::flow::{EdgeKind, Kind, Step, StepId};
 use crate::python::node::Node;
 use crate::python::{ScopeId, Span};
@@ -39,7 +40,7 @@ pub(super) struct Setting<'a, 'm> {
     pub(super) callees: &'a HashSet<*const Expr>,
     /// Calls whose result is there for one method that reads or writes: `Parser(f).parse()`.
     pub(super) readers: &'a HashSet<*const Expr>,
-    /// Calls that stand alone as statements: a coroutine that one of them makes never runs.
+    /// Expressions that stand alone as statements: a coroutine that one of them makes never runs.
     pub(super) dropped: &'a HashSet<*const Expr>,
     /// Lists of the body whose whole life is in sight.
     pub(super) boxes: &'a Boxes<'m>,
@@ -83,7 +84,15 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
             let whole = state
                 .holds(value)
                 .is_some_and(|hold| hold.part.is_none() && is_like_the_handle(hold));
-            Outcome::Moved(if whole { Move::Returned } else { Move::Container })
+            let item = || item_of(setting, value, &state).map_or(Move::Container, Move::ReturnedAs);
+            Outcome::Moved(if whole { Move::Returned } else { item() })
+        }
+        Kind::Collect(whole)
+            if setting.dropped.contains(&std::ptr::from_ref(whole))
+                && state.flies_in(step.span)
+                && carried_by_element(&step.kind, &state) =>
+        {
+            Outcome::Lost(Loss::Dropped)
         }
         Kind::Collect(whole)
             if state.flies_in(step.span)
@@ -117,6 +126,16 @@ pub(super) fn apply<'m>(setting: Setting<'_, 'm>, step: &Step<'m>, state: State<
     }
 }
 
+/// Which item of the tuple it is: `return file, size`.
+fn item_of(setting: Setting<'_, '_>, value: &Expr, state: &State<'_>) -> Option<usize> {
+    let is_it = |item: &Expr| {
+        let hold = state.holds(item);
+        hold.is_some_and(|hold| !hold.wrapped && hold.part.is_none())
+    };
+    let items = &value.as_tuple_expr()?.elts;
+    (!setting.world.table.only_named_releases).then(|| items.iter().position(is_it))?
+}
+
 /// `process.stdout` of a child whose pipes are followed.
 pub(super) fn is_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> bool {
     let Expr::Attribute(node) = expr else { return false };
@@ -125,6 +144,17 @@ pub(super) fn is_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) 
         None => ["stdin", "stdout", "stderr"].contains(&node.attr.as_str()),
     };
     setting.resource.kind == "pipe" && is_stream && state.holds(&node.value).is_some()
+}
+
+/// The same, or a display of it: `Thread(target=read, args=(process.stdout,))`.
+fn carries_pipe(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> bool {
+    is_pipe(setting, expr, state)
+        || match expr {
+            Expr::Tuple(node) => node.elts.iter().any(|one| is_pipe(setting, one, state)),
+            Expr::List(node) => node.elts.iter().any(|one| is_pipe(setting, one, state)),
+            Expr::Dict(node) => node.values.iter().any(|one| is_pipe(setting, one, state)),
+            _ => false,
+        }
 }
 
 /// The `with` of a connection ends a transaction and leaves the connection open.
@@ -253,6 +283,12 @@ fn evaluate<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, mut state: State<'m>) 
     match expr {
         Expr::Call(call) => evaluate_call(setting, expr, call, state),
         Expr::Await(node) if setting.resource.kind == "task" && state.holds(&node.value).is_some() => Outcome::Released,
+        // `if os.fork() > 0:` asks where it is.
+        Expr::Compare(_) if setting.resource.kind == "child" => Outcome::Held(state),
+        // `self.__dict__.update(f.__dict__)` makes another of it.
+        Expr::Attribute(node) if node.attr.as_str() == "__dict__" && state.holds(&node.value).is_some() => {
+            Outcome::Moved(Move::Elsewhere)
+        }
         Expr::Attribute(_) | Expr::Await(_) | Expr::Starred(_) => Outcome::Held(state),
         Expr::Subscript(_) if state.holds(expr).is_some() => Outcome::Held(state),
         Expr::Yield(node) => match node.value.as_deref() {
@@ -292,8 +328,15 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
     }
     let values = || call.keywords.iter().map(|keyword| &keyword.value);
     let arguments = || call.args.iter().chain(values());
-    if arguments().any(|one| is_bound_release(setting, one, &state)) {
-        return Outcome::Moved(registered(setting, call));
+    if arguments().any(|one| is_bound_release(setting, one, &state)) && !stack::is_forgotten(setting, call) {
+        return Outcome::Moved(stack::registered(setting, call));
+    }
+    let is_own_release = |one: &Expr| {
+        one.as_attribute_expr()
+            .is_some_and(|method| releases_self(setting, method, &state))
+    };
+    if callee::registers(&call.func) && arguments().any(is_own_release) {
+        return Outcome::Moved(Move::Registered);
     }
     if arguments().any(|one| is_pid(setting, one, &state)) {
         return pass_pid(super::tail(&call.func), state);
@@ -305,7 +348,7 @@ fn evaluate_call<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, call: &'m ExprCal
         Some(method) if keeps_callable(setting, call, method) => with_doubt(Doubt::Captured, state),
         _ => state,
     };
-    let Some(argument) = arguments().find(|one| state.carries(one) || is_pipe(setting, one, &state)) else {
+    let Some(argument) = arguments().find(|one| state.carries(one) || carries_pipe(setting, one, &state)) else {
         return settle(span, state);
     };
     hand_to(setting, (expr, call), argument, state)
@@ -319,7 +362,12 @@ fn hand_to<'m>(
     mut state: State<'m>,
 ) -> Outcome<'m> {
     let span = Span::from(expr.range());
-    let treatment = match treatment(setting.world, call, argument) {
+    let is_list = argument.is_list_expr() || argument.is_tuple_expr() || argument.is_set_expr();
+    let treatment = match if is_list && !state.is_path {
+        callee::treatment_of_items(setting.world, call, argument)
+    } else {
+        treatment(setting.world, call, argument)
+    } {
         _ if state.is_path && callee::names_a_removal(super::tail(&call.func)) => Treatment::Releases,
         _ if state.is_path && is_address(setting, argument) => Treatment::Keeps,
         Treatment::Unknown if setting.adopted.contains(&std::ptr::from_ref(expr)) => Treatment::MayWrap,
@@ -329,6 +377,7 @@ fn hand_to<'m>(
         }
         // Whoever has a task can wait for it.
         _ if setting.resource.kind == "task" => Treatment::Keeps,
+        Treatment::Registers if stack::is_forgotten(setting, call) => Treatment::Passes,
         other => other,
     };
     match treatment {
@@ -375,7 +424,7 @@ fn hand_to<'m>(
             Expr::Attribute(method) if CONTAINING.contains(&method.attr.as_str()) => container(setting, &method.value),
             _ => Move::Passed,
         }),
-        Treatment::Registers => Outcome::Moved(registered(setting, call)),
+        Treatment::Registers => Outcome::Moved(stack::registered(setting, call)),
         Treatment::Borrows => settle_with_doubt(span, Doubt::None, state),
         // Who is handed each item of a list may keep it.
         Treatment::Unknown if state.names.iter().any(|(_, hold)| *hold == Hold::IN_LIST) => {
@@ -383,34 +432,6 @@ fn hand_to<'m>(
         }
         Treatment::Unknown => settle_with_doubt(span, Doubt::Passed, state),
     }
-}
-
-/// With whom: `self._stack.enter_context(f)` leaves it to an `ExitStack` of `self`.
-fn registered<'m>(setting: Setting<'_, 'm>, call: &'m ExprCall) -> Move<'m> {
-    let stack = call
-        .func
-        .as_attribute_expr()
-        .map(|method| container(setting, &method.value));
-    match stack {
-        Some(Move::InSelf(attribute)) => Move::InSelf(attribute),
-        _ => popped_to(setting, call).map_or(Move::Registered, Move::InSelf),
-    }
-}
-
-/// `with ExitStack() as stack: ...; self._exits = stack.pop_all()`
-fn popped_to<'m>(setting: Setting<'_, 'm>, call: &ExprCall) -> Option<&'m str> {
-    let stack = call.func.as_attribute_expr()?.value.as_name_expr()?;
-    let pops = |value: &Expr| {
-        let method = value.as_call_expr().and_then(|call| call.func.as_attribute_expr());
-        method.is_some_and(|method| {
-            let object = method.value.as_name_expr();
-            method.attr.as_str() == "pop_all" && object.is_some_and(|name| name.id == stack.id)
-        })
-    };
-    body::nodes_of(setting.world, setting.body).find_map(|node| match node {
-        Node::Stmt(Stmt::Assign(node)) if pops(&node.value) => node.targets.iter().find_map(class::on_self),
-        _ => None,
-    })
 }
 
 /// What the comprehension becomes: `self.files = [open(path) for path in paths]`.
@@ -477,7 +498,7 @@ fn settle_with_doubt(span: Span, doubt: Doubt, state: State<'_>) -> Outcome<'_> 
     settle(span, with_doubt(doubt, state))
 }
 
-fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
+pub(super) fn with_doubt(doubt: Doubt, mut state: State<'_>) -> State<'_> {
     state.doubt = state.doubt.max(doubt);
     state
 }
@@ -540,7 +561,7 @@ pub(super) fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state:
     state.holds(&node.value).is_some() && is_release(setting, &node.attr)
 }
 
-fn is_release(setting: Setting<'_, '_>, method: &str) -> bool {
+pub(super) fn is_release(setting: Setting<'_, '_>, method: &str) -> bool {
     method == "__exit__" || method == "__aexit__" || setting.resource.release.iter().any(|release| release == method)
 }
 
@@ -574,51 +595,4 @@ fn call_method<'m>(
         return Outcome::Held(state);
     }
     settle(Span::from(expr.range()), state)
-}
-
-/// A nested function, lambda or class: it may use the handle later, or release it.
-fn create<'m>(setting: Setting<'_, 'm>, node: Node<'m>, mut state: State<'m>) -> Outcome<'m> {
-    let captured = |expr: &Expr| match expr {
-        Expr::Name(name) if matches!(name.ctx, ExprContext::Load) && state.held_by(&name.id).is_some() => {
-            let names = setting.world.names;
-            names.home(&name.id, names.scope_at(name.start().to_u32())) == setting.body
-        }
-        _ => false,
-    };
-    let is_at_once = matches!(node, Node::Expr(Expr::Lambda(_)));
-    let (mut used, mut receivers, mut released) = (0, 0, false);
-    for inner in node.descendants().filter_map(Node::as_expr) {
-        match inner {
-            Expr::Attribute(attribute) if is_release(setting, &attribute.attr) => {
-                let of_receiver = setting.resource.is_receiver() && state.holds(&attribute.value).is_some();
-                released |= of_receiver || captured(&attribute.value);
-            }
-            Expr::Call(call) => {
-                let argument = call.args.iter().find(|one| captured(one));
-                released |= argument.is_some_and(|one| treatment(setting.world, call, one) == Treatment::Releases);
-            }
-            // `retry(lambda: sock.connect(address))` does with it what its own body might do.
-            Expr::Attribute(attribute) if is_at_once && captured(&attribute.value) => receivers += 1,
-            name => used += usize::from(captured(name)),
-        }
-    }
-    if released {
-        return Outcome::Moved(Move::Captured);
-    }
-    if used > receivers && !is_called_at_once(setting, node) {
-        state.doubt = state.doubt.max(Doubt::Captured);
-    }
-    Outcome::Held(state)
-}
-
-/// Builtins that call what they are handed, and forget it.
-const CALLING: [&str; 7] = ["iter", "map", "filter", "sorted", "min", "max", "sum"];
-
-/// `iter(lambda: f.read(1024), b"")`: the lambda is gone before the handle is.
-fn is_called_at_once(setting: Setting<'_, '_>, node: Node<'_>) -> bool {
-    let Node::Expr(lambda) = node else { return false };
-    match setting.world.index().parent(lambda) {
-        Some(Node::Expr(Expr::Call(call))) => CALLING.contains(&super::tail(&call.func)),
-        _ => false,
-    }
 }

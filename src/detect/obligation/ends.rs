@@ -122,9 +122,11 @@ fn note(fate: &mut Fate<'_>, skipped: Skipped) {
     let known = fate.skipped;
     if known.is_none_or(|known| skipped.grade > known.grade) {
         fate.causes.clear();
+        fate.swallowed = false;
     }
     if known.is_none_or(|known| skipped.grade >= known.grade) {
         fate.causes.insert(skipped.cause);
+        fate.swallowed |= skipped.caught;
     }
     if known.is_none_or(|known| rank(&skipped) > rank(&known)) {
         fate.skipped = Some(skipped);

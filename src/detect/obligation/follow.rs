@@ -13,7 +13,7 @@ use super::ends::{Deciding, Ends};
 use super::facts::Tests;
 use super::risk::{self, grade};
 use super::setup;
-use super::state::{Key, State};
+use super::state::{Hold, Key, State};
 use super::{
     Cause, Fate, Grade, LeftOpen, Loss, Move, Obligation, Origin, Skipped, World, acquire, class, iterate, raised,
     release_risk,
@@ -152,8 +152,12 @@ fn begun<'m>(acquisition: &Acquisition<'_, 'm>, part: Option<usize>, facts: Vec<
     }
 }
 
-/// What a function does with one of its parameters; `None` if it is no function.
-pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, parameter: &str) -> Option<Fate<'m>> {
+/// What a function does with one of its parameters, or with what is in the list that it is; `None` if it is no function.
+pub(super) fn follow_parameter<'m>(
+    world: World<'_, 'm>,
+    function: ScopeId,
+    (parameter, in_list): (&str, bool),
+) -> Option<Fate<'m>> {
     let node = world.names.scope(function).node;
     let Some(Node::Stmt(statement)) = node else { return None };
     let all = parameters(Def::of(statement)?.arguments);
@@ -182,7 +186,12 @@ pub(super) fn follow_parameter<'m>(world: World<'_, 'm>, function: ScopeId, para
         managed: body::is_managed(node),
     };
     let mut walk = Walk::new(setting, &graph);
-    walk.begin(Graph::ENTRY, &State::handed(name));
+    let mut state = State::handed(name);
+    if in_list {
+        state.add(name, Hold::IN_LIST);
+        state.landed = false;
+    }
+    walk.begin(Graph::ENTRY, &state);
     walk.run((&[], 0));
     Some(walk.fate)
 }
@@ -252,6 +261,18 @@ fn read_at_once(expr: &Expr) -> Option<*const Expr> {
     };
     let reads = WORDS.iter().any(|word| method.attr.starts_with(word));
     (reads && method.value.is_call_expr()).then_some(std::ptr::from_ref(&*method.value))
+}
+
+/// `child.wait(timeout=3)` may leave the child running.
+fn may_time_out(resource: &Resource, step: &Step<'_>) -> bool {
+    let Kind::Evaluate(Expr::Call(call)) = step.kind else {
+        return false;
+    };
+    resource.kind == "child"
+        && call
+            .keywords
+            .iter()
+            .any(|keyword| keyword.arg.as_ref().is_some_and(|name| name.as_str() == "timeout"))
 }
 
 /// `yield f`
@@ -398,8 +419,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 after.used |= uses && !risk::is_quiet_use(self.setting.resource, &step.kind);
                 Some(after)
             }
-            // What a release raises is taken not to leave it open, but what ends by itself may be abandoned.
-            Outcome::Released => return self.release(step.span, &before),
+            Outcome::Released => return self.release_at(id, &before, trail),
             Outcome::Moved(Move::InLocal(name)) => match self.put_into(name, &before) {
                 Some(held) => Some(held),
                 None => return self.end_in(name, &before, trail),
@@ -447,6 +467,18 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 (_, None) => {}
             }
         }
+    }
+
+    /// What a release raises is taken not to leave it open; a wait that gives up does.
+    fn release_at(&mut self, id: StepId, before: &State<'m>, trail: Trail) {
+        let step = self.graph.step(id);
+        if may_time_out(self.setting.resource, step) {
+            let edges = self.graph.out(id).iter();
+            for edge in edges.filter(|edge| edge.kind == EdgeKind::Exception) {
+                self.raise(id, *edge, before, trail);
+            }
+        }
+        self.release(step.span, before);
     }
 
     /// What is put into a container that stays here is held by its name as before.
@@ -535,6 +567,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 state.cause = cause;
                 state.raised_as = match step.kind {
                     Kind::Raise(named) => named,
+                    Kind::Evaluate(expr) => risk::raises_only(self.setting, expr, before),
                     _ => None,
                 };
                 trail.raised_at = Some(step.span);
@@ -566,7 +599,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                 let risk = release_risk::of_another(setting, step, state)?;
                 return Some((risk, Cause::Release));
             }
-            risk if setting.ending => release_risk::in_ending(step, risk)?,
+            risk if setting.ending => release_risk::in_ending(setting.world, step, risk)?,
             risk => risk,
         };
         Some((risk, setup::cause(setting, step, state)))
@@ -605,6 +638,10 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
     fn lose(&mut self, how: Loss, at: Span, state: &State<'m>, trail: Trail) {
         if state.raised != Grade::Nothing {
             return self.skip(state, trail, true);
+        }
+        let resource = self.setting.resource;
+        if resource.lazy && resource.needs.is_some() && !state.used {
+            return;
         }
         let left = LeftOpen {
             how,

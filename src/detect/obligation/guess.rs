@@ -190,7 +190,22 @@ fn makes_writer(made: &Expr) -> bool {
 fn is_unknown(world: World<'_, '_>, call: &ExprCall) -> bool {
     let callee = tail(&call.func).to_lowercase();
     let is_harmless = HARMLESS.iter().any(|harmless| callee.contains(harmless));
-    !callee.is_empty() && !is_harmless && !only_fetches(&callee) && is_foreign(world, &call.func)
+    !callee.is_empty()
+        && !is_harmless
+        && !only_fetches(&callee)
+        && !is_reference(world, call)
+        && is_foreign(world, &call.func)
+}
+
+/// `for reference in references: handler = reference()`: what a weak reference gives has its owner.
+fn is_reference(world: World<'_, '_>, call: &ExprCall) -> bool {
+    let Some(name) = call.func.as_name_expr().filter(|_| call.args.is_empty()) else {
+        return false;
+    };
+    let scope = world.names.scope_at(name.start().to_u32());
+    let bindings = world.names.bindings(&name.id, scope);
+    let is_item = |binding: &Binding<'_>| matches!(binding.kind, BindingKind::For { .. });
+    call.keywords.is_empty() && !bindings.is_empty() && bindings.iter().all(is_item)
 }
 
 /// `get_transport`, `result`, `enter_context`: what they give is there already, or released by them; not `get_connection`.

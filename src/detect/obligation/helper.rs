@@ -1,10 +1,10 @@
 //! How likely a call of a function of the module raises: as likely as the likeliest step of its body.
 
-use super::risk;
 use super::state::State;
 use super::{Grade, World, summary};
+use super::{body, class, risk};
 use crate::detect::resources::Resource;
-use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, StmtTry};
+use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, StmtRaise, StmtTry};
 use crate::python::names::Def;
 use crate::python::{Node, ScopeId};
 
@@ -32,9 +32,78 @@ pub(super) fn grade(world: World<'_, '_>, resource: &Resource, call: &ExprCall, 
         resource,
         scope,
         asked: Asked { state: &state, depth },
+        but: None,
     };
     let mut left = MAX_STATEMENTS;
     Some(inside.of_block(def.body, &mut left)).filter(|worst| *worst < Grade::Likely)
+}
+
+/// What the one `raise` of the function names, where nothing else in it is likely to raise: `except TimeoutError` around
+/// `remaining(deadline)` catches all that comes.
+pub(super) fn sole_raise<'m>(
+    world: World<'_, 'm>,
+    resource: &Resource,
+    call: &ExprCall,
+    asked: Asked<'_, 'm>,
+) -> Option<&'m Expr> {
+    let depth = asked.depth.checked_sub(1)?;
+    let (scope, def) = body_of(world, call)?;
+    let raises = body::nodes_of(world, scope).filter_map(|node| match node {
+        Node::Stmt(Stmt::Raise(node)) => Some(node),
+        _ => None,
+    });
+    let raises: Vec<_> = raises.collect();
+    let [raise] = raises.as_slice() else { return None };
+    let inside = Inside {
+        world,
+        resource,
+        scope,
+        asked: Asked { depth, ..asked },
+        but: Some(std::ptr::from_ref(*raise)),
+    };
+    let is_plain = def.decorators.is_empty() && !summary::is_abstract(def.body);
+    let is_quiet = is_plain && inside.of_block(def.body, &mut MAX_STATEMENTS.clone()) < Grade::Likely;
+    raise.exc.as_deref().filter(|_| is_quiet)
+}
+
+/// How likely it is that an object which is to own the argument is never made: a constructor that reads or writes may find
+/// that it cannot, one that only checks what it is handed does not fail for those who know it.
+pub(super) fn of_owner(world: World<'_, '_>, resource: &Resource, call: &ExprCall, argument: &Expr) -> Grade {
+    let init = body_of(world, call).zip(summary::parameter_taking(world, call, argument));
+    let Some(((scope, def), parameter)) = init else {
+        return Grade::Nothing;
+    };
+    let class = world.names.scope(scope).parent;
+    let kept = summary::kept_as(def, parameter);
+    let is_it = |object: &Expr| match object {
+        Expr::Name(name) => name.id.as_str() == parameter,
+        other => kept.is_some() && class::on_self(other) == kept,
+    };
+    let uses = |statement: &Stmt| {
+        let calls = Node::Stmt(statement).descendants().filter_map(|node| match node {
+            Node::Expr(Expr::Call(call)) => call.func.as_attribute_expr(),
+            _ => None,
+        });
+        let mut methods = calls.filter(|method| !resource.quiet.iter().any(|quiet| quiet == method.attr.as_str()));
+        methods.any(|method| is_it(&method.value) && !risk::is_quiet_method(&method.attr))
+    };
+    let helpers = def.body.iter().filter_map(|statement| {
+        let called = statement
+            .as_expr_stmt()?
+            .value
+            .as_call_expr()?
+            .func
+            .as_attribute_expr()?;
+        let helper = class::is_self(&called.value).then(|| summary::method_of(world, class?, &called.attr))?;
+        Def::of(helper?.statement)
+    });
+    let mut bodies = helpers.chain([def]).flat_map(|def| def.body);
+    let guards = def.body.iter().any(Stmt::is_try_stmt);
+    if !guards && bodies.any(uses) {
+        Grade::Likely
+    } else {
+        Grade::Nothing
+    }
 }
 
 /// What is known where the call stands, and how deep to look.
@@ -59,6 +128,8 @@ struct Inside<'a, 'm> {
     resource: &'a Resource,
     scope: ScopeId,
     asked: Asked<'a, 'm>,
+    /// A statement that is left out.
+    but: Option<*const StmtRaise>,
 }
 
 impl Inside<'_, '_> {
@@ -77,6 +148,7 @@ impl Inside<'_, '_> {
     fn of_statement(&self, statement: &Stmt, left: &mut usize) -> Grade {
         match statement {
             Stmt::FunctionDef(_) | Stmt::AsyncFunctionDef(_) | Stmt::ClassDef(_) => return Grade::Nothing,
+            Stmt::Raise(node) if self.but == Some(std::ptr::from_ref(node)) => return Grade::Nothing,
             Stmt::Raise(_) | Stmt::With(_) | Stmt::AsyncWith(_) | Stmt::AsyncFor(_) => return Grade::Likely,
             Stmt::Try(node) if catches_all(node) => {
                 let handlers = node.handlers.iter();

@@ -1,10 +1,10 @@
 //! The obligation analysis: whoever acquires a resource owes its release, and each such obligation is
 //! followed along the flow graph to its fate.
 //!
-//! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments,
+//! `acquire` finds the obligations, `guess` what names and modes tell of unknown callees, `source` tells what they are made from, `callee` says what calls do with a handle among their arguments, `capture` the same of nested functions,
 //! `state` is what is known on one path, `effect` what one step does to it, `bind` what a binding does, `body` what is known of the body around, `boxes` which lists hold handles in sight, `borrow` which objects leave what they are handed to its owner, `risk` how likely a step is
 //! to raise, `helper` the same of calls of helpers, `raised` which handlers catch what a `raise` names, `setup` which steps go on with setting up, `alias` which attributes names stand for, `facts` which branches cannot be taken, `follow` walks the graph, `ends` weighs what its paths end in, `iterate` knows who stops before the end, `summary` sees through
-//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets. Detectors pick the fates that are their pattern.
+//! helpers and owners of the same module, `owner` knows who releases attributes, `class` what classes are made of, `closing` what their last methods do, `container` which containers keep what is put into them, `release_risk` which releases are likely to raise, `finalizer` the nets, `stack` what exit stacks run. Detectors pick the fates that are their pattern.
 
 mod acquire;
 mod alias;
@@ -13,6 +13,7 @@ mod body;
 mod borrow;
 mod boxes;
 mod callee;
+mod capture;
 mod class;
 mod closing;
 mod container;
@@ -30,6 +31,7 @@ mod release_risk;
 mod risk;
 mod setup;
 mod source;
+mod stack;
 mod state;
 mod summary;
 
@@ -125,6 +127,8 @@ pub struct Fate<'m> {
     pub replaced_by: Option<Span>,
     /// A path that an exception takes, and that ends with the resource held: the likeliest one.
     pub skipped: Option<Skipped>,
+    /// A handler catches one that is as likely as the likeliest, and the body ends normally.
+    pub swallowed: bool,
     /// What exceptions that skip the release come from, of those as likely as the likeliest.
     pub causes: BTreeSet<Cause>,
     /// More paths than the analysis follows.
@@ -205,9 +209,11 @@ pub enum Grade {
 pub enum Doubt {
     #[default]
     None,
+    /// A nested function that others may call uses it.
+    Used,
     /// It was handed to a callable that nobody knows.
     Passed,
-    /// A nested function uses it.
+    /// A nested function hands it on.
     Captured,
 }
 
@@ -215,6 +221,8 @@ pub enum Doubt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move<'m> {
     Returned,
+    /// Returned as this item of a tuple.
+    ReturnedAs(usize),
     Yielded,
     /// Stored on `self` under this name.
     OnSelf(&'m str),
@@ -238,7 +246,10 @@ pub enum Move<'m> {
 
 impl Move<'_> {
     pub fn is_into_container(&self) -> bool {
-        matches!(self, Self::Container | Self::InSelf(_) | Self::InGlobal(_))
+        matches!(
+            self,
+            Self::Container | Self::ReturnedAs(_) | Self::InSelf(_) | Self::InGlobal(_)
+        )
     }
 }
 
@@ -299,6 +310,7 @@ impl Doubt {
     pub fn lowers(self, confidence: Confidence, kind: &str) -> Confidence {
         match self {
             Self::None => confidence,
+            Self::Used => confidence.min(Confidence::Medium),
             // A function that is handed a file mostly reads it; one that is handed a socket mostly keeps it.
             Self::Passed if ["file", "temporary-file", "temporary-path", "archive"].contains(&kind) => {
                 confidence.min(Confidence::Medium)
@@ -309,7 +321,7 @@ impl Doubt {
 }
 
 /// Helpers of helpers are followed this far.
-const MAX_ROUNDS: u32 = 3;
+const MAX_ROUNDS: u32 = 5;
 
 /// What is known of a module's handles.
 pub(super) struct Known<'m> {

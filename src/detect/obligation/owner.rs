@@ -8,7 +8,7 @@ use super::summary::method_of;
 use super::{Obligation, World, class, finalizer};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, WithItem};
-use crate::python::names::{Def, ScopeKind};
+use crate::python::names::{BindingKind, Def, ScopeKind};
 use crate::python::{Node, ScopeId, Span};
 
 /// Methods that release whatever they are called on.
@@ -33,8 +33,8 @@ const RELEASES: [&str; 18] = [
     "unbind",
 ];
 
-/// Methods that take items out of a container.
-const EMPTYING: [&str; 6] = ["pop", "popleft", "popitem", "remove", "discard", "clear"];
+/// Methods that take single items out of a container; `clear` drops them all.
+const EMPTYING: [&str; 5] = ["pop", "popleft", "popitem", "remove", "discard"];
 
 /// What the module does with attributes, whosever they are: `self.f.close()` as well as `owner.f.close()`.
 #[derive(Debug, Default)]
@@ -52,6 +52,12 @@ pub(super) struct Owners<'m> {
     entered: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes that are handed on to something that may release them.
     exposed: BTreeMap<Holder<'m>, BTreeSet<Place>>,
+    /// Methods that return a wanted attribute: `connection` of `self._connection`.
+    accessors: BTreeSet<(Holder<'m>, ScopeId)>,
+    /// What methods name of their own object, by class.
+    named_on_self: BTreeSet<(ScopeId, &'m str)>,
+    /// Attributes of which items are handed on: lines of a file, or the files of a list.
+    exposed_by_item: BTreeMap<Holder<'m>, BTreeSet<Place>>,
     /// Attributes of which something is handed on that `get` gives: an item of a mapping, an answer of a client.
     asked: BTreeSet<Holder<'m>>,
     /// Containers from which items are taken, so that somebody looks after each.
@@ -135,6 +141,13 @@ impl<'m> Owners<'m> {
     }
 
     fn note(&mut self, world: World<'_, 'm>, node: Node<'m>) {
+        if let Node::Expr(Expr::Attribute(named)) = node
+            && class::is_self(&named.value)
+        {
+            let class = world.names.enclosing_class(named.start().to_u32());
+            self.named_on_self
+                .extend(class.map(|class| (class, named.attr.as_str())));
+        }
         match node {
             Node::Expr(Expr::Attribute(node)) if is_release(world, &node.attr) => {
                 let (at, method) = (node.start().to_u32(), Some(node.attr.as_str()));
@@ -170,7 +183,10 @@ impl<'m> Owners<'m> {
             Node::Expr(Expr::Await(node)) if world.table.only_named_releases => {
                 self.releases(world, &node.value, node.start().to_u32(), None);
             }
-            Node::Stmt(Stmt::Return(node)) => self.expose(world, node.value.as_deref()),
+            Node::Stmt(Stmt::Return(node)) => match node.value.as_deref() {
+                Some(value) if class::on_own(value).is_some() => self.note_accessor(world, value),
+                value => self.expose(world, value),
+            },
             Node::Expr(Expr::Yield(node)) => self.expose(world, node.value.as_deref()),
             _ => {}
         }
@@ -199,16 +215,45 @@ impl<'m> Owners<'m> {
         }
     }
 
+    /// `return self._connection`: where the class itself asks the method for it, nobody else is taken to end it.
+    fn note_accessor(&mut self, world: World<'_, 'm>, value: &'m Expr) {
+        let function = world.names.enclosing_function(value.start().to_u32());
+        let is_private = class::on_own(value).is_some_and(|name| name.starts_with('_'));
+        match function.filter(|_| is_private) {
+            Some(function) => {
+                let held = self.attributes(world, value).into_iter();
+                self.accessors.extend(held.map(|holder| (holder, function)));
+            }
+            None => self.expose(world, Some(value)),
+        }
+    }
+
+    /// Whether a method returns it that the class has no use for itself.
+    fn is_given_away(&self, world: World<'_, '_>, holder: Holder<'m>, class: ScopeId) -> bool {
+        let mut given = self.accessors.iter().filter(|(held, _)| *held == holder);
+        given.any(|(_, function)| {
+            let owner = class::of_method(world, *function);
+            let concerns = owner.is_none_or(|owner| owner == class || class::is_related(world, owner, class));
+            let name = world.names.scope(*function).name();
+            concerns && !owner.is_some_and(|owner| self.named_on_self.contains(&(owner, name)))
+        })
+    }
+
     fn expose(&mut self, world: World<'_, 'm>, value: Option<&'m Expr>) {
         let Some(value) = value else { return };
         let place = Place::of(world, value);
-        let is_asked = asks(value);
+        let (is_asked, is_item) = (asks(value), gives_items(world, value));
         for attribute in self.attributes(world, value) {
             if is_asked {
                 self.asked.insert(attribute);
                 continue;
             }
-            self.exposed.entry(attribute).or_default().insert(place);
+            let exposed = if is_item {
+                &mut self.exposed_by_item
+            } else {
+                &mut self.exposed
+            };
+            exposed.entry(attribute).or_default().insert(place);
         }
     }
 
@@ -225,6 +270,8 @@ impl<'m> Owners<'m> {
             }
             match callee::treatment(world, call, argument) {
                 Treatment::Borrows => {}
+                // Where the call stands says what becomes of its items.
+                Treatment::Passes if super::tail(&call.func) == "iter" => {}
                 Treatment::Unknown => self.expose(world, Some(argument)),
                 _ => self.releases(world, argument, argument.start().to_u32(), None),
             }
@@ -269,16 +316,18 @@ impl<'m> Owners<'m> {
         })
     }
 
-    fn is_exposed(&self, world: World<'_, '_>, holder: Holder<'m>, class: ScopeId) -> bool {
-        let mut places = self.exposed.get(&holder).into_iter().flatten();
+    /// Whether it is handed on; of what is no container, items say nothing.
+    fn is_exposed(&self, world: World<'_, '_>, holder: Holder<'m>, class: ScopeId, is_direct: bool) -> bool {
+        let by_item = self.exposed_by_item.get(&holder).filter(|_| !is_direct);
+        let mut places = self.exposed.get(&holder).into_iter().chain(by_item).flatten();
         places.any(|place| place.concerns(world, holder, class))
     }
 
-    /// Whether something releases the attribute in which an obligation ends.
+    /// Whether something releases the attribute in which an obligation ends, directly or in a container.
     pub(super) fn release_of(
         &self,
         world: World<'_, '_>,
-        holder: Holder<'m>,
+        (holder, is_direct): (Holder<'m>, bool),
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
@@ -294,7 +343,10 @@ impl<'m> Owners<'m> {
                 Release::OnlyFinalizer
             }
             false => Release::Somewhere,
-            true if self.is_exposed(world, holder, class) || self.emptied.contains(&holder) => Release::Maybe,
+            true if self.is_given_away(world, holder, class) => Release::Maybe,
+            true if self.is_exposed(world, holder, class, is_direct) || self.emptied.contains(&holder) => {
+                Release::Maybe
+            }
             true if self.asked.contains(&holder) && !is_client(resource) => Release::Maybe,
             true if has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
@@ -413,6 +465,20 @@ fn coroutines(world: World<'_, '_>, class: ScopeId, methods: &[String]) -> Vec<S
     methods.iter().filter(is_coroutine).cloned().collect()
 }
 
+/// `iter(self._lines)`, or the variable of a loop
+fn gives_items(world: World<'_, '_>, value: &Expr) -> bool {
+    match value {
+        Expr::Call(call) => call.func.is_name_expr() && super::tail(&call.func) == "iter",
+        Expr::Name(name) => {
+            let scope = world.names.scope_at(name.start().to_u32());
+            let bindings = world.names.bindings(&name.id, scope);
+            let is_of_loop = |kind: &BindingKind<'_>| matches!(kind, BindingKind::For { .. });
+            !bindings.is_empty() && bindings.iter().all(|binding| is_of_loop(&binding.kind))
+        }
+        _ => false,
+    }
+}
+
 /// `async with self.session.get(url) as response:`
 fn asks(context: &Expr) -> bool {
     match context {
@@ -458,7 +524,7 @@ fn stands_unconditionally(function: Option<Node<'_>>, at: Span) -> bool {
 }
 
 /// Base classes of the standard library that release nothing and bring no `with` protocol along.
-const HARMLESS: [&str; 12] = [
+const HARMLESS: [&str; 24] = [
     "builtins.object",
     "builtins.Exception",
     "threading.Thread",
@@ -471,6 +537,18 @@ const HARMLESS: [&str; 12] = [
     "unittest.TestCase",
     "builtins.dict",
     "builtins.list",
+    "logging.Handler",
+    "logging.Filter",
+    "logging.Formatter",
+    "argparse.Action",
+    "cmd.Cmd",
+    "html.parser.HTMLParser",
+    "asyncio.Protocol",
+    "asyncio.DatagramProtocol",
+    "queue.Queue",
+    "collections.OrderedDict",
+    "collections.UserDict",
+    "socketserver.BaseRequestHandler",
 ];
 
 /// The base classes that are not harmless; `None` if it is no class of this module.

@@ -1,6 +1,6 @@
 //! Whether handlers catch what a `raise` names.
 
-use super::{World, class, summary, tail};
+use super::{World, class, risk, summary, tail};
 use crate::python::Node;
 use crate::python::ast::{ExceptHandler, Expr, Stmt};
 
@@ -52,8 +52,11 @@ const FAMILIES: [(&[&str], &[&str]); 6] = [
     (&["ImportError"], &["ModuleNotFoundError"]),
 ];
 
-/// Whether one of the handlers certainly catches what `raise named` raises.
+/// Whether one of the handlers certainly catches what `raise named` raises, or opening what is `named`.
 pub(super) fn is_caught(world: World<'_, '_>, named: &Expr, handlers: &[ExceptHandler]) -> bool {
+    if risk::opens_of_the_system(world, named) {
+        return risk::catch_what_opening_raises(handlers);
+    }
     let classes = classes_of(world, named);
     handlers
         .iter()

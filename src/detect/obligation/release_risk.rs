@@ -6,7 +6,7 @@ use super::{Grade, World, acquire, class, tail};
 use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
 use crate::python::flow::{Kind, Step};
 use crate::python::names::BindingKind;
-use crate::python::{Node, ScopeId};
+use crate::python::{Node, ScopeId, Span};
 
 /// Methods that release their object.
 const RELEASES: [&str; 15] = [
@@ -58,21 +58,40 @@ pub(super) fn of_another(setting: Setting<'_, '_>, step: &Step<'_>, state: &Stat
         || made_by(world, &method.value)
             .into_iter()
             .any(|made| finishes_when_closed(world, made))
-        || (setting.ending && may_be_none(world, setting.body, state, &method.value));
+        || (setting.ending && may_be_none(world, setting.body, state, &method.value))
+        || may_be_unbound(world, setting.body, &method.value)
+        || ends_a_connection(call);
     Some(if raises { Grade::Likely } else { Grade::Unlikely })
 }
 
 /// Of the other steps of a method that ends an object's life, those count that finish something; that it complains
 /// about being called at the wrong time skips no release.
-pub(super) fn in_ending(step: &Step<'_>, risk: Grade) -> Option<Grade> {
+pub(super) fn in_ending(world: World<'_, '_>, step: &Step<'_>, risk: Grade) -> Option<Grade> {
     if let Kind::Raise(_) = step.kind {
         return None;
     }
-    let finishes = called(step).is_some_and(|call| {
-        let lower = tail(&call.func).to_lowercase();
-        FINISHING.iter().any(|word| lower.contains(word))
+    let call = called(step)?;
+    if calls_back(world, &call.func) {
+        return Some(Grade::Likely);
+    }
+    let lower = tail(&call.func).to_lowercase();
+    FINISHING.iter().any(|word| lower.contains(word)).then_some(risk)
+}
+
+/// `self.close_callback()`, `hook()`: what users hand in may raise what it likes. A method that is called so is none.
+fn calls_back(world: World<'_, '_>, func: &Expr) -> bool {
+    let around = world.names.enclosing_class(func.start().to_u32());
+    let is_method = class::on_self(func).is_some_and(|name| {
+        let methods = around.map(|around| class::own_methods(world, around));
+        methods.into_iter().flatten().any(|method| method.def.name == name)
     });
-    finishes.then_some(risk)
+    if is_method {
+        return false;
+    }
+    let is_held = func.is_name_expr() || class::on_self(func).is_some();
+    let name = tail(func).trim_start_matches('_');
+    let is_one = |word: &str| name == word || name.ends_with(&format!("_{word}"));
+    is_held && ["callback", "cb", "hook", "listener"].into_iter().any(is_one)
 }
 
 fn called<'m>(step: &Step<'m>) -> Option<&'m ExprCall> {
@@ -158,6 +177,32 @@ fn finishes_when_closed(world: World<'_, '_>, made: &Expr) -> bool {
         // A class of the module: nobody knows what its `close` does.
         None => acquire::acquires(world, made),
     }
+}
+
+/// `sock.shutdown(SHUT_RDWR)` fails once the other side is gone.
+fn ends_a_connection(call: &ExprCall) -> bool {
+    let how = call.args.first();
+    tail(&call.func) == "shutdown" && how.is_some_and(|how| tail(how).starts_with("SHUT_"))
+}
+
+/// `cursor.close()` in a `finally`, where only the body of that `try` gives the name a value, and may fail to.
+fn may_be_unbound(world: World<'_, '_>, body: ScopeId, value: &Expr) -> bool {
+    let Some(name) = value.as_name_expr() else {
+        return false;
+    };
+    let bindings = world.names.bindings(&name.id, body);
+    let around = world.names.scope(body).node.into_iter().flat_map(Node::descendants);
+    let mut tries = around.filter_map(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => Some(node),
+        _ => None,
+    });
+    let holds = |statements: &[Stmt], at: Span| statements.iter().any(|one| Span::from(one.range()).contains(at));
+    !bindings.is_empty()
+        && tries.any(|node| {
+            holds(&node.finalbody, name.range().into())
+                && node.handlers.is_empty()
+                && bindings.iter().all(|binding| holds(&node.body, binding.span))
+        })
 }
 
 /// `self._log.close()` where the object begins with `self._log = None`, only another method than the one that acquires

@@ -9,13 +9,13 @@ use super::state::State;
 use super::{Grade, World, acquire, body, callee, raised, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::Resolved;
-use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged};
+use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged, Stmt};
 use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
+use crate::python::{Node, Resolved};
 
 /// Calls that do not fail on the arguments people hand them.
-const SAFE: [&str; 44] = [
+const SAFE: [&str; 66] = [
     "builtins.filter",
     "builtins.reversed",
     "datetime.datetime.now",
@@ -60,12 +60,47 @@ const SAFE: [&str; 44] = [
     "os._exit",
     "os.getpid",
     "threading.current_thread",
+    "threading.main_thread",
+    "builtins.frozenset",
+    "builtins.iter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "collections.Counter",
+    "functools.partial",
+    "operator.attrgetter",
+    "operator.itemgetter",
+    "itertools.chain",
+    "itertools.count",
+    "itertools.cycle",
+    "queue.Queue",
+    "queue.SimpleQueue",
+    "sys.exc_info",
+    "sys.getsizeof",
+    "typing.cast",
+    "uuid.uuid4",
+    "random.random",
+    "asyncio.Event",
+    "asyncio.Lock",
+    "asyncio.Queue",
 ];
-const UNLIKELY: [&str; 43] = [
+const UNLIKELY: [&str; 113] = [
     "weakref.finalize",
     "multiprocessing.util.Finalize",
     "os.fstat",
     "os.dup2",
+    "os.fork",
+    "os.chdir",
+    "os.set_blocking",
+    "os.set_inheritable",
+    "fcntl.fcntl",
+    "os.execl",
+    "os.execle",
+    "os.execlp",
+    "os.execlpe",
+    "os.execv",
+    "os.execve",
+    "os.execvp",
+    "os.execvpe",
     // Whoever does not get the lock ends.
     "fcntl.flock",
     "fcntl.lockf",
@@ -106,6 +141,63 @@ const UNLIKELY: [&str; 43] = [
     "io.StringIO",
     "io.BytesIO",
     "collections.deque",
+    "builtins.abs",
+    "builtins.round",
+    "builtins.hash",
+    "builtins.ord",
+    "builtins.chr",
+    "builtins.hex",
+    "builtins.vars",
+    "builtins.dir",
+    "builtins.setattr",
+    "builtins.property",
+    "builtins.staticmethod",
+    "builtins.classmethod",
+    "mimetypes.guess_type",
+    "textwrap.dedent",
+    "textwrap.indent",
+    "shlex.quote",
+    "shlex.join",
+    "html.escape",
+    "urllib.parse.quote",
+    "urllib.parse.urlencode",
+    "re.escape",
+    "os.getenv",
+    "os.getcwd",
+    "os.urandom",
+    "os.strerror",
+    "platform.system",
+    "platform.machine",
+    "platform.platform",
+    "time.strftime",
+    "time.localtime",
+    "time.gmtime",
+    "time.ctime",
+    "datetime.timedelta",
+    "datetime.datetime.today",
+    "random.randint",
+    "random.choice",
+    "secrets.token_hex",
+    "hashlib.md5",
+    "hashlib.sha1",
+    "hashlib.sha256",
+    "socket.gethostname",
+    "socket.setdefaulttimeout",
+    "signal.alarm",
+    "threading.Thread",
+    "threading.Condition",
+    "threading.Semaphore",
+    "traceback.format_exc",
+    "traceback.print_exc",
+    "warnings.warn",
+    "weakref.ref",
+    "gc.collect",
+    "asyncio.sleep",
+    "asyncio.all_tasks",
+    "asyncio.current_task",
+    "asyncio.get_running_loop",
+    "asyncio.get_event_loop",
+    "asyncio.set_event_loop",
 ];
 /// What helpers that turn text into bytes and back are called.
 const CONVERSIONS: [&str; 15] = [
@@ -187,7 +279,7 @@ const UNLIKELY_METHODS: [&str; 41] = [
     "rpartition",
 ];
 /// Methods of sockets, threads and loops that set something, or ask what is known.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "settimeout",
     "gettimeout",
     "setblocking",
@@ -198,6 +290,8 @@ const SETTINGS: [&str; 13] = [
     "set_name",
     "add_reader",
     "add_writer",
+    "setLevel",
+    "setFormatter",
     "call_soon",
     "call_later",
     "call_soon_threadsafe",
@@ -236,6 +330,9 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
         // `get_lock()` once more.
         Kind::Evaluate(expr) if resource.is_receiver() && state.holds(expr).is_some() => Grade::Nothing,
         Kind::Evaluate(expr) if state.is_path && state.holds(expr).is_some() => Grade::Unlikely,
+        Kind::Evaluate(Expr::Call(call)) if resource.is_path() && wraps_own_descriptor(setting, call) => {
+            Grade::Unlikely
+        }
         Kind::Evaluate(expr) => of_operation(setting, expr, state),
         Kind::Raise(_) if setting.excused.contains(&step.span) => Grade::Nothing,
         Kind::Raise(Some(raised)) if is_never_to_happen(raised) => Grade::Unlikely,
@@ -292,6 +389,22 @@ fn of_operation(setting: Setting<'_, '_>, expr: &Expr, state: &State<'_>) -> Gra
         Expr::Attribute(node) => of_attribute(world, &node.value, state),
         _ => Grade::Unlikely,
     }
+}
+
+/// `open(fd)` of the descriptor that came with the path.
+fn wraps_own_descriptor(setting: Setting<'_, '_>, call: &ExprCall) -> bool {
+    let is_open = super::tail(&call.func) == "open";
+    let Some(Expr::Name(first)) = call.args.first().filter(|_| is_open) else {
+        return false;
+    };
+    body::nodes_of(setting.world, setting.body).any(|node| match node {
+        Node::Stmt(Stmt::Assign(node)) if setting.is_acquisition(&node.value) => {
+            let target = node.targets.first().and_then(Expr::as_tuple_expr);
+            let descriptor = target.and_then(|tuple| tuple.elts.first()?.as_name_expr());
+            descriptor.is_some_and(|name| name.id == first.id)
+        }
+        _ => false,
+    })
 }
 
 /// `raise AssertionError("unreachable")`
@@ -437,8 +550,8 @@ pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall
         return Grade::Nothing;
     }
     let handed = call.args.iter().find(|one| state.carries(one));
-    if handed.is_some_and(|one| summary::makes_owner(world, call, one)) {
-        return Grade::Nothing;
+    if let Some(handed) = handed.filter(|one| summary::makes_owner(world, call, one)) {
+        return helper::of_owner(world, resource, call, handed);
     }
     if asks_about_descriptor(world, call, state) {
         return Grade::Nothing;
@@ -451,6 +564,8 @@ pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall
         Resolved::Qualified(name) if world.table.arguments.passes.contains(&name) => Grade::Nothing,
         Resolved::Qualified(name) => of_known(world, &name, tail),
         _ if call.func.is_attribute_expr() && UNLIKELY_METHODS.contains(&tail) => Grade::Unlikely,
+        // What the program holds when it ends is released with it.
+        _ if body::exits(world, call) => Grade::Unlikely,
         _ => helper::grade(world, resource, call, asked).unwrap_or(Grade::Likely),
     }
 }
@@ -589,27 +704,85 @@ fn deferred(argument: &Expr) -> Option<&ExprCall> {
     argument.as_lambda_expr()?.body.as_call_expr()
 }
 
+/// Methods that set something or ask what is known, whatever has them.
+pub(super) fn is_quiet_method(name: &str) -> bool {
+    name == "__index__" || SETTINGS.contains(&name) || UNLIKELY_METHODS.contains(&name) || RELEASES.contains(&name)
+}
+
+/// Whether it opens something of the operating system, which fails with an `OSError` or not at all in practice.
+pub(super) fn opens_of_the_system(world: World<'_, '_>, expr: &Expr) -> bool {
+    const MODULES: [&str; 8] = [
+        "builtins",
+        "io",
+        "os",
+        "socket",
+        "tempfile",
+        "pathlib",
+        "subprocess",
+        "selectors",
+    ];
+    let Expr::Call(call) = expr else { return false };
+    let resolved = world.names.resolve(&call.func);
+    let module = resolved.qualified().and_then(|name| name.split('.').next());
+    module.is_some_and(|module| MODULES.contains(&module)) && acquire::acquires(world, expr)
+}
+
+/// What tells all that the expression raises in practice: a call that opens something, the `raise` of a helper.
+pub(super) fn raises_only<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, state: &State<'m>) -> Option<&'m Expr> {
+    if opens_of_the_system(setting.world, expr) {
+        return Some(expr);
+    }
+    helper::sole_raise(setting.world, setting.resource, expr.as_call_expr()?, asked(state))
+}
+
+/// `except OSError` around `open(path)`
+pub(super) fn catch_what_opening_raises(handlers: &[ExceptHandler]) -> bool {
+    handlers.iter().any(|handler| catches(handler, &SYSTEM))
+}
+
 /// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
 /// `sock.connect()`. Files are left out, since reading them may fail to decode.
 pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHandler]) -> bool {
-    const CAUGHT: [&str; 6] = [
-        "OSError",
-        "IOError",
-        "EnvironmentError",
-        "error",
-        "Error",
-        "RequestException",
-    ];
-    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
+    let kind = resource.kind.as_str();
+    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&kind);
+    !is_file
+        && handlers
+            .iter()
+            .any(|handler| catches(handler, if raises_its_own(resource) { &OWN } else { &SYSTEM }))
+}
+
+/// Databases and clients have errors that are no `OSError`; those of `smtplib` are.
+fn raises_its_own(resource: &Resource) -> bool {
+    let kind = resource.kind.as_str();
+    let is_own = kind.starts_with("db-") || ["engine", "client", "mail-client", "ssh-client"].contains(&kind);
+    is_own && !resource.acquire.iter().any(|callable| callable.starts_with("smtplib."))
+}
+
+const SYSTEM: [&str; 6] = [
+    "OSError",
+    "IOError",
+    "EnvironmentError",
+    "error",
+    "Error",
+    "RequestException",
+];
+const OWN: [&str; 6] = [
+    "error",
+    "Error",
+    "DatabaseError",
+    "SSHException",
+    "RedisError",
+    "all_errors",
+];
+
+fn catches(ExceptHandler::ExceptHandler(handler): &ExceptHandler, known: &[&str]) -> bool {
     let names = |type_: &Expr| match type_ {
-        Expr::Name(name) => CAUGHT.contains(&name.id.as_str()),
-        Expr::Attribute(node) => CAUGHT.contains(&node.attr.as_str()),
+        Expr::Name(_) | Expr::Attribute(_) => known.contains(&super::tail(type_)),
         _ => false,
     };
-    let catches = |ExceptHandler::ExceptHandler(handler): &ExceptHandler| match handler.type_.as_deref() {
+    match handler.type_.as_deref() {
         Some(Expr::Tuple(types)) => types.elts.iter().any(names),
         Some(one) => names(one),
         None => true,
-    };
-    !is_file && handlers.iter().any(catches)
+    }
 }

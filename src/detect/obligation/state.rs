@@ -76,7 +76,7 @@ pub(super) struct State<'m> {
     pub(super) last_name: Option<&'m str>,
     /// It is a path, and what is made of it leads there as well: `os.path.join(folder, "x")`.
     pub(super) is_path: bool,
-    /// The exception that a `raise` on the way has named.
+    /// The exception that a `raise` on the way has named, or the call that could not open something.
     pub(super) raised_as: Option<&'m Expr>,
     /// A method of it has been called, or others have it.
     pub(super) used: bool,
@@ -234,7 +234,11 @@ impl<'m> State<'m> {
                 Expr::List(node) => node.elts.iter().any(|one| self.carries(one)),
                 Expr::Set(node) => node.elts.iter().any(|one| self.carries(one)),
                 Expr::Dict(node) => node.values.iter().any(|one| self.carries(one)),
-                Expr::Starred(node) => self.carries(&node.value),
+                // A handle that is starred is read to its end; the items of a list or tuple go on.
+                Expr::Starred(node) => match self.holds(&node.value) {
+                    Some(hold) => hold.part.is_some(),
+                    None => self.carries(&node.value),
+                },
                 Expr::IfExp(node) => self.carries(&node.body) || self.carries(&node.orelse),
                 _ => false,
             }

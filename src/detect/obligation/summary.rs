@@ -8,7 +8,7 @@ use super::callee::Treatment;
 use super::class;
 use super::follow::follow_parameter;
 use super::owner::Owners;
-use super::{Doubt, Fate, Move, Obligation, World, borrow};
+use super::{Doubt, Fate, Move, Obligation, World, body, borrow};
 use crate::detect::resources::Resource;
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::names::{BindingKind, Def, parameters};
@@ -20,7 +20,7 @@ const MAX_HELPERS: u32 = 3;
 /// What has been found out so far; parameters are looked into when a call hands them something.
 #[derive(Default)]
 pub(in crate::detect) struct Summaries {
-    parameters: RefCell<BTreeMap<(ScopeId, String), Treatment>>,
+    parameters: RefCell<BTreeMap<(ScopeId, String, bool), Treatment>>,
     /// What a call of the function or class acquires.
     acquired: BTreeMap<ScopeId, Resource>,
 }
@@ -229,8 +229,12 @@ fn has_decorator(def: Def<'_>, name: &str) -> bool {
     def.decorators.iter().any(named)
 }
 
-/// What a function of the module does with the argument.
-pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> Option<Treatment> {
+/// What a function of the module does with the argument, or with what is in it.
+pub(super) fn treatment(
+    world: World<'_, '_>,
+    call: &ExprCall,
+    (argument, in_list): (&Expr, bool),
+) -> Option<Treatment> {
     let callee = called(world, &call.func)?;
     let callee = match callee.statement {
         // A class without `__init__` of its own stores what it is handed, as dataclasses do.
@@ -249,7 +253,7 @@ pub(super) fn treatment(world: World<'_, '_>, call: &ExprCall, argument: &Expr) 
         return Some(Treatment::Unknown);
     }
     let parameter = parameter_for(def, callee.is_bound, call, argument)?;
-    Some(of_parameter(world, callee.scope, parameter))
+    Some(of_parameter(world, callee.scope, (parameter, in_list)))
 }
 
 /// The parameter of the function or `__init__` of the module that takes the argument.
@@ -265,23 +269,15 @@ pub(super) fn parameter_taking<'m>(world: World<'_, 'm>, call: &ExprCall, argume
 /// Whether the call makes an object of the module that does nothing with the argument but own it.
 pub(super) fn makes_owner(world: World<'_, '_>, call: &ExprCall, argument: &Expr) -> bool {
     let is_class = called(world, &call.func).is_some_and(|callee| callee.statement.is_class_def_stmt());
-    is_class && treatment(world, call, argument) == Some(Treatment::MayWrap)
+    is_class && treatment(world, call, (argument, false)) == Some(Treatment::MayWrap)
 }
 
 /// Whether instances keep what the parameter of `__init__` brings as theirs, and nothing but methods named for that
 /// releases it: then whoever drops the instance drops that.
 fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parameter: &str) -> bool {
-    let stored = init.body.iter().find_map(|statement| match statement {
-        Stmt::Assign(node) => {
-            let is_it = node
-                .value
-                .as_name_expr()
-                .is_some_and(|name| name.id.as_str() == parameter);
-            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
-        }
-        _ => None,
-    });
-    let Some(attribute) = stored else { return false };
+    let Some(attribute) = kept_as(init, parameter) else {
+        return false;
+    };
     let released = |method: &str| {
         let asked = (attribute, world.table.any().release.as_slice());
         method_releases(world, (class, method), asked, MAX_HELPERS)
@@ -294,6 +290,20 @@ fn is_closed_like_it(world: World<'_, '_>, class: ScopeId, init: Def<'_>, parame
         .collect();
     let is_usual = |name: &&str| super::callee::RELEASE_METHODS.contains(name) || *name == "__del__";
     !releasing.is_empty() && releasing.iter().all(is_usual)
+}
+
+/// The attribute of `self` that the constructor puts the parameter into.
+pub(super) fn kept_as<'m>(init: Def<'m>, parameter: &str) -> Option<&'m str> {
+    init.body.iter().find_map(|statement| match statement {
+        Stmt::Assign(node) => {
+            let is_it = node
+                .value
+                .as_name_expr()
+                .is_some_and(|name| name.id.as_str() == parameter);
+            node.targets.iter().find_map(class::on_self).filter(|_| is_it)
+        }
+        _ => None,
+    })
 }
 
 /// A method that others override: nothing but a docstring, `pass`, `...` or a `raise`.
@@ -333,11 +343,11 @@ fn of_constructor(
     (scope, init): (ScopeId, Def<'_>),
     parameter: &str,
 ) -> Treatment {
-    let key = (class, parameter.to_owned());
+    let key = (class, parameter.to_owned(), false);
     if let Some(known) = world.summaries.parameters.borrow().get(&key) {
         return *known;
     }
-    let mut found = of_parameter(world, scope, parameter);
+    let mut found = of_parameter(world, scope, (parameter, false));
     world.summaries.parameters.borrow_mut().insert(key.clone(), found);
     // Whoever has a thread or a child can wait for it.
     if found == Treatment::Keeps && !world.table.only_named_releases {
@@ -355,8 +365,8 @@ fn is_same(one: &Expr, other: &Expr) -> bool {
     std::ptr::eq(one, other)
 }
 
-fn of_parameter(world: World<'_, '_>, scope: ScopeId, parameter: &str) -> Treatment {
-    let key = (scope, parameter.to_owned());
+fn of_parameter(world: World<'_, '_>, scope: ScopeId, (parameter, in_list): (&str, bool)) -> Treatment {
+    let key = (scope, parameter.to_owned(), in_list);
     if let Some(known) = world.summaries.parameters.borrow().get(&key) {
         return *known;
     }
@@ -366,9 +376,26 @@ fn of_parameter(world: World<'_, '_>, scope: ScopeId, parameter: &str) -> Treatm
         .parameters
         .borrow_mut()
         .insert(key.clone(), Treatment::Borrows);
-    let found = follow_parameter(world, scope, parameter).map_or(Treatment::Unknown, |fate| classify(&fate));
+    let fate = follow_parameter(world, scope, (parameter, in_list));
+    let found = match fate.map_or(Treatment::Unknown, |fate| classify(&fate)) {
+        // `while files: files.pop().close()`
+        Treatment::Borrows if in_list && may_take_out(world, scope) => Treatment::Keeps,
+        found => found,
+    };
     world.summaries.parameters.borrow_mut().insert(key, found);
     found
+}
+
+/// Whether the function releases something, or takes something out of a list.
+fn may_take_out(world: World<'_, '_>, function: ScopeId) -> bool {
+    let called = body::nodes_of(world, function).filter_map(|node| match node {
+        Node::Expr(Expr::Attribute(node)) => Some(node.attr.as_str()),
+        Node::Expr(Expr::Name(name)) => Some(name.id.as_str()),
+        _ => None,
+    });
+    called
+        .into_iter()
+        .any(|name| name.starts_with("pop") || super::callee::names_a_release(name))
 }
 
 fn classify(fate: &Fate<'_>) -> Treatment {
@@ -389,8 +416,28 @@ pub(super) fn acquired<'a>(world: World<'a, '_>, func: &Expr) -> Option<(ScopeId
         return None;
     }
     let callee = called(world, func)?;
-    let resource = world.summaries.acquired.get(&callee.scope)?;
-    Some((callee.scope, resource))
+    let line = match callee.statement {
+        Stmt::ClassDef(_) => class::lineage(world, callee.scope),
+        _ => vec![callee.scope],
+    };
+    for scope in line {
+        if let Some(resource) = world.summaries.acquired.get(&scope) {
+            return Some((scope, resource));
+        }
+        // A constructor of its own may do without the one that acquires.
+        let init = class::own_methods(world, scope)
+            .into_iter()
+            .find(|method| method.def.name == "__init__");
+        if init.is_some_and(|init| !calls_super(init.statement)) {
+            return None;
+        }
+    }
+    None
+}
+
+fn calls_super(method: &Stmt) -> bool {
+    let mut inner = Node::Stmt(method).descendants().filter_map(Node::as_expr);
+    inner.any(|expr| expr.as_name_expr().is_some_and(|name| name.id.as_str() == "super"))
 }
 
 impl Summaries {
@@ -415,14 +462,7 @@ pub(super) fn acquiring<'m>(
 ) -> BTreeMap<ScopeId, Resource> {
     let mut found = BTreeMap::new();
     for obligation in obligations {
-        if obligation.fate.moves.contains(&Move::Returned)
-            && obligation.resource.parts.is_empty()
-            && is_plain(world, obligation.body)
-        {
-            found
-                .entry(obligation.body)
-                .or_insert_with(|| whole(&obligation.resource));
-        }
+        learn_returned(world, obligation, &mut found);
         if let Some((class, resource)) = owners.instance_of(world, obligation) {
             found.entry(class).or_insert(resource);
         }
@@ -434,6 +474,33 @@ pub(super) fn acquiring<'m>(
             .or_insert_with(|| whole(opened.unwrap_or(world.table.any())));
     }
     found
+}
+
+/// What the function returns, as its value or as items of a tuple. What it has registered for cleanup on some path it owes
+/// itself.
+fn learn_returned(world: World<'_, '_>, obligation: &Obligation<'_>, found: &mut BTreeMap<ScopeId, Resource>) {
+    let moves = &obligation.fate.moves;
+    if moves.contains(&Move::Registered) || !is_plain(world, obligation.body) {
+        return;
+    }
+    if moves.contains(&Move::Returned) && obligation.resource.parts.is_empty() {
+        found
+            .entry(obligation.body)
+            .or_insert_with(|| whole(&obligation.resource));
+    }
+    for moved in moves {
+        let Move::ReturnedAs(item) = moved else { continue };
+        if !always_returns_it(world, obligation.body, *item) {
+            continue;
+        }
+        let known = found.entry(obligation.body).or_insert_with(|| Resource {
+            parts: vec![*item],
+            ..obligation.resource.as_ref().clone()
+        });
+        if known.kind == obligation.resource.kind && !known.parts.is_empty() && !known.parts.contains(item) {
+            known.parts.push(*item);
+        }
+    }
 }
 
 /// Functions that are called after opening and say that they return a stream, where their body leaves it to others to
@@ -482,6 +549,41 @@ fn leaves_it_to_others(body: &[Stmt]) -> bool {
             Stmt::Expr(node) => node.value.is_constant_expr(),
             _ => false,
         })
+}
+
+/// Whether the function has one `return`, and no other item of its tuple says whether the handle is the caller's:
+/// `return file, is_own`.
+fn always_returns_it(world: World<'_, '_>, function: ScopeId, item: usize) -> bool {
+    let nodes = body::nodes_of(world, function);
+    let returned: Vec<_> = nodes
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Return(node)) => node.value.as_deref(),
+            _ => None,
+        })
+        .collect();
+    let [Expr::Tuple(tuple)] = returned.as_slice() else {
+        return false;
+    };
+    let is_bool = |value: &Expr| {
+        let constant = value.as_constant_expr();
+        constant.is_some_and(|constant| constant.value.is_bool() || constant.value.is_none())
+    };
+    let says_so = |other: &Expr| match other {
+        Expr::Name(name) => world
+            .names
+            .bindings(&name.id, function)
+            .iter()
+            .any(|binding| match binding.kind {
+                BindingKind::Assign { value } => value.is_some_and(is_bool),
+                _ => false,
+            }),
+        other => is_bool(other) || other.is_compare_expr(),
+    };
+    !tuple
+        .elts
+        .iter()
+        .enumerate()
+        .any(|(at, other)| at != item && says_so(other))
 }
 
 fn whole(resource: &Resource) -> Resource {

@@ -291,11 +291,46 @@ pub(super) fn only_called(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument])
     (all > 0 && all == fine && !is_method).into()
 }
 
-/// `holds($p, $owner)`: what the object `$p` is keeps `$owner`, and nothing in the module makes it let go: the same function
-/// says so, or every class that makes one with itself as `$p`.
+/// `faces-none($attr)`: someone asks whether what a call of the attribute gives is there.
+pub(super) fn faces_none(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
+    let Some(attr) = scene.word(arguments, 0) else {
+        return Truth::Unknown;
+    };
+    let given = |expr: &Expr| match expr {
+        Expr::Call(call) => matches!(&*call.func, Expr::Attribute(node) if node.attr.as_str() == attr),
+        _ => false,
+    };
+    let nodes = || scene.facts.module.nodes();
+    let names: Vec<&str> = nodes()
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(node)) if given(&node.value) => node.targets.first(),
+            Node::Expr(Expr::NamedExpr(node)) if given(&node.value) => Some(&*node.target),
+            _ => None,
+        })
+        .filter_map(|target| target.as_name_expr().map(|name| name.id.as_str()))
+        .collect();
+    let is_it = |expr: &Expr| match expr {
+        Expr::NamedExpr(node) => given(&node.value),
+        Expr::Name(name) => names.contains(&name.id.as_str()),
+        _ => given(expr),
+    };
+    let asked = nodes().any(|node| match node {
+        Node::Expr(Expr::Compare(test)) => is_it(&test.left),
+        Node::Expr(Expr::BoolOp(node)) => node.values.iter().any(is_it),
+        Node::Expr(Expr::UnaryOp(node)) => is_it(&node.operand),
+        Node::Expr(Expr::IfExp(node)) => is_it(&node.test),
+        Node::Stmt(Stmt::If(node)) => is_it(&node.test),
+        Node::Stmt(Stmt::While(node)) => is_it(&node.test),
+        _ => false,
+    });
+    asked.into()
+}
+
+/// `holds($ties, $p, $owner)`: what the object `$p` is keeps `$owner`, and nothing in the module makes it let go: the same function
+/// says so, or every class that makes one with itself as `$p`. `$ties` are the places that say so.
 pub(super) fn holds(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let facts = scene.facts;
-    let (Some(Expr::Name(holder)), Some(Expr::Name(held))) = (scene.expr(arguments, 0), scene.expr(arguments, 1))
+    let (Some(Expr::Name(holder)), Some(Expr::Name(held))) = (scene.expr(arguments, 1), scene.expr(arguments, 2))
     else {
         return Truth::Unknown;
     };
@@ -310,27 +345,27 @@ pub(super) fn holds(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Tr
         return Truth::Unknown;
     };
     let here = keepers(function, &holder.id, &|value| is_name(value, &held.id));
-    let kept: Vec<&str> = if held.id.as_str() == "self" && here.is_empty() {
+    let (kept, ties): (Vec<&str>, Vec<Node<'_>>) = if held.id.as_str() == "self" && here.is_empty() {
         takers(facts, class, function, &holder.id)
     } else {
-        here
+        here.into_iter().unzip()
     };
     let lets_go = |attr: &&str| lets_go(facts, attr);
     match kept[..] {
         [] => Truth::Unknown,
         _ if kept.iter().any(lets_go) => Truth::No,
-        _ => Truth::Yes,
+        _ => scene.bind(arguments, Value::Many(ties)),
     }
 }
 
-/// Attributes of `holder` in which the code keeps a value: `holder.attr = value`, `holder.attr[…] = value`,
+/// Attributes of `holder` in which the code keeps a value, and where: `holder.attr = value`, `holder.attr[…] = value`,
 /// `holder.attr.append(value)`.
-fn keepers<'m>(code: Node<'m>, holder: &str, is_kept: &dyn Fn(&Expr) -> bool) -> Vec<&'m str> {
+fn keepers<'m>(code: Node<'m>, holder: &str, is_kept: &dyn Fn(&Expr) -> bool) -> Vec<(&'m str, Node<'m>)> {
     let attribute = |expr: &'m Expr| match expr {
         Expr::Attribute(node) if is_name(&node.value, holder) => Some(node.attr.as_str()),
         _ => None,
     };
-    let found = code.descendants().filter_map(|node| match node {
+    let kept_in = |node: Node<'m>| match node {
         Node::Stmt(Stmt::Assign(node)) if is_kept(&node.value) => node.targets.iter().find_map(|target| match target {
             Expr::Subscript(item) => attribute(&item.value),
             target => attribute(target),
@@ -343,15 +378,22 @@ fn keepers<'m>(code: Node<'m>, holder: &str, is_kept: &dyn Fn(&Expr) -> bool) ->
             _ => None,
         },
         _ => None,
-    });
-    found.collect()
+    };
+    let nodes = code.descendants();
+    nodes.filter_map(|node| Some((kept_in(node)?, node))).collect()
 }
 
 /// Attributes in which classes of the module keep an object of `class` for which they call the method `function` with
-/// themselves as `parameter`: they make it (`Row(self)`), or tell it (`row.attach(self)`).
-fn takers<'m>(facts: &Facts<'m>, class: &StmtClassDef, function: Node<'_>, parameter: &str) -> Vec<&'m str> {
+/// themselves as `parameter`: they make it (`Row(self)`), or tell it (`row.attach(self)`). Beside it where they keep it,
+/// make it and tell it.
+fn takers<'m>(
+    facts: &Facts<'m>,
+    class: &StmtClassDef,
+    function: Node<'_>,
+    parameter: &str,
+) -> (Vec<&'m str>, Vec<Node<'m>>) {
     let Some(told) = function.as_stmt().and_then(Def::of) else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let gives_self = |call: &ExprCall| {
         let mut args = call
@@ -366,32 +408,37 @@ fn takers<'m>(facts: &Facts<'m>, class: &StmtClassDef, function: Node<'_>, param
         }
         _ => false,
     };
-    let mut found = Vec::new();
+    let tells = |expr: &Expr, wanted: Option<&str>| match expr {
+        Expr::Call(call) if told.name != "__init__" => match &*call.func {
+            Expr::Attribute(function) if function.attr.as_str() == told.name && gives_self(call) => {
+                wanted.is_none_or(|name| is_name(&function.value, name))
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let (mut attributes, mut ties) = (Vec::new(), Vec::new());
     for method in methods(facts) {
         let scope = facts.names.scope_of(method);
-        let tells = |name: &str| {
-            Node::Stmt(method).descendants().any(|node| match node {
-                Node::Expr(Expr::Call(call)) => match &*call.func {
-                    Expr::Attribute(function) => {
-                        function.attr.as_str() == told.name && is_name(&function.value, name) && gives_self(call)
-                    }
-                    _ => false,
-                },
-                _ => false,
-            })
-        };
+        let exprs = || Node::Stmt(method).descendants().filter_map(Node::as_expr);
         let named = |expr: &Expr| match (expr, scope) {
             (Expr::Name(name), Some(scope)) => match facts.names.bindings(&name.id, scope) {
                 [only] if matches!(only.kind, BindingKind::Assign { value: Some(value) } if makes(value)) => true,
-                _ => told.name != "__init__" && tells(&name.id),
+                _ => exprs().any(|expr| tells(expr, Some(&name.id))),
             },
             _ => false,
         };
-        found.extend(keepers(Node::Stmt(method), "self", &|value| {
-            makes(value) || named(value)
-        }));
+        let kept = keepers(Node::Stmt(method), "self", &|value| makes(value) || named(value));
+        if !kept.is_empty() {
+            let calls = exprs().filter(|expr| makes(expr) || tells(expr, None));
+            ties.extend(calls.map(Node::Expr));
+        }
+        for (attribute, tie) in kept {
+            attributes.push(attribute);
+            ties.push(tie);
+        }
     }
-    found
+    (attributes, ties)
 }
 
 /// All methods of all classes.

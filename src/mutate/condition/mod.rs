@@ -112,10 +112,12 @@ words! {
     "decorated" => around::decorated;
     "dropped-here" => owner::dropped_here;
     "empty-list" => collection::empty_list;
+    "ends-others" => owner::ends_others;
     "enters-itself" => class::enters_itself;
     "escapes" => escape::escapes;
     "evicts" => collection::evicts;
     "exit" => usage::exit;
+    "faces-none" => cycle::faces_none;
     "falls-through" => flow::falls_through;
     "foreign" => cycle::foreign;
     "fresh" => bind::fresh, binds;
@@ -128,7 +130,7 @@ words! {
     "has-method" => owner::has_method;
     "has-net" => owner::has_net;
     "has-yield" => flow::has_yield;
-    "holds" => cycle::holds;
+    "holds" => cycle::holds, binds;
     "holds-at-yield" => asynchronous::holds_at_yield;
     "holds-itself" => keeper::holds_itself;
     "in-methods" => attribute::in_methods;

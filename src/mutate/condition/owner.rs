@@ -377,6 +377,25 @@ pub(super) fn releases_others(scene: &mut Scene<'_, '_, '_>, arguments: &[Argume
     Node::Stmt(own).descendants().any(other).into()
 }
 
+/// `ends-others()`: a method that ends the lives of the objects of the class around the anchor releases something.
+pub(super) fn ends_others(scene: &mut Scene<'_, '_, '_>, _arguments: &[Argument]) -> Truth {
+    let Some(class) = class_at(scene.facts, scene.site.parts[0].span()) else {
+        return Truth::Unknown;
+    };
+    let ends = |statement: &&Stmt| {
+        let name = Def::of(statement).map(|def| def.name);
+        name.is_some_and(|name| ENDS.contains(&name) || matches!(name, "aclose" | "__aexit__"))
+    };
+    let releases = |node: Node<'_>| match node {
+        Node::Expr(Expr::Attribute(release)) => RELEASES.contains(&release.attr.as_str()),
+        _ => false,
+    };
+    let mut methods = class.body.iter().filter(ends);
+    methods
+        .any(|method| Node::Stmt(method).descendants().any(releases))
+        .into()
+}
+
 /// `has-method(name, …)`: the class that is the anchor, or holds it, defines one of these.
 pub(super) fn has_method(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) -> Truth {
     let class = match scene.site.parts[0].node() {

@@ -158,11 +158,34 @@ pub(super) fn piles_up(scene: &mut Scene<'_, '_, '_>, arguments: &[Argument]) ->
         return Truth::Unknown;
     };
     let piles = registry_of(facts, expr).and_then(|registry| piles(facts, &registry, &add));
+    if args.nodes().iter().any(|arg| goes_by_itself(facts, *arg, &add)) {
+        return Truth::No;
+    }
     match piles {
         Some(true) if !args.nodes().is_empty() => Truth::Yes,
         Some(false) if args.nodes().iter().any(|arg| is_new(facts, *arg)) => Truth::Yes,
         _ => Truth::Unknown,
     }
+}
+
+/// Whether the argument is a function that takes something out of a registry, as who is called just once does.
+fn goes_by_itself(facts: &Facts<'_>, arg: Node<'_>, add: &str) -> bool {
+    let (Node::Expr(Expr::Name(name)), Some((_, remove))) = (arg, PAIRS.iter().find(|(known, _)| *known == add)) else {
+        return false;
+    };
+    let scope = facts.names.scope_at(name.range.start().to_u32());
+    let mut bodies = facts
+        .names
+        .bindings(&name.id, scope)
+        .iter()
+        .filter_map(|binding| match binding.kind {
+            BindingKind::Def(definition) => Some(Node::Stmt(definition)),
+            _ => None,
+        });
+    bodies.any(|body| {
+        body.descendants()
+            .any(|node| matches!(node, Node::Expr(Expr::Attribute(method)) if method.attr.as_str() == *remove))
+    })
 }
 
 /// Whether the argument is another object each time: made on the spot or in the same function, `self`, a method

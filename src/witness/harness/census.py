@@ -57,19 +57,24 @@ def everything():
     for cls, count in collections.Counter(map(type, objects)).items():
         found["objects", _name(cls)] += count
     for each in objects:
-        if isinstance(each, _CONTAINERS):
+        if _is(each, _CONTAINERS):
             _count_items(each, found)
-        elif isinstance(each, functools._lru_cache_wrapper):
+        elif _is(each, functools._lru_cache_wrapper):
             found["items", "lru_cache"] += each.cache_info().currsize
-    untracked = {id(each): each for each in gc.get_referents(*objects) if isinstance(each, _UNTRACKED) and not gc.is_tracked(each)}
+    untracked = {id(each): each for each in gc.get_referents(*objects) if _is(each, _UNTRACKED) and not gc.is_tracked(each)}
     for each in untracked.values():
         _count_items(each, found)
     found.update(_kept_by_the_interpreter())
     return found
 
 
+def _is(each, kinds):
+    """`isinstance`, which asks a weak proxy for what it stands for, and fails if that is gone."""
+    return issubclass(type(each), kinds)
+
+
 def _count_items(each, found):
-    base = next(base for base in _CONTAINERS if isinstance(each, base))
+    base = next(base for base in _CONTAINERS if _is(each, base))
     found["items", _name(type(each))] += base.__len__(each)
 
 

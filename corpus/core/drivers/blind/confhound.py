@@ -72,6 +72,7 @@ def has_a_failing_observer(box):
             hound.check()
         finally:
             observer.cancel()
+        observer.cancel()
 
 
 def watches_in_a_thread(box):

@@ -1,6 +1,7 @@
 """Calls into blind/dockhand.py."""
 
 import json
+import sqlite3
 import struct
 import subprocess
 from pathlib import Path
@@ -158,6 +159,11 @@ def remembers(box):
         seen.remember("m1")
     with box.using(dockhand.SeenLedger(Path(box.path("seen.db")))) as seen:
         seen.knows("m1")
+
+
+def remembers_nothing(box):
+    with box.raises(sqlite3.DatabaseError):
+        dockhand.SeenLedger(Path(box.write("seen.db", "rubbish" * 100)))
 
 
 def consumes_for_long(box):

@@ -1,5 +1,6 @@
 """Calls into blind/feedpoll.py."""
 
+import smtplib
 from contextlib import suppress
 from unittest import mock
 
@@ -57,8 +58,9 @@ def _imap(select="OK"):
     return handle
 
 
-def _smtp(connection):
-    replies = {b"EHLO": b"250 localhost", b"MAIL": b"250 ok", b"RCPT": b"250 ok",
+def _smtp(connection, extension=b""):
+    hello = b"250-localhost\r\n250 " + extension if extension else b"250 localhost"
+    replies = {b"EHLO": hello, b"STAR": b"454 not now", b"MAIL": b"250 ok", b"RCPT": b"250 ok",
                b"DATA": b"354 go on", b"QUIT": b"221 bye", b"RSET": b"250 ok"}
     with suppress(OSError), connection.makefile("rwb") as stream:
         stream.write(b"220 localhost\r\n")
@@ -200,3 +202,8 @@ def mails_nothing_to_a_server_that_hangs_up(box):
 
     with box.serve(hang_up) as address, box.raises(OSError):
         feedpoll.DigestMailer(*address).send("me@example.org", [("a1", "First")])
+
+
+def mails_nothing_to_a_server_that_will_not_hide_it(box):
+    with box.serve(lambda connection: _smtp(connection, b"STARTTLS")) as address, box.raises(smtplib.SMTPException):
+        feedpoll.DigestMailer(*address, starttls=True).send("me@example.org", [("a1", "First")])

@@ -87,6 +87,12 @@ def sees_a_module_hang_up(box):
             line.ready()
 
 
+def is_sent_to_everybody(box):
+    line = fieldpoll.TcpModule("127.255.255.255", 9)
+    with box.using(line), box.raises(OSError):
+        line.open()
+
+
 def reads_what_is_there(box):
     with _port() as (far, path):
         line = fieldpoll.SerialLine(path)
@@ -123,8 +129,8 @@ def has_no_place_for_the_status(box):
 
 
 def finds_ports(box):
-    with _port(_line("id", 4)) as (_, path), _port() as (_, silent):
-        fieldpoll.findPorts([box.path("missing"), path, silent], 0.002)
+    with _port(_line("id", 4)) as (_, path), _port() as (_, silent), _port(b"rubbish\n") as (_, odd):
+        fieldpoll.findPorts([box.path("missing"), path, silent, odd], 0.002)
 
 
 def goes_on_polling(box):

@@ -97,6 +97,8 @@ def keeps_to_its_limit(box):
                 store.receive("%08x" % number, 5, source)
             with open(box.write("b.o", b"eggs%d" % number), "rb") as source:
                 store.receive("%08x" % (number + 100), 5, source)
+        with open(box.write("c.o", b"spam" * 2), "rb") as source:
+            store.receive(KEY, 8, source)
 
 
 def is_in_use(box):
@@ -182,6 +184,12 @@ def loses_its_server(box):
                 client.pull(KEY, box.path("b"))
             with box.raises(OSError, forgecache.PeerBroken):
                 client.push(KEY, box.path("a"))
+
+
+def pushes_in_vain(box):
+    with _peer(box, b"FULL\n") as path, box.using(forgecache.ForgeClient(path)) as client:
+        with box.raises(forgecache.PeerBroken):
+            client.push(KEY, box.write("empty.o", b""))
 
 
 def is_sent_half_a_line(box):

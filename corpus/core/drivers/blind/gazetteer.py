@@ -44,6 +44,11 @@ def opens_a_source(box):
     gazetteer.open_source(box.write("places.tsv", SOURCE)).close()
 
 
+def cannot_read_a_source(box):
+    with box.raises(OSError):
+        gazetteer.open_source("/proc/self/mem")  # opens, and its first page cannot be read
+
+
 def goes_over_to_new_files(box):
     with box.using(_built(box)) as places:
         places.refresh()

@@ -81,6 +81,16 @@ def backs_up_over_a_folder(box):
         store.backup(_path(box, "copy"))
 
 
+def backs_up_what_is_damaged(box):
+    with _store(box) as store:
+        with closing(sqlite3.connect(_path(box, "jobs.db"), isolation_level=None)) as conn:
+            conn.execute("CREATE TABLE odd (number CHECK (number > 0))")
+            conn.execute("PRAGMA ignore_check_constraints = ON")
+            conn.execute("INSERT INTO odd VALUES (0)")
+        with box.raises(sqlite3.DatabaseError):
+            store.backup(_path(box, "copy.db"))
+
+
 def refuses_a_newer_schema(box):
     with closing(sqlite3.connect(_path(box, "jobs.db"))) as conn:
         conn.execute("PRAGMA user_version = 99")

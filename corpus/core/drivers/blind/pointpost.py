@@ -129,6 +129,14 @@ def parks_a_few_batches(box):
     spool.names()
 
 
+def parks_what_it_can(box):
+    spool = pointpost.BatchSpool(Path(box.path("spool")), keep=1)
+    spool.park(b"1")
+    spool.park(b"2")
+    with box.raises(TypeError):
+        spool.park("no bytes")
+
+
 async def is_started_twice(box):
     uploader = _uploader(box)
     async with box.using(uploader):

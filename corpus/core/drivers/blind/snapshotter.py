@@ -95,6 +95,12 @@ def prunes(box):
     snapshotter.prune(_path(box, "store"), "tree", keep=0)
 
 
+def prunes_nothing(box):
+    box.write("store/tree-20240101T000000.zip", "")
+    for _ in box.rounds(2):
+        snapshotter.prune(_path(box, "store"), "tree", keep=100)
+
+
 def runs_from_the_command_line(box):
     writer = _tree(box)
     snapshotter.main(["create", str(box.path("tree")), str(box.path("store")), "--zip"])

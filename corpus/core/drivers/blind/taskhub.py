@@ -27,6 +27,11 @@ def hands_a_job_out(box):
         _visit(hub, b"DONE %s\n" % _ident(box, "wheel").encode())
 
 
+def has_no_such_lane(box):
+    with box.using(taskhub.TaskHub(Path(box.path("spool")))) as hub:
+        _visit(hub, b"PUSH no/lane 4\nspam")
+
+
 def takes_a_failed_job_back(box):
     with box.using(taskhub.TaskHub(Path(box.path("spool")))) as hub:
         _visit(hub, b"PUSH wheel 4\nspam", b"PULL wheel\n")

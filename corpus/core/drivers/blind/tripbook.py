@@ -77,6 +77,11 @@ def sorts_in_runs(box):
         list(runs)
 
 
+def cannot_spill(box):
+    with box.using(tripbook.SortedRuns(1)) as runs, box.raises(Exception):
+        runs.add(lambda: None)
+
+
 def spills_again_and_again(box):
     for number in box.rounds(4):
         with box.using(tripbook.SortedRuns(2)) as runs:

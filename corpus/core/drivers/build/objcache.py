@@ -67,6 +67,12 @@ def reopens(box):
         box.take(cache.entries(), 1)
 
 
+def reopens_what_was_never_open(box):
+    box.write("cache/VERSION", "3\n")
+    with box.using(objcache.ObjectCache(box.path("cache"))) as cache:
+        cache.reopen()
+
+
 def exports(box):
     with _filled(box) as cache:
         cache.export(["aa", "zz"], box.path("all.zip"))

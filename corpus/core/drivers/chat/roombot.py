@@ -35,6 +35,12 @@ def knows_many(box):
         roombot.fold_nick("Nick%d_" % number)
 
 
+def knows_members(box):
+    room = roombot.Room(roombot.Bot("robby"), "#garden")
+    for number in box.rounds(3):
+        room.member("Nick%d_" % number).key
+
+
 def loads_quotes(box):
     bot = roombot.Bot("robby")
     path = box.write("quotes", "# mine\nso it goes\n\nit was a dark night\n")

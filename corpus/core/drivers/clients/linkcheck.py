@@ -67,6 +67,7 @@ def makes_a_web_report(box):
     checker.report()
     checker.web_report(["/bin/cat"])
     box.take(linkcheck.broken_in(box.path("report.csv")))
+    list(linkcheck.broken_in(box.write("old.csv", "200,one.html\n404,two.html\n")))
 
 
 def reads_tables(box):

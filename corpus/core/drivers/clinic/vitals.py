@@ -1,6 +1,7 @@
 """Calls into clinic/vitals.py."""
 
 import asyncio
+import os
 import time
 
 import aiohttp
@@ -71,6 +72,12 @@ async def goes_round(box):
 def keeps_charts(box):
     with box.using(vitals.ChartWriter(box.path("chart"))) as writer:
         writer.add("72")
+
+
+def the_disk_is_full(box):
+    os.symlink("/dev/full", box.path("chart"))
+    with box.using(vitals.ChartWriter(box.path("chart"))) as writer:
+        writer.add("72 " * 5000)
 
 
 def beeps(box):

@@ -109,3 +109,5 @@ def reports_to_the_ledger(box):
 def ledger_is_gone(box):
     with box.raises(OSError):
         orderdump.reach_ledger(("127.0.0.1", 1), timeout=0.2)
+    with box.raises(OSError):
+        orderdump.reach_ledger(("127.0.0.1", 1), timeout=0.2, keep_alive=False)

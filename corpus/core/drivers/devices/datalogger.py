@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sqlite3
 from contextlib import suppress
 
 from devices import datalogger
@@ -25,6 +26,17 @@ def files_are_full(box):
     with suppress(OSError):
         with box.using(datalogger.SampleFile(box.path(), "t1")) as file:
             file.write(datalogger.Sample("t1", 0, 1))
+
+
+def a_folder_is_in_the_way(box):
+    os.mkdir(box.path("t1.marks"))
+    with box.raises(OSError):
+        datalogger.SampleFile(box.path(), "t1")
+
+
+def refuses_samples_that_are_none(box):
+    with box.raises(sqlite3.DatabaseError):
+        datalogger.SampleBase(box.write("samples.db", "rubbish" * 100))
 
 
 def reads_settings(box):
@@ -68,6 +80,7 @@ def reads_notes(box):
         notes.write("first\n")
     datalogger.first_note(box.path())
     with box.using(datalogger.Archive(box.path())) as archive:
+        archive.note()
         archive.note()
         archive.close()
 

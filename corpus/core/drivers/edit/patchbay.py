@@ -15,6 +15,7 @@ def patches(box):
     bay.cable(source, target)
     bay.try_cable(source, source)
     bay.trouble()
+    bay.try_cable(source, target)
     source.set(3)
     target.set(-100)
     bay.block(32)
@@ -61,5 +62,7 @@ def converts(box):
 
 def plays_scales(box):
     patchbay.scale(60, 8, io.StringIO())
+    patchbay.wave_table(64)
+    patchbay.wave_table(64)
     for number in box.rounds(130):
         patchbay.note_frequency(number)

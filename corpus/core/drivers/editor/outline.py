@@ -1,5 +1,7 @@
 """Calls into editor/outline.py."""
 
+import sys
+
 from editor import outline
 
 TEXT = "groceries\n    fruit\n        red apples\n    bread\n\nerrands\n"
@@ -37,6 +39,16 @@ def edits(box):
     view.jump(document, "groceries/fruit")
     view.jump(document, "nowhere")
     document.remove(milk)
+
+
+def is_too_deep_to_count(box):
+    document = outline.Document()
+    view = outline.View(document)
+    node = document.root
+    for _ in range(sys.getrecursionlimit()):
+        node = node.adopt(outline.Node("below"))
+    document.changed()
+    view.refresh(document)
 
 
 def edits_one_document_for_long(box):

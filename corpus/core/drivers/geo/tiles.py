@@ -59,6 +59,12 @@ def draws(box):
         mosaic.cover([(5, 5)], 4)
 
 
+def is_restarted_first(box):
+    source = tiles.TileSource("127.0.0.1", 1)
+    with box.using(source):
+        source.restart()
+
+
 def misses_the_layer(box):
     with box.serve(_server) as (host, port), box.raises(tiles.TileError):
         tiles.TileSource(host, port, "sea").start()

@@ -1,6 +1,10 @@
 """Calls into gui/widgets.py."""
 
+import logging
+
 from gui import widgets
+
+logging.getLogger("widgets").setLevel(logging.DEBUG)
 
 
 def _window():
@@ -16,9 +20,18 @@ def draws(box):
     window.tick()
     window.scroll(["a", "b", "c"], 2)
     window.focus(window.find("body.panel.size"))
-    window.find("body.nothing")
     window.find("body.panel").route()
     widgets.Theme("plain").margin
+
+
+def misses_a_part(box):
+    _window().find("body.nothing")
+
+
+def hides_a_part(box):
+    window = _window()
+    window.find("body.panel").visible = False
+    window.draw()
 
 
 def does_not_fit(box):

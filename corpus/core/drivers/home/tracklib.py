@@ -37,6 +37,8 @@ def merges(box):
     second = box.write("b.bz2", bz2.compress(b"3.0,4.0\n"))
     with box.using(tracklib.Merger(first, second)) as merger:
         merger.head()
+        merger.head()
+        merger.tail()
         merger.tail()
 
 

@@ -79,6 +79,8 @@ def announces_to_shops(box):
 def has_no_channel(box):
     with box.raises(stockfeed.FeedError):
         stockfeed.price_channel(("127.0.0.1", "no port"))
+    with box.raises(stockfeed.FeedError):
+        stockfeed.price_channel(("127.0.0.1", "no port"), broadcast=False)
 
 
 def rejects_fail_in_the_block(box):

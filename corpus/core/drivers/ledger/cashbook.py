@@ -1,6 +1,7 @@
 """Calls into ledger/cashbook.py."""
 
 import os
+import sqlite3
 import time
 from contextlib import suppress
 
@@ -17,6 +18,12 @@ def the_disk_is_full(box):
     os.symlink("/dev/full", box.path("may-01.book"))
     with suppress(OSError):
         cashbook.book_day(box.path(), "may-01", [("bread", 250)])
+
+
+def finds_a_folder_in_its_place(box):
+    os.mkdir(box.path("may-01.sums"))
+    with box.raises(OSError):
+        cashbook.Daybook(box.path(), "may-01")
 
 
 def is_closed_on_a_full_disk(box):
@@ -38,6 +45,7 @@ def rolls(box):
 def has_a_header(box):
     with box.using(cashbook.ReceiptRoll(box.path("roll"), box.write("header", "shop\n"))) as roll:
         roll.print(roll.header())
+        roll.print(roll.header())
 
 
 def tapes(box):
@@ -56,6 +64,11 @@ def keeps_a_book(box):
         book.balance()
         book.export(box.path("out.csv"))
     cashbook.balance_of(box.path("book.db"))
+
+
+def refuses_a_book_that_is_none(box):
+    with box.raises(sqlite3.DatabaseError):
+        cashbook.Book(box.write("book.db", "rubbish" * 100))
 
 
 def reminds(box):

@@ -20,6 +20,11 @@ def writes_and_rotates(box):
         log.write("again")
 
 
+def goes_on_with_a_log(box):
+    with box.using(rotor.append_mode(box.write("web.log", LINES))) as log:
+        log.write("again\n")
+
+
 def packs_and_searches(box):
     with box.using(rotor.Rotor(box.path(), "web")) as log:
         log.pack(1)

@@ -43,6 +43,7 @@ def fetches(box):
         fetcher = _fetcher(box, address)
         fetcher.fetch("INBOX")
         fetcher.unread()
+        fetcher.unread()
         fetcher.last_uid("INBOX")
         fetcher.sync()
 
@@ -104,6 +105,8 @@ def index_is_begun_anew(box):
         index.close()
         index.begin_anew()
         index.begin_anew()
+    with box.using(imapfetch.SubjectIndex(pathlib.Path(box.write("old", "1.eml\tone\n")))) as index:
+        index.add("2.eml", "two")
     box.write("more", "broken\n1.eml\tone\n2.eml\ttwo\n")
     list(imapfetch.index_lines(pathlib.Path(box.path("more"))))
     box.take(imapfetch.index_lines(pathlib.Path(box.path("more"))))

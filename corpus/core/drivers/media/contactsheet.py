@@ -1,5 +1,6 @@
 """Calls into media/contactsheet.py."""
 
+import contextlib
 import sys
 
 from media import contactsheet
@@ -60,7 +61,8 @@ def looks_at_pixels(box):
 def uses_a_program(box):
     external = contactsheet.External([sys.executable, "-S", "-c", COPY])
     external.available()
-    external.render(_picture(box), 8)
+    with contextlib.suppress(OSError):
+        external.render(_picture(box), 8)
 
 
 def asks_a_program(box):

@@ -27,6 +27,8 @@ def joins_and_plays(box):
     announcer = _announcer(box)
     announcer.play("Market", ["next", "market"], ["/bin/echo", "playing"])
     announcer.announcement(["next", "market"])
+    with box.using(soundbank.PlayLog(box.path("played.db"))) as log:
+        log.note("Market", ["market"])
     announcer.stops_played()
     with box.raises(soundbank.SoundError):
         announcer.play("Market", ["next"], ["/bin/false"])

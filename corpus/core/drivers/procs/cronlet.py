@@ -23,7 +23,8 @@ def runs_jobs(box):
     cronlet.output_of(box.path(), "greet")
     cron.first_complaint("hello")
     cron.first_complaint("nothing")
-    list(cronlet.log_lines(box.path("out", "greet.log.gz"), "hello"))
+    for word in ("hello", "nothing"):
+        list(cronlet.log_lines(box.path("out", "greet.log.gz"), word))
 
 
 def job_is_killed(box):
@@ -53,6 +54,13 @@ def archives(box):
     box.write("out/a.log", "text")
     cron.sizes()
     cron.archive(box.path("logs.tar"))
+
+
+def has_lost_its_logs(box):
+    cron = _cronlet(box)
+    os.rmdir(box.path("out"))
+    with box.raises(FileNotFoundError):
+        cron.archive(box.path("logs.tar"))
 
 
 def rotates_events(box):

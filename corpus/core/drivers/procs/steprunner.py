@@ -70,6 +70,11 @@ def listens_to_a_supervisor(box):
         runner.await_supervisor("control", start)
 
 
+def listens_to_everybody(box):
+    with box.using(steprunner.listen_for_supervisor("control", private=False)):
+        pass
+
+
 def control_socket_is_there(box):
     box.write("control", "")
     with box.raises(steprunner.StepFailed):

@@ -92,7 +92,12 @@ def takes_remote_rules(box):
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 16\r\n\r\nsay 127.0.0.1 9\n")
 
     with box.serve(web) as (host, port):
-        _relay(box).load_remote(f"http://{host}:{port}/rules")
+        relay = _relay(box)
+        relay.load_remote(f"http://{host}:{port}/rules")
+        os.unlink(box.path("rules"))
+        os.mkdir(box.path("rules"))
+        with box.raises(OSError):
+            relay.load_remote(f"http://{host}:{port}/rules")
 
 
 def reaches_over_tls(box):
@@ -110,6 +115,8 @@ def address_is_taken(box):
     with box.serve(_echo) as address:
         with box.raises(tcprelay.RelayError):
             tcprelay.listen(address)
+    with box.raises(OverflowError):
+        tcprelay.listen(("127.0.0.1", 1 << 16))
 
 
 def log_is_moved(box):
@@ -120,6 +127,18 @@ def log_is_moved(box):
         access.close()
         access.reopen()
         access.reopen()
+
+
+def log_is_there(box):
+    with box.using(tcprelay.AccessLog(box.write("access.log", "# time host rule sent received\n"))) as access:
+        access.line("host", "say", 1, 2)
+
+
+def recording_cannot_be_read(box):
+    relay = _relay(box)
+    os.symlink("/proc/self/mem", box.path("0001.rec"))  # opens, and its first page cannot be read
+    with box.raises(OSError):
+        relay.pack([1])
 
 
 def stops_replaying(box):

@@ -1,6 +1,7 @@
 """Calls into relay/pagerd.py."""
 
 import asyncio
+import os
 import time
 
 import httpx
@@ -76,6 +77,12 @@ def writes(box):
         journal.note("paged")
 
 
+def the_disk_is_full(box):
+    os.symlink("/dev/full", box.path("journal"))
+    with box.using(pagerd.PagerJournal(box.path("journal"))) as journal:
+        journal.note("paged " * 5000)
+
+
 def watches(box):
     with box.using(pagerd.BatteryWatch(lambda: None, 0.001)) as watch:
         watch.start()
@@ -90,3 +97,4 @@ def translates(box):
 
 def reads_meanwhile(box):
     pagerd.read_while(box.write("a", "x"), lambda: time.sleep(0.003))
+    pagerd.read_while("/proc/self/mem", lambda: time.sleep(0.003))  # opens, and its first page cannot be read

@@ -44,6 +44,11 @@ def reports_in_vain(box):
         reporter.report("dry")
 
 
+def has_a_small_station(box):
+    with box.serve(_sensor) as address, box.using(weather.Station(address, 1)) as station:
+        station.read_soon("roof-wind")
+
+
 def has_a_station(box):
     with box.serve(_sensor) as address, box.using(weather.Station(address)) as station:
         station.read_soon("roof-wind")

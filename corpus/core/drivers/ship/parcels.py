@@ -88,6 +88,7 @@ def prints_labels(box):
 def weighs(box):
     with box.using(parcels.ScaleWatch(lambda: 250.0)) as scale:
         scale.start()
+        scale.start()
         time.sleep(0.003)
 
 

@@ -29,6 +29,7 @@ def trips(box):
     grid, bus = _village()
     dispatcher = millgrid.Dispatcher("third")
     dispatcher.start()
+    dispatcher.worst()
     bus.consumer("mill", 40)
     grid.step(9.0)
     grid.report()

@@ -40,7 +40,8 @@ def refuses_bad_tracks(box):
 
 
 def plays_for_long(box):
-    track = _album().track("Gulls", 1)
+    album = _album()
+    track = album.track("Gulls", 1)
     machine = jukebox.Jukebox()
     for number in box.rounds(20):
         machine.insert(50)

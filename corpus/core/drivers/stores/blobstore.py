@@ -1,5 +1,7 @@
 """Calls into stores/blobstore.py."""
 
+import sqlite3
+
 from stores import blobstore
 
 
@@ -35,6 +37,16 @@ def reads_many(box):
     with box.using(blobstore.Reader(folder)) as reader:
         for number in box.rounds(20):
             reader.get("blob %d" % number)
+
+
+def refuses_what_is_no_blob(box):
+    with box.using(blobstore.Store(_folder(box))) as store, box.raises(TypeError):
+        store.put_all({"a": b"one", "b": "two"})
+
+
+def refuses_an_index_that_is_none(box):
+    with box.raises(sqlite3.DatabaseError):
+        blobstore.PackIndex(box.write("index.db", "rubbish" * 100))
 
 
 def imports(box):
@@ -77,6 +89,7 @@ def appends(box):
 def puts_after_the_end(box):
     store = blobstore.Store(_folder(box))
     with box.using(store):
+        store.try_put("in time", b"")
         store.close()
         store.try_put("late", b"")
 

@@ -40,6 +40,11 @@ def packs_and_compacts(box):
         segments.unpacked_segment(path)
 
 
+def compacts_what_is_gone(box):
+    with box.using(_filled(box)) as store, box.raises(FileNotFoundError):
+        store.compact([9], set())
+
+
 def opens_again(box):
     with box.using(_filled(box)) as store:
         store.append(b"one")

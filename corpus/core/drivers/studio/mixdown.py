@@ -41,6 +41,7 @@ def reads_comments(box):
     box.write("comments", "good\n")
     with box.using(mixdown.TakeIndex(box.path())) as index:
         index.add(index.comment())
+        index.add(index.comment())
 
 
 def traces(box):

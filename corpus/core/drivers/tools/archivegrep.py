@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import wave
+import zipfile
 
 from tools import archivegrep
 
@@ -49,11 +50,25 @@ def searches_archives(box):
     grep.zip_newest(box.path("a.zip"))
 
 
+def searches_archives_of_others(box):
+    with zipfile.ZipFile(box.path("a.zip"), "w") as pack:
+        pack.writestr(zipfile.ZipInfo("b.log", (2022, 1, 1, 0, 0, 0)), "fine\na timeout\n")
+        pack.writestr(zipfile.ZipInfo("b.txt", (2020, 1, 1, 0, 0, 0)), "a timeout\n")
+    box.write("logs/.hidden", "x")
+    box.write("logs/old/a.log", "x")
+    archivegrep.pack_tar(box.path("a.tar.gz"), box.path("logs"))
+    grep = archivegrep.ArchiveGrep("timeout")
+    grep.search_zip(box.path("a.zip"))
+    grep.zip_newest(box.path("a.zip"))
+    grep.tar_total(box.path("a.tar.gz"))
+
+
 def searches_files(box):
     path = os.path.join(_folder(box), "a.log")
     grep = archivegrep.ArchiveGrep("timeout")
     grep.search_map(path)
     grep.search_blocks(path)
+    grep.search_blocks(box.path("logs", "timeout.txt"))
     with box.raises(archivegrep.GrepError):
         grep.search_map(box.write("empty", ""))
 
@@ -69,6 +84,7 @@ def searches_a_stream(box):
 
     with box.serve(talk) as address:
         archivegrep.ArchiveGrep("timeout").search_stream(address)
+        archivegrep.ArchiveGrep("error").search_stream(address)
 
 
 def measures_sound(box):

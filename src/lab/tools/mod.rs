@@ -1,7 +1,12 @@
 //! External tools on everything that is measured: laid out as files, asked batch by batch, answered module by module.
 //!
 //! Whatever goes wrong becomes a silence with its reason, of as few files as can be: a
-//! batch that fails is cut in halves until the one file that it fails on stands alone.
+//! batch that fails is cut in halves until the one file that it fails on stands alone. A tool must pass the `canary` first;
+//! what it prints is kept (`outputs`), and what it said of a text is not asked again (`cache`).
+
+mod cache;
+mod canary;
+mod outputs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,14 +19,14 @@ use std::time::Duration;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::canary::sing;
-use super::error::LabError;
-use super::outputs::{Outputs, Printed};
-use super::shown::{File, Shown, Tree, shuffle};
-use super::tool_cache::ToolCache;
-use super::watch::Watch;
-use super::work::{Said, Silence};
+use self::cache::ToolCache;
+use self::canary::sing;
+use self::outputs::{Outputs, Printed};
 use crate::judge::NoVerdict;
+use crate::lab::error::LabError;
+use crate::lab::shown::{File, Shown, Tree, shuffle};
+use crate::lab::watch::Watch;
+use crate::lab::work::{Said, Silence};
 use crate::leak::{Confidence, Finding};
 use crate::record::Recording;
 use crate::record::triage::hex;

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::error::LabError;
-use super::walk::io_reason;
+use crate::lab::error::LabError;
+use crate::lab::walk::io_reason;
 use crate::record::triage::hex;
 
 /// Where one tool's outputs go, and what is known of them so far.

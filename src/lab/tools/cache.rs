@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::error::LabError;
+use super::Tool;
 use super::outputs::{Outputs, Printed};
-use super::tools::Tool;
-use super::walk::io_reason;
+use crate::lab::error::LabError;
+use crate::lab::walk::io_reason;
 use crate::record::triage::hex;
 use crate::tool::RawFinding;
 

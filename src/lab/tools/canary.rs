@@ -1,8 +1,8 @@
 //! Canaries: before anything is measured, a tool must report one leak, at its place, and must not report safe code.
 
-use super::error::LabError;
-use super::shown::File;
-use super::tools::{Tool, ask, findings, limits, unusable};
+use super::{Tool, ask, findings, limits, unusable};
+use crate::lab::error::LabError;
+use crate::lab::shown::File;
 use crate::leak::Finding;
 use crate::python::ast::Ranged;
 use crate::python::{LineIndex, Module, Node, Source, Span};
