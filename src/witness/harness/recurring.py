@@ -3,7 +3,6 @@
 import collections
 import difflib
 import functools
-import gc
 
 import rounds
 import runtime
@@ -46,9 +45,7 @@ class _Clean:
 
 @functools.lru_cache(maxsize=1)
 def _clean(*place):
-    clean = _Clean(runtime.Subject(*place))
-    gc.freeze()  # its tree, which would be counted after every period
-    return clean
+    return _Clean(runtime.Subject(*place))
 
 
 def _targets(subject, points, definition):

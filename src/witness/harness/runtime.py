@@ -6,6 +6,7 @@ import contextvars
 import errno
 import gc
 import inspect
+import itertools
 import os
 import signal
 import sys
@@ -549,6 +550,7 @@ def spotless():
         return False
     _leaked.clear()
     _dirty = False
+    threading._counter = itertools.count(1).__next__  # names of threads are told
     return True
 
 
