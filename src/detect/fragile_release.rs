@@ -8,7 +8,7 @@ use super::report::{acquisition, finding, on_exception, participle, related};
 use super::{Analysed, Info, PythonResourceDetector, primary, text_at};
 use crate::leak::{Confidence, Finding, Pattern};
 use crate::python::ast::{Expr, ExprAttribute, ExprCall, Operator, Ranged, Stmt, StmtClassDef};
-use crate::python::names::Def;
+use crate::python::names::{BindingKind, Def};
 use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct FragileRelease;
@@ -244,7 +244,44 @@ fn is_lock(module: &Analysed<'_>, class: &StmtClassDef, attribute: &str) -> bool
     let is_said = words.any(|word| ["lock", "mutex", "sem", "semaphore"].contains(&word));
     // A lock of another class may be one that can be released twice.
     let mut kinds = made.iter();
-    (made.is_empty() && is_said) || kinds.any(|resolved| resolved.qualified().is_some_and(is_of_threads))
+    (made.is_empty() && is_said && !is_of_own_class(module, class, attribute))
+        || kinds.any(|resolved| resolved.qualified().is_some_and(is_of_threads))
+}
+
+/// Whether an annotation says that the attribute, or the parameter that becomes it, is of a class of this module.
+fn is_of_own_class(module: &Analysed<'_>, class: &StmtClassDef, attribute: &str) -> bool {
+    let is_own = |annotation: &Expr| {
+        let mut parts = Node::Expr(annotation).descendants().filter_map(Node::as_expr);
+        parts.any(|part| {
+            let bindings = part
+                .as_name_expr()
+                .map(|name| module.names.bindings(&name.id, ScopeId::MODULE));
+            let mut kinds = bindings.into_iter().flatten().map(|binding| &binding.kind);
+            kinds.any(|kind| matches!(kind, BindingKind::Class(_)))
+        })
+    };
+    let is_it = |target: &Expr| {
+        target
+            .as_attribute_expr()
+            .is_some_and(|node| node.attr.as_str() == attribute)
+    };
+    let inner = || {
+        let body = class.body.iter();
+        body.flat_map(|statement| Node::Stmt(statement).descendants())
+    };
+    let handed: Vec<&str> = inner()
+        .filter_map(|node| match node {
+            Node::Stmt(Stmt::Assign(assign)) if assign.targets.iter().any(is_it) => {
+                assign.value.as_name_expr().map(|name| name.id.as_str())
+            }
+            _ => None,
+        })
+        .collect();
+    inner().any(|node| match node {
+        Node::Stmt(Stmt::AnnAssign(assign)) => is_it(&assign.target) && is_own(&assign.annotation),
+        Node::Arg(arg) => handed.contains(&arg.arg.as_str()) && arg.annotation.as_deref().is_some_and(is_own),
+        _ => false,
+    })
 }
 
 fn twice(module: &Analysed<'_>, method: &str, at: Span, what: &str) -> Finding {

@@ -203,12 +203,24 @@ fn on_exception(module: &Analysed<'_>, obligation: &Obligation<'_>, skipped: &Sk
         skipped.cause == Cause::Setup && causes.all(|cause| [Cause::Setup, Cause::Release].contains(cause));
     // What handlers release on exceptions is no end of the use of what is handed on.
     let is_handed_on = fate.released_at.is_empty() && !fate.moves.is_empty();
+    let is_set_up = only_setup && (!fate.moves.is_empty() || is_guarded_later(module, obligation));
     let pattern = if fate.causes.contains(&Cause::Yield) {
         Pattern::GeneratorScope
-    } else if ((only_setup || is_handed_on) && !skipped.past_handlers) || !fate.released {
+    } else if ((is_set_up || is_handed_on) && !skipped.past_handlers) || !fate.released {
         Pattern::PartialAcquisition
     } else {
         Pattern::ReleaseSkippedOnException
     };
     Some(pattern)
+}
+
+/// Whether a `finally` or a `with` releases it, whose guard begins behind the step that fails.
+fn is_guarded_later(module: &Analysed<'_>, obligation: &Obligation<'_>) -> bool {
+    let released = &obligation.fate.released_at;
+    let holds = |guard: Span| released.iter().any(|at| guard.contains(*at));
+    module.nodes().any(|node| match node {
+        Node::Stmt(Stmt::Try(node)) => span_of(&node.finalbody).is_some_and(holds),
+        Node::WithItem(_) => holds(node.span()),
+        _ => false,
+    })
 }

@@ -6,9 +6,9 @@ use super::obligation::Obligation;
 use super::report::{acquisition, ending, finding, on_path, participle};
 use super::{Analysed, Info, PythonResourceDetector, Resource, primary};
 use crate::leak::{Confidence, Finding, Pattern};
-use crate::python::ast::{Expr, ExprCall, ExprContext, Stmt};
+use crate::python::ast::{Expr, ExprCall, ExprContext, Ranged, Stmt};
 use crate::python::names::{Def, ScopeKind};
-use crate::python::{Node, ScopeId};
+use crate::python::{Node, ScopeId, Span};
 
 pub(super) struct ReboundWhileOpen;
 
@@ -92,8 +92,14 @@ pub(super) fn over_an_open_one<'m>(module: &Analysed<'m>, obligation: &Obligatio
     };
     let made_with_the_object = others().any(|other| {
         let maker = method_at(module, other);
-        maker.is_some_and(|maker| maker.class == method.class && maker.name == "__init__")
+        maker.is_some_and(|maker| {
+            let is_first = maker.class == method.class && CONSTRUCTORS.contains(&maker.name);
+            is_first && !maker.releases_after(attribute, other.span.start)
+        })
     });
+    if !made_with_the_object && method.releases_after(attribute, obligation.span.start) {
+        return None;
+    }
     let lower = method.name.to_lowercase();
     if made_with_the_object || AGAIN.iter().any(|word| lower.contains(word)) {
         Some(Confidence::Medium)
@@ -172,6 +178,13 @@ impl Method<'_> {
         names.map(|name| name.id.as_str()).collect()
     }
 
+    /// Whether it releases what it has just put there: nothing is open when it runs again.
+    fn releases_after(&self, attribute: &str, at: u32) -> bool {
+        let blocks = self.node.descendants().flat_map(Node::blocks);
+        let mut blocks = blocks.collect::<Vec<_>>().into_iter();
+        blocks.any(|block| is_followed_by_release(block, attribute, at))
+    }
+
     /// Whether it reads the attribute, asks the object something or calls what releases, before `at`.
     fn looks_at(&self, attribute: &str, mentioning: &BTreeSet<&str>, at: u32) -> bool {
         let mut before = self.node.descendants().filter(|node| node.span().start < at);
@@ -187,6 +200,36 @@ impl Method<'_> {
             _ => false,
         })
     }
+}
+
+/// Whether the statements after the one at `at` come to the release of the attribute on every way.
+fn is_followed_by_release(block: &[Stmt], attribute: &str, at: u32) -> bool {
+    let Some(first) = block
+        .iter()
+        .position(|one| Span::from(one.range()).contains(Span::at(at)))
+    else {
+        return false;
+    };
+    let after = &block[first + 1..];
+    let releases = |statement: &Stmt| {
+        let call = statement
+            .as_expr_stmt()
+            .and_then(|statement| statement.value.as_call_expr());
+        let method = call.and_then(|call| call.func.as_attribute_expr());
+        method.is_some_and(|method| {
+            let object = method.value.as_attribute_expr();
+            method.attr.as_str() == "close" && object.is_some_and(|object| object.attr.as_str() == attribute)
+        })
+    };
+    let comes_to = |statement: &Stmt| match statement {
+        Stmt::Try(node) => node.finalbody.iter().any(releases),
+        other => releases(other),
+    };
+    let Some(last) = after.iter().position(comes_to) else {
+        return false;
+    };
+    let mut between = after[..last].iter().flat_map(|one| Node::Stmt(one).descendants());
+    !between.any(|node| matches!(node, Node::Stmt(Stmt::Return(_) | Stmt::Break(_) | Stmt::Continue(_))))
 }
 
 fn reads_self(node: Node<'_>) -> bool {

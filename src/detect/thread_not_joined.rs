@@ -437,8 +437,26 @@ fn is_kept_unjoined(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
             left.name.is_some() && !thread.fate.released && !joined_later
         }
         None if thread.fate.moves.contains(&Move::Container) => !joins(module, thread.body),
-        None => thread.kept_in_self().is_some() && module.end_of(thread) == Some(Release::Nowhere),
+        None => {
+            thread.kept_in_self().is_some()
+                && module.end_of(thread) == Some(Release::Nowhere)
+                && !is_on_closed_stack(module, thread)
+        }
     }
+}
+
+/// Whether `join` waits on a stack that the class keeps and unwinds: what can be closed is no list.
+fn is_on_closed_stack(module: &Analysed<'_>, thread: &Obligation<'_>) -> bool {
+    let kept = thread.kept_in_self().filter(|_| thread.on_self().is_none());
+    let mut endings = ["close", "aclose", "__exit__", "__aexit__"]
+        .iter()
+        .flat_map(|method| module.index().attributes(method));
+    kept.is_some_and(|stack| {
+        endings.any(|mention| {
+            let method = mention.as_attribute_expr();
+            method.is_some_and(|method| last_word(&method.value) == Some(stack))
+        })
+    })
 }
 
 fn is_in_method(module: &Analysed<'_>, body: ScopeId) -> bool {

@@ -60,6 +60,8 @@ pub(super) enum Holder<'m> {
 pub(super) struct Aliases<'m> {
     /// What a holder may be another word for, or contain.
     holds: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
+    /// What the items are of that a loop gives a holder.
+    walks: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
     /// The strings that a variable runs through.
     words: BTreeMap<Holder<'m>, BTreeSet<&'m str>>,
 }
@@ -117,7 +119,14 @@ impl<'m> Aliases<'m> {
                 self.words.entry(holder).or_default().extend(words.clone());
             }
         }
-        self.bind_whole(world, target, iterable);
+        if elements(iterable).is_some() {
+            return self.bind_whole(world, target, iterable);
+        }
+        let sources = self.sources(world, iterable);
+        for holder in self.sources(world, target) {
+            let others = sources.iter().filter(|source| **source != holder);
+            self.walks.entry(holder).or_default().extend(others);
+        }
     }
 
     /// Stores a value into a target, item by item where both are written out.
@@ -213,10 +222,14 @@ impl<'m> Aliases<'m> {
     }
 
     /// For every holder that stands for one of those wanted, or contains it, by however many steps: which.
-    /// Walks from the wanted ones back, since few names hold any.
-    pub(super) fn reaching(&self, wanted: &BTreeSet<Holder<'m>>) -> BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> {
+    /// Walks from the wanted ones back, since few names hold any. `by_item`: or is one of its items.
+    pub(super) fn reaching(
+        &self,
+        wanted: &BTreeSet<Holder<'m>>,
+        by_item: bool,
+    ) -> BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>> {
         let mut holders: BTreeMap<Holder<'m>, Vec<Holder<'m>>> = BTreeMap::new();
-        for (holder, held) in &self.holds {
+        for (holder, held) in self.holds.iter().chain(self.walks.iter().filter(|_| by_item)) {
             for one in held {
                 holders.entry(*one).or_default().push(*holder);
             }

@@ -6,7 +6,7 @@ use super::alias::Holder;
 use super::callee::names_a_release;
 use super::class::Method;
 use super::owner::{Owners, Release};
-use super::{Cause, Grade, Obligation, World, class, finalizer, follow};
+use super::{Cause, Grade, Move, Obligation, World, class, finalizer, follow};
 use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt};
 use crate::python::names::ScopeKind;
 use crate::python::{Node, ScopeId, Span};
@@ -104,9 +104,10 @@ pub(super) fn owned<'m>(world: World<'_, 'm>, obligation: &Obligation<'m>, owner
     // What can be entered is the stack that it is kept in.
     resource.with_releases |= obligation.on_self().is_none();
     let resource = &resource;
-    let mut releasing = owners.releasing(world, holder, class, resource);
-    releasing.extend(owners.releasing(world, Holder::AnyOf(class), class, resource));
-    let release = match owners.release_of(world, (holder, obligation.on_self().is_some()), class, resource) {
+    let is_direct = obligation.on_self().is_some();
+    let mut releasing = owners.releasing(world, (holder, is_direct), class, resource);
+    releasing.extend(owners.releasing(world, (Holder::AnyOf(class), is_direct), class, resource));
+    let release = match owners.release_of(world, (holder, is_direct), class, resource) {
         // What the constructor releases is not what another method opens after that.
         Release::Somewhere
             if !is_run_only_at_birth(world, obligation.body)
@@ -197,7 +198,8 @@ fn may_skip(
     releasing: &BTreeSet<ScopeId>,
 ) -> Option<Fragile> {
     let fate = follow::follow_attribute(world, method.scope, attribute, &obligation.resource)?;
-    let skipped = fate.skipped.filter(|_| fate.released)?;
+    let is_registered = fate.moves.contains(&Move::Registered);
+    let skipped = fate.skipped.filter(|_| fate.released || is_registered)?;
     let releases = |body: &[Stmt]| {
         let runs = |expr: &Expr| {
             class::on_self(expr).is_some_and(|name| !class::reach(world, class, name).bodies.is_disjoint(releasing))
@@ -222,12 +224,9 @@ fn holds(body: &[Stmt], at: Span) -> bool {
 }
 
 /// Whether a `finally` or a handler around the step has the release, so that it is meant not to happen where it does
-/// not; or a `suppress` is around the step.
+/// not.
 fn is_guarded(method: Method<'_>, at: Span, releases: &dyn Fn(&[Stmt]) -> bool) -> bool {
     Node::Stmt(method.statement).descendants().any(|node| match node {
-        Node::Stmt(Stmt::With(node)) => {
-            holds(&node.body, at) && node.items.iter().any(|item| suppresses(&item.context_expr))
-        }
         Node::Stmt(Stmt::Try(node)) => {
             let handlers = node.handlers.iter();
             let handlers = handlers.map(|ExceptHandler::ExceptHandler(handler)| handler.body.as_slice());

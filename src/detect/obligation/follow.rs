@@ -21,7 +21,7 @@ use super::{
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
 use crate::python::ast::{Expr, Ranged};
-use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Step, StepId, Value};
+use crate::python::flow::{Edge, EdgeKind, Graph, Kind, Step, StepId, Value, Way};
 use crate::python::names::{Def, parameters};
 use crate::python::{Node, ScopeId, Span};
 
@@ -325,6 +325,8 @@ struct Trail {
     /// It was a method of the handle that raised.
     raised_by_handle: bool,
     past_handlers: bool,
+    /// The exit of a `with` that an exception has come to, if nothing else has happened since.
+    left: Option<StepId>,
 }
 
 struct Walk<'a, 'g, 'm> {
@@ -363,6 +365,7 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
             returned_at: None,
             raised_by_handle: false,
             past_handlers: false,
+            left: None,
         };
         for edge in self.graph.out(start) {
             if edge.kind == EdgeKind::Normal {
@@ -408,6 +411,11 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         let step = self.graph.step(id);
         if let Kind::Return(_) = step.kind {
             trail.returned_at = Some(step.span);
+        }
+        match step.kind {
+            Kind::Join => {}
+            Kind::Leave(_, Way::Raise) => trail.left = Some(id),
+            _ => trail.left = None,
         }
         if let Kind::Branch(test) = step.kind {
             return self.fork(id, test, &state, trail);
@@ -536,22 +544,24 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         let step = self.graph.step(id);
         let mut state = before.clone();
         match step.kind {
-            // Cleanups pass on what was raised before.
-            Kind::Join => {}
-            Kind::Raise(Some(named)) if state.raised != Grade::Nothing => state.raised_as = Some(named),
+            // Cleanups pass on what was raised before, but for what they suppress.
+            Kind::Join => {
+                let suppressed = trail.left.and_then(|left| self.suppressed(left));
+                let is_caught =
+                    |caught: Vec<&str>| raised::catch_all(&caught) || self.catches(&caught, &mut state, &mut trail);
+                if suppressed.is_some_and(is_caught) {
+                    return;
+                }
+            }
+            Kind::Raise(Some(named)) if state.raised != Grade::Nothing => {
+                state.raised_as = Some(named);
+                state.caught_as = &[];
+            }
             // A handler that raises does so in any case: that takes no second piece of bad luck.
             Kind::Raise(_) if state.raised != Grade::Nothing => {}
-            Kind::Dispatch(handlers)
-                if state
-                    .raised_as
-                    .is_some_and(|named| raised::is_caught(self.setting.world, named, handlers)) =>
-            {
-                return;
-            }
             Kind::Dispatch(handlers) => {
-                trail.past_handlers = true;
-                if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, handlers) {
-                    state.raised = Grade::Unlikely;
+                if self.catches(&raised::caught_by(handlers), &mut state, &mut trail) {
+                    return;
                 }
             }
             _ => {
@@ -570,6 +580,11 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
                     Kind::Evaluate(expr) => risk::raises_only(self.setting, expr, before),
                     _ => None,
                 };
+                state.caught_as = if cause == Cause::Release || self.setting.ending {
+                    release_risk::caught_as(self.setting, step, before)
+                } else {
+                    &[]
+                };
                 trail.raised_at = Some(step.span);
                 trail.past_handlers = false;
                 state.yielded |= (!self.setting.managed || state.is_path) && hands_out(&step.kind, &state);
@@ -584,6 +599,28 @@ impl<'a, 'g, 'm> Walk<'a, 'g, 'm> {
         } else {
             self.push(edge.to, state, trail);
         }
+    }
+
+    /// What the `with` whose exit this is suppresses.
+    fn suppressed(&self, exit: StepId) -> Option<Vec<&'m str>> {
+        match self.graph.step(exit).kind {
+            Kind::Leave(item, _) => raised::suppressed(self.setting.world, item),
+            _ => None,
+        }
+    }
+
+    /// Whether handlers of these classes certainly catch what was raised; what they mostly catch is unlikely to pass.
+    fn catches(&self, caught: &[&str], state: &mut State<'m>, trail: &mut Trail) -> bool {
+        let is_named = |named: &Expr| raised::is_caught(self.setting.world, named, caught);
+        let is_known = caught.iter().any(|class| state.caught_as.contains(class));
+        if is_known || state.raised_as.is_some_and(is_named) {
+            return true;
+        }
+        trail.past_handlers = true;
+        if trail.raised_by_handle && risk::catch_what_handles_raise(self.setting.resource, caught) {
+            state.raised = Grade::Unlikely;
+        }
+        false
     }
 
     /// How likely the step raises, and what that would be; `None` if it does not.

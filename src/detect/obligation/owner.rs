@@ -7,7 +7,7 @@ use super::callee::{self, Treatment};
 use super::summary::method_of;
 use super::{Obligation, World, class, finalizer};
 use crate::detect::resources::Resource;
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, WithItem};
+use crate::python::ast::{ExceptHandler, Expr, ExprCall, Ranged, Stmt, WithItem};
 use crate::python::names::{BindingKind, Def, ScopeKind};
 use crate::python::{Node, ScopeId, Span};
 
@@ -44,6 +44,8 @@ pub(super) struct Owners<'m> {
     aliases: Aliases<'m>,
     /// What stands for wanted attributes, and for which.
     reaching: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
+    /// The same but for what only gets their items.
+    standing: BTreeMap<Holder<'m>, BTreeSet<Holder<'m>>>,
     /// Attribute → where it is released, and how.
     released: BTreeMap<Holder<'m>, BTreeSet<Act<'m>>>,
     /// The callees of calls that stand alone as statements.
@@ -58,12 +60,14 @@ pub(super) struct Owners<'m> {
     named_on_self: BTreeSet<(ScopeId, &'m str)>,
     /// Attributes of which items are handed on: lines of a file, or the files of a list.
     exposed_by_item: BTreeMap<Holder<'m>, BTreeSet<Place>>,
-    /// Attributes of which something is handed on that `get` gives: an item of a mapping, an answer of a client.
+    /// Attributes of which something is handed on that `get` gives: an item of a mapping; of a client or shelf an answer.
     asked: BTreeSet<Holder<'m>>,
     /// Containers from which items are taken, so that somebody looks after each.
     emptied: BTreeSet<Holder<'m>>,
     /// Methods that are handed to something that calls them later: `atexit.register(self.close)`.
     registered: BTreeSet<&'m str>,
+    /// Handlers that pass on what they catch.
+    failing: Vec<Span>,
 }
 
 /// One release of an attribute.
@@ -74,6 +78,8 @@ struct Act<'m> {
     method: Option<&'m str>,
     /// The call is a statement of its own, so that nothing awaits it.
     alone: bool,
+    /// Only an item of it is taken over, which says nothing of what is no container.
+    is_item: bool,
 }
 
 /// Where something is released.
@@ -88,8 +94,12 @@ struct Place {
 impl Place {
     fn of(world: World<'_, '_>, value: &Expr) -> Self {
         let at = value.start().to_u32();
+        let mut whole = value;
+        while let Expr::Subscript(item) = whole {
+            whole = &item.value;
+        }
         // A name stands for what a method has taken out of its own object.
-        let is_own = class::on_own(value).is_some() || value.is_name_expr();
+        let is_own = class::on_own(whole).is_some() || whole.is_name_expr();
         let own = world.names.enclosing_class(at).filter(|_| is_own);
         Self {
             function: world.names.enclosing_function(at).unwrap_or(ScopeId::MODULE),
@@ -124,7 +134,8 @@ impl<'m> Owners<'m> {
         }
         let aliases = Aliases::of_module(world);
         let mut owners = Self {
-            reaching: aliases.reaching(&wanted),
+            reaching: aliases.reaching(&wanted, true),
+            standing: aliases.reaching(&wanted, false),
             wanted,
             aliases,
             ..Self::default()
@@ -149,6 +160,10 @@ impl<'m> Owners<'m> {
                 .extend(class.map(|class| (class, named.attr.as_str())));
         }
         match node {
+            Node::Handler(ExceptHandler::ExceptHandler(handler)) => {
+                let is_failing = handler.body.last().is_some_and(Stmt::is_raise_stmt);
+                self.failing.extend(is_failing.then(|| node.span()));
+            }
             Node::Expr(Expr::Attribute(node)) if is_release(world, &node.attr) => {
                 let (at, method) = (node.start().to_u32(), Some(node.attr.as_str()));
                 self.releases(world, &node.value, at, method);
@@ -206,13 +221,58 @@ impl<'m> Owners<'m> {
         found
     }
 
+    /// Whether the value is only an item of what the holder has.
+    fn is_item(&self, world: World<'_, 'm>, value: &'m Expr, holder: Holder<'m>) -> bool {
+        let sources = self.aliases.sources(world, value);
+        !sources.iter().any(|source| {
+            let standing = self.standing.get(source);
+            *source == holder || standing.is_some_and(|held| held.contains(&holder))
+        })
+    }
+
+    /// Something takes it over that may release it.
+    fn takes_over(&mut self, world: World<'_, 'm>, argument: &'m Expr) {
+        let place = Place::of(world, argument);
+        for holder in self.attributes(world, argument) {
+            if self.undoes(world, holder, place.function, argument.start().to_u32()) {
+                continue;
+            }
+            let act = Act {
+                place,
+                method: None,
+                alone: false,
+                is_item: self.is_item(world, argument, holder),
+            };
+            self.released.entry(holder).or_default().insert(act);
+        }
+    }
+
     fn releases(&mut self, world: World<'_, 'm>, value: &'m Expr, at: u32, method: Option<&'m str>) {
         let place = Place::of(world, value);
         for attribute in self.attributes(world, value) {
+            if self.undoes(world, attribute, place.function, at) {
+                continue;
+            }
             let alone = method.is_some() && self.alone.contains(&at);
-            let act = Act { place, method, alone };
+            let act = Act {
+                place,
+                method,
+                alone,
+                is_item: false,
+            };
             self.released.entry(attribute).or_default().insert(act);
         }
+    }
+
+    /// `except BaseException: self.f.close(); raise` in the body that opens it: what is kept when that goes well is not
+    /// released by this.
+    fn undoes(&self, world: World<'_, '_>, holder: Holder<'_>, function: ScopeId, at: u32) -> bool {
+        let Holder::Attribute(attribute) = holder else {
+            return false;
+        };
+        let is_failing = self.failing.iter().any(|handler| handler.contains(Span::at(at)));
+        let mut inner = world.names.scope(function).node.into_iter().flat_map(Node::descendants);
+        is_failing && inner.any(|node| node.as_expr().is_some_and(|expr| class::is_store(expr, attribute)))
     }
 
     /// `return self._connection`: where the class itself asks the method for it, nobody else is taken to end it.
@@ -248,7 +308,7 @@ impl<'m> Owners<'m> {
                 self.asked.insert(attribute);
                 continue;
             }
-            let exposed = if is_item {
+            let exposed = if is_item || self.is_item(world, value, attribute) {
                 &mut self.exposed_by_item
             } else {
                 &mut self.exposed
@@ -273,7 +333,8 @@ impl<'m> Owners<'m> {
                 // Where the call stands says what becomes of its items.
                 Treatment::Passes if super::tail(&call.func) == "iter" => {}
                 Treatment::Unknown => self.expose(world, Some(argument)),
-                _ => self.releases(world, argument, argument.start().to_u32(), None),
+                Treatment::Releases => self.releases(world, argument, argument.start().to_u32(), None),
+                _ => self.takes_over(world, argument),
             }
         }
     }
@@ -282,7 +343,7 @@ impl<'m> Owners<'m> {
     pub(super) fn releasing(
         &self,
         world: World<'_, '_>,
-        holder: Holder<'m>,
+        (holder, is_direct): (Holder<'m>, bool),
         class: ScopeId,
         resource: &Resource,
     ) -> BTreeSet<ScopeId> {
@@ -295,7 +356,7 @@ impl<'m> Owners<'m> {
                 let is_usual = !world.table.only_named_releases && RELEASES.contains(&method);
                 is_usual || resource.release.iter().any(|one| one == method)
             });
-            named && !(act.alone && is_one_of(&resource.awaited, act))
+            named && !(act.is_item && is_direct) && !(act.alone && is_one_of(&resource.awaited, act))
         };
         let released = self.released.get(&holder).into_iter().flatten().filter(counts);
         let places = released
@@ -331,8 +392,8 @@ impl<'m> Owners<'m> {
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
-        let functions = self.releasing(world, holder, class, resource);
-        let any = self.releasing(world, Holder::AnyOf(class), class, resource);
+        let functions = self.releasing(world, (holder, is_direct), class, resource);
+        let any = self.releasing(world, (Holder::AnyOf(class), is_direct), class, resource);
         match functions.is_empty() {
             _ if !any.is_empty() => Release::Somewhere,
             false
@@ -347,7 +408,7 @@ impl<'m> Owners<'m> {
             true if self.is_exposed(world, holder, class, is_direct) || self.emptied.contains(&holder) => {
                 Release::Maybe
             }
-            true if self.asked.contains(&holder) && !is_client(resource) => Release::Maybe,
+            true if self.asked.contains(&holder) && !is_direct => Release::Maybe,
             true if has_unknown_base(world, class) => Release::Maybe,
             true => Release::Nowhere,
         }
@@ -362,7 +423,7 @@ impl<'m> Owners<'m> {
         class: ScopeId,
         resource: &Resource,
     ) -> Release {
-        if !self.releasing(world, holder, class, resource).is_empty() {
+        if !self.releasing(world, (holder, false), class, resource).is_empty() {
             Release::Somewhere
         } else if self.emptied.contains(&holder) {
             Release::Maybe
@@ -427,7 +488,7 @@ impl<'m> Owners<'m> {
             return Vec::new();
         };
         let holder = Holder::Attribute(attribute);
-        let functions = self.releasing(world, holder, class, &obligation.resource);
+        let functions = self.releasing(world, (holder, true), class, &obligation.resource);
         let releases = |statement: &Stmt| {
             let scope = world.names.scope_of(statement);
             scope.is_some_and(|scope| functions.contains(&scope))
@@ -486,10 +547,6 @@ fn asks(context: &Expr) -> bool {
         Expr::Call(call) => super::tail(&call.func) == "get",
         _ => false,
     }
-}
-
-fn is_client(resource: &Resource) -> bool {
-    ["client", "http-client"].contains(&resource.kind.as_str())
 }
 
 fn is_release(world: World<'_, '_>, method: &str) -> bool {

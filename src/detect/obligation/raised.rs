@@ -2,7 +2,7 @@
 
 use super::{World, class, risk, summary, tail};
 use crate::python::Node;
-use crate::python::ast::{ExceptHandler, Expr, Stmt};
+use crate::python::ast::{ExceptHandler, Expr, Stmt, WithItem};
 
 /// Exceptions of Python with the classes between them and `Exception`.
 const FAMILIES: [(&[&str], &[&str]); 6] = [
@@ -52,19 +52,42 @@ const FAMILIES: [(&[&str], &[&str]); 6] = [
     (&["ImportError"], &["ModuleNotFoundError"]),
 ];
 
-/// Whether one of the handlers certainly catches what `raise named` raises, or opening what is `named`.
-pub(super) fn is_caught(world: World<'_, '_>, named: &Expr, handlers: &[ExceptHandler]) -> bool {
+/// The last words of the classes that the handlers catch.
+pub(super) fn caught_by(handlers: &[ExceptHandler]) -> Vec<&str> {
+    let types = handlers
+        .iter()
+        .map(|ExceptHandler::ExceptHandler(handler)| handler.type_.as_deref());
+    let caught = types.map(|named| match named {
+        Some(Expr::Tuple(all)) => all.elts.iter().map(tail).collect(),
+        Some(one) => vec![tail(one)],
+        None => vec!["BaseException"],
+    });
+    caught.flatten().collect()
+}
+
+/// The same of `with suppress(OSError, KeyError):`, which is what a handler of these is.
+pub(super) fn suppressed<'m>(world: World<'_, '_>, item: &'m WithItem) -> Option<Vec<&'m str>> {
+    let call = item.context_expr.as_call_expr()?;
+    let resolved = world.names.resolve(&call.func);
+    (resolved.qualified() == Some("contextlib.suppress")).then(|| call.args.iter().map(tail).collect())
+}
+
+/// Whether classes of these names catch all that is no request to end.
+pub(super) fn catch_all(caught: &[&str]) -> bool {
+    caught
+        .iter()
+        .any(|class| ["Exception", "BaseException"].contains(class))
+}
+
+/// Whether one of the classes certainly catches what `raise named` raises, or opening what is `named`.
+pub(super) fn is_caught(world: World<'_, '_>, named: &Expr, caught: &[&str]) -> bool {
     if risk::opens_of_the_system(world, named) {
-        return risk::catch_what_opening_raises(handlers);
+        return risk::catch_what_opening_raises(caught);
     }
     let classes = classes_of(world, named);
-    handlers
+    caught
         .iter()
-        .any(|ExceptHandler::ExceptHandler(handler)| match handler.type_.as_deref() {
-            Some(Expr::Tuple(types)) => types.elts.iter().any(|type_| catches(tail(type_), &classes)),
-            Some(type_) => catches(tail(type_), &classes),
-            None => true,
-        })
+        .any(|class| *class == "BaseException" || catches(class, &classes))
 }
 
 /// Whether it is a class of the module that is an exception by its name or by a base.

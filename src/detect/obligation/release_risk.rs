@@ -3,7 +3,7 @@
 use super::effect::Setting;
 use super::state::State;
 use super::{Grade, World, acquire, class, tail};
-use crate::python::ast::{Expr, ExprCall, Ranged, Stmt};
+use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt};
 use crate::python::flow::{Kind, Step};
 use crate::python::names::BindingKind;
 use crate::python::{Node, ScopeId, Span};
@@ -47,21 +47,66 @@ const FINISHING: [&str; 13] = [
 
 /// A step that releases something else.
 pub(super) fn of_another(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>) -> Option<Grade> {
-    let call = called(step)?;
-    let method = call.func.as_attribute_expr()?;
-    let is_other = state.holds(&method.value).is_none() && !class::is_self(&method.value);
-    if !is_other || !RELEASES.contains(&method.attr.as_str()) {
-        return None;
+    if let Some(release) = handed_on(setting, step, state) {
+        return (setting.ending && may_be_none(setting.world, setting.body, state, &release.value))
+            .then_some(Grade::Likely);
     }
+    let method = of_other(step, state)?;
     let world = setting.world;
     let raises = TALKING.contains(&method.attr.as_str())
         || made_by(world, &method.value)
             .into_iter()
             .any(|made| finishes_when_closed(world, made))
-        || (setting.ending && may_be_none(world, setting.body, state, &method.value))
-        || may_be_unbound(world, setting.body, &method.value)
-        || ends_a_connection(call);
+        || is_missing(setting, state, &method.value)
+        || called(step).is_some_and(ends_a_connection);
     Some(if raises { Grade::Likely } else { Grade::Unlikely })
+}
+
+/// `a.close` where that is called and `a` is something else.
+fn of_other<'m>(step: &Step<'m>, state: &State<'_>) -> Option<&'m ExprAttribute> {
+    let method = called(step)?.func.as_attribute_expr()?;
+    is_release_of_other(method, state).then_some(method)
+}
+
+/// The same where it is handed on to be called later: `stack.callback(self._a.close)`.
+fn handed_on<'m>(setting: Setting<'_, '_>, step: &Step<'m>, state: &State<'_>) -> Option<&'m ExprAttribute> {
+    let Kind::Evaluate(expr) = step.kind else { return None };
+    let method = expr.as_attribute_expr()?;
+    let is_called = setting.callees.contains(&std::ptr::from_ref(expr));
+    (!is_called && is_release_of_other(method, state)).then_some(method)
+}
+
+fn is_release_of_other(method: &ExprAttribute, state: &State<'_>) -> bool {
+    let is_other = state.holds(&method.value).is_none() && !class::is_self(&method.value);
+    is_other && RELEASES.contains(&method.attr.as_str())
+}
+
+/// Whether there may be nothing to release.
+fn is_missing(setting: Setting<'_, '_>, state: &State<'_>, value: &Expr) -> bool {
+    (setting.ending && may_be_none(setting.world, setting.body, state, value))
+        || may_be_unbound(setting.world, setting.body, value)
+}
+
+/// The classes one of which catches all that a step raises in practice that releases or finishes something.
+pub(super) fn caught_as(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>) -> &'static [&'static str] {
+    let Some(method) = called(step).and_then(|call| call.func.as_attribute_expr()) else {
+        return &[];
+    };
+    let is_of_database = |made: &Expr| is_of_database(setting.world, made);
+    match method.attr.as_str() {
+        _ if is_missing(setting, state, &method.value) => &[],
+        _ if made_by(setting.world, &method.value).into_iter().any(is_of_database) => {
+            &["Error", "DatabaseError", "error"]
+        }
+        "wait" | "communicate" => &["TimeoutExpired", "TimeoutError"],
+        "terminate" | "kill" => &["OSError", "IOError", "EnvironmentError", "error", "ProcessLookupError"],
+        "unlink" | "remove" | "rmdir" => &["OSError", "IOError", "EnvironmentError", "error", "FileNotFoundError"],
+        "quit" | "logout" => &["OSError", "SMTPException", "all_errors", "Error", "error"],
+        "close" | "aclose" | "wait_closed" | "shutdown" | "flush" | "fsync" | "send" | "sendall" => {
+            &["OSError", "IOError", "EnvironmentError", "error"]
+        }
+        _ => &[],
+    }
 }
 
 /// Of the other steps of a method that ends an object's life, those count that finish something; that it complains
@@ -131,17 +176,26 @@ fn stores_of<'m>(world: World<'_, 'm>, at: &Expr, attribute: &str) -> Vec<(Scope
     let nodes = class::lineage(world, class).into_iter();
     let nodes = nodes.filter_map(|class| world.names.scope(class).node);
     let stores = nodes.flat_map(Node::descendants).filter_map(|node| {
-        let Node::Stmt(Stmt::Assign(node)) = node else {
-            return None;
+        let (targets, value) = match node {
+            Node::Stmt(Stmt::Assign(node)) => (node.targets.as_slice(), &*node.value),
+            Node::Stmt(Stmt::AnnAssign(node)) => (std::slice::from_ref(&*node.target), node.value.as_deref()?),
+            _ => return None,
         };
         let names = |target: &Expr| match target {
             Expr::Name(name) => name.id.as_str() == attribute,
             other => class::on_self(other) == Some(attribute),
         };
-        let body = acquire::body_of(world, node.start().to_u32());
-        node.targets.iter().any(names).then_some((body, &*node.value))
+        let body = acquire::body_of(world, node.span().start);
+        targets.iter().any(names).then_some((body, value))
     });
     stores.collect()
+}
+
+fn is_of_database(world: World<'_, '_>, made: &Expr) -> bool {
+    let Expr::Call(call) = made else { return false };
+    let resolved = world.names.resolve(&call.func);
+    let known = resolved.qualified().and_then(|name| world.table.acquired_by(name));
+    known.is_some_and(|resource| resource.kind == "db-connection")
 }
 
 /// `open(path, "w")`, `ZipFile(path, "a")`, `sqlite3.connect(path)`: closing it writes what is left, or ends a session.

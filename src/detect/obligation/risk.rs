@@ -9,7 +9,7 @@ use super::state::State;
 use super::{Grade, World, acquire, body, callee, raised, summary};
 use crate::detect::resources::Resource;
 use crate::detect::text_at;
-use crate::python::ast::{Constant, ExceptHandler, Expr, ExprCall, ExprName, ExprSubscript, Ranged, Stmt};
+use crate::python::ast::{Constant, Expr, ExprCall, ExprName, ExprSubscript, Ranged, Stmt};
 use crate::python::flow::{Kind, Step, Value};
 use crate::python::names::BindingKind;
 use crate::python::{Node, Resolved};
@@ -349,6 +349,7 @@ pub(super) fn grade(setting: Setting<'_, '_>, step: &Step<'_>, state: &State<'_>
             value: Value::Of(Expr::Tuple(values)),
         } if targets.elts.len() == values.elts.len() && targets.elts.iter().all(is_plain_target) => Grade::Nothing,
         Kind::Leave(item, _) if acquire::acquires(world, &item.context_expr) => Grade::Nothing,
+        Kind::Leave(item, _) if raised::suppressed(world, item).is_some() => Grade::Nothing,
         Kind::Next(Expr::Tuple(_) | Expr::List(_)) => Grade::Nothing,
         Kind::Next(each) if displays(each, state).is_some() => Grade::Nothing,
         Kind::Enter(item) if is_safe_call(world, &item.context_expr) => Grade::Nothing,
@@ -556,8 +557,7 @@ pub(super) fn of_call(world: World<'_, '_>, resource: &Resource, call: &ExprCall
     if asks_about_descriptor(world, call, state) {
         return Grade::Nothing;
     }
-    // What is made on disk already does not wait for its descriptor to be wrapped.
-    if resource.is_path() && tail == "fdopen" {
+    if opens_descriptor(world, resource, call, state) {
         return Grade::Unlikely;
     }
     match world.names.resolve(&call.func) {
@@ -577,6 +577,18 @@ fn asks_about_descriptor(world: World<'_, '_>, call: &ExprCall, state: &State<'_
         .qualified()
         .is_some_and(|name| ["os.fstat", "os.stat"].contains(&name));
     asks && !state.is_path && matches!(call.args.as_slice(), [one] if is_own_descriptor(one, state))
+}
+
+/// `os.fdopen(fd)` and `open(fd)` of a descriptor that is held; what is made on disk already does not wait for its
+/// descriptor to be wrapped.
+fn opens_descriptor(world: World<'_, '_>, resource: &Resource, call: &ExprCall, state: &State<'_>) -> bool {
+    if resource.is_path() {
+        return super::tail(&call.func) == "fdopen";
+    }
+    let resolved = world.names.resolve(&call.func);
+    let opens = ["builtins.open", "io.open", "os.fdopen"];
+    let is_open = resolved.qualified().is_some_and(|name| opens.contains(&name));
+    is_open && call.args.first().is_some_and(|first| state.holds(first).is_some())
 }
 
 /// The handle, or `handle.fileno()`, `handle.fp.fileno()`.
@@ -736,19 +748,16 @@ pub(super) fn raises_only<'m>(setting: Setting<'_, 'm>, expr: &'m Expr, state: &
 }
 
 /// `except OSError` around `open(path)`
-pub(super) fn catch_what_opening_raises(handlers: &[ExceptHandler]) -> bool {
-    handlers.iter().any(|handler| catches(handler, &SYSTEM))
+pub(super) fn catch_what_opening_raises(caught: &[&str]) -> bool {
+    caught.iter().any(|class| SYSTEM.contains(class))
 }
 
-/// Whether the handlers catch what methods of such a handle raise in practice: `except OSError` around
+/// Whether the classes catch what methods of such a handle raise in practice: `except OSError` around
 /// `sock.connect()`. Files are left out, since reading them may fail to decode.
-pub(super) fn catch_what_handles_raise(resource: &Resource, handlers: &[ExceptHandler]) -> bool {
-    let kind = resource.kind.as_str();
-    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&kind);
-    !is_file
-        && handlers
-            .iter()
-            .any(|handler| catches(handler, if raises_its_own(resource) { &OWN } else { &SYSTEM }))
+pub(super) fn catch_what_handles_raise(resource: &Resource, caught: &[&str]) -> bool {
+    let is_file = ["file", "temporary-file", "temporary-path", "archive"].contains(&resource.kind.as_str());
+    let known: &[&str] = if raises_its_own(resource) { &OWN } else { &SYSTEM };
+    !is_file && caught.iter().any(|class| known.contains(class))
 }
 
 /// Databases and clients have errors that are no `OSError`; those of `smtplib` are.
@@ -758,31 +767,21 @@ fn raises_its_own(resource: &Resource) -> bool {
     is_own && !resource.acquire.iter().any(|callable| callable.starts_with("smtplib."))
 }
 
-const SYSTEM: [&str; 6] = [
+const SYSTEM: [&str; 7] = [
     "OSError",
     "IOError",
     "EnvironmentError",
     "error",
     "Error",
     "RequestException",
+    "BaseException",
 ];
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "error",
     "Error",
     "DatabaseError",
     "SSHException",
     "RedisError",
     "all_errors",
+    "BaseException",
 ];
-
-fn catches(ExceptHandler::ExceptHandler(handler): &ExceptHandler, known: &[&str]) -> bool {
-    let names = |type_: &Expr| match type_ {
-        Expr::Name(_) | Expr::Attribute(_) => known.contains(&super::tail(type_)),
-        _ => false,
-    };
-    match handler.type_.as_deref() {
-        Some(Expr::Tuple(types)) => types.elts.iter().any(names),
-        Some(one) => names(one),
-        None => true,
-    }
-}

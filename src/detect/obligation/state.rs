@@ -78,6 +78,8 @@ pub(super) struct State<'m> {
     pub(super) is_path: bool,
     /// The exception that a `raise` on the way has named, or the call that could not open something.
     pub(super) raised_as: Option<&'m Expr>,
+    /// The classes one of which catches all that the step which has raised is known to raise.
+    pub(super) caught_as: &'static [&'static str],
     /// A method of it has been called, or others have it.
     pub(super) used: bool,
 }
@@ -122,6 +124,7 @@ impl<'m> State<'m> {
             last_name: None,
             is_path: false,
             raised_as: None,
+            caught_as: &[],
             used: false,
         }
     }
@@ -296,6 +299,7 @@ impl<'m> State<'m> {
             entered: self.entered.is_some(),
             facts: self.facts.clone(),
             raised_as: self.raised_as.map(std::ptr::from_ref),
+            caught_as: self.caught_as,
             used: self.used,
         }
     }
@@ -314,6 +318,7 @@ pub(super) struct Key<'m> {
     entered: bool,
     facts: Vec<(u32, bool)>,
     raised_as: Option<*const Expr>,
+    caught_as: &'static [&'static str],
     used: bool,
 }
 
