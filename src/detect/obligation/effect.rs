@@ -555,9 +555,15 @@ fn is_taken_back(setting: Setting<'_, '_>, call: &ExprCall, argument: &Expr) -> 
     })
 }
 
-/// `stack.callback(f.close)`
+/// `stack.callback(f.close)`, `stack.callback(lambda: f.close())`
 pub(super) fn is_bound_release(setting: Setting<'_, '_>, argument: &Expr, state: &State<'_>) -> bool {
-    let Expr::Attribute(node) = argument else { return false };
+    let method = match argument {
+        Expr::Lambda(lambda) => lambda.body.as_call_expr().map(|call| &*call.func),
+        other => Some(other),
+    };
+    let Some(Expr::Attribute(node)) = method else {
+        return false;
+    };
     state.holds(&node.value).is_some() && is_release(setting, &node.attr)
 }
 
