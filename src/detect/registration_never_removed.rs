@@ -245,21 +245,25 @@ fn of_keeping_function(module: &Analysed<'_>, call: &ExprCall, function: ScopeId
     ((pins || is_new) && !happens_once(module, function)).then_some(Confidence::Medium)
 }
 
+/// `Board` of `BOARD = Board()`, a class of the module.
+fn made_of<'m>(module: &Analysed<'m>, binding: &Binding<'m>) -> Option<&'m StmtClassDef> {
+    let BindingKind::Assign {
+        value: Some(Expr::Call(made)),
+    } = binding.kind
+    else {
+        return None;
+    };
+    let class = tail(&made.func)?;
+    let mut classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
+    classes.find(|node| node.name.as_str() == class)
+}
+
 /// A registry that says of itself that it holds weakly, or whose class does.
 fn holds_weakly(module: &Analysed<'_>, func: &Expr) -> bool {
     let is_weak = |text: &str| text.contains("weak") || text.contains("Weak");
     let class = || {
         let hub = func.as_attribute_expr()?.value.as_name_expr()?;
-        let binding = module.names.bindings(&hub.id, ScopeId::MODULE).first()?;
-        let BindingKind::Assign {
-            value: Some(Expr::Call(made)),
-        } = binding.kind
-        else {
-            return None;
-        };
-        let class = tail(&made.func)?;
-        let mut classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
-        classes.find(|node| node.name.as_str() == class)
+        made_of(module, module.names.bindings(&hub.id, ScopeId::MODULE).first()?)
     };
     is_weak(text_at(module.module.text(), func.range().into()))
         || class().is_some_and(|class| is_weak(text_at(module.module.text(), class.range().into())))
@@ -298,15 +302,7 @@ fn hub_partners(module: &Analysed<'_>, func: &Expr) -> Option<Vec<String>> {
     let [binding] = module.names.bindings(&hub.id, ScopeId::MODULE) else {
         return None;
     };
-    let BindingKind::Assign {
-        value: Some(Expr::Call(made)),
-    } = binding.kind
-    else {
-        return None;
-    };
-    let class = tail(&made.func)?;
-    let mut classes = module.module.body.iter().filter_map(Stmt::as_class_def_stmt);
-    let class = classes.find(|node| node.name.as_str() == class)?;
+    let class = made_of(module, binding)?;
     let methods = || class.body.iter().filter_map(Def::of);
     let adds = methods().find(|def| def.name == method.attr.as_str())?;
     let taken = parameters(adds.arguments);

@@ -6,7 +6,7 @@ use super::memory::collection::{is_self, may_be_of};
 use super::obligation::Obligation;
 use super::thread_not_joined::{Signal, Way, Work, givings, last_word, puts, span_of};
 use super::{Analysed, text_at};
-use crate::python::ast::{Expr, ExprAttribute, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
+use crate::python::ast::{Expr, ExprCall, Ranged, Stmt, StmtWhile, UnaryOp};
 use crate::python::names::BindingKind;
 use crate::python::{Node, ScopeId, Span};
 
@@ -24,14 +24,10 @@ pub(super) fn too_late(
         .collect();
     let first = given.iter().map(|at| at.start).min()?;
     let around = |at: u32| module.names.enclosing_function(at);
-    let mut joins = module
-        .index()
-        .attributes("join")
-        .iter()
-        .filter_map(|join| join.as_attribute_expr());
-    let waits = joins.any(|join| {
+    let waits = module.index().attributes("join").iter().any(|join| {
         let at = join.start().to_u32();
-        let is_it = last_word(&join.value) == Some(attribute) && module.names.enclosing_class(at) == work.class(module);
+        let thread = join.as_attribute_expr().and_then(|method| last_word(&method.value));
+        let is_it = thread == Some(attribute) && module.names.enclosing_class(at) == work.class(module);
         is_it
             && at < first
             && given.iter().all(|giving| around(giving.start) == around(at))
@@ -41,13 +37,8 @@ pub(super) fn too_late(
 }
 
 /// Whether the method is called without arguments: without a time limit.
-fn is_called_bare(module: &Analysed<'_>, method: &ExprAttribute) -> bool {
-    module.nodes().any(|node| match node {
-        Node::Expr(Expr::Call(call)) => {
-            call.func.start() == method.start() && call.func.end() == method.end() && is_bare(call)
-        }
-        _ => false,
-    })
+fn is_called_bare(module: &Analysed<'_>, method: &Expr) -> bool {
+    matches!(module.index().parent(method), Some(Node::Expr(Expr::Call(call))) if is_bare(call))
 }
 
 fn is_bare(call: &ExprCall) -> bool {

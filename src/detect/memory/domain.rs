@@ -5,6 +5,7 @@ use crate::python::Names;
 use crate::python::ast::{Arg, Constant, Expr, Operator, Ranged};
 use crate::python::names::{BindingKind, Def, parameters};
 
+use super::mention::is_empty;
 use super::tail;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -419,19 +420,11 @@ fn is_written_down(names: &Names<'_>, iterable: &Expr, steps: u32) -> bool {
     let Some(rest) = steps.checked_sub(1) else {
         return false;
     };
+    let are_closed = |parts: &[Expr]| parts.iter().all(|part| key_within(names, part, rest) == Domain::Closed);
     match iterable {
-        Expr::Tuple(node) => node
-            .elts
-            .iter()
-            .all(|part| key_within(names, part, rest) == Domain::Closed),
-        Expr::List(node) => node
-            .elts
-            .iter()
-            .all(|part| key_within(names, part, rest) == Domain::Closed),
-        Expr::Set(node) => node
-            .elts
-            .iter()
-            .all(|part| key_within(names, part, rest) == Domain::Closed),
+        Expr::Tuple(node) => are_closed(&node.elts),
+        Expr::List(node) => are_closed(&node.elts),
+        Expr::Set(node) => are_closed(&node.elts),
         Expr::Dict(node) => node
             .keys
             .iter()
@@ -453,22 +446,14 @@ fn is_written_down(names: &Names<'_>, iterable: &Expr, steps: u32) -> bool {
         Expr::Name(node) => match names.bindings(&node.id, names.scope_at(node.start().to_u32())) {
             [binding] => match &binding.kind {
                 BindingKind::Assign { value: Some(value) } => {
-                    !is_empty_display(value) && is_written_down(names, value, rest)
+                    // What begins empty is filled elsewhere.
+                    !is_empty(value) && is_written_down(names, value, rest)
                 }
                 BindingKind::Class(class) => super::lifetime::is_enum(names, class),
                 _ => false,
             },
             _ => false,
         },
-        _ => false,
-    }
-}
-
-/// What begins empty is filled elsewhere.
-fn is_empty_display(value: &Expr) -> bool {
-    match value {
-        Expr::List(node) => node.elts.is_empty(),
-        Expr::Dict(node) => node.keys.is_empty(),
         _ => false,
     }
 }

@@ -18,6 +18,16 @@ pub(super) struct Method<'m> {
     pub(super) def: Def<'m>,
 }
 
+impl<'m> Method<'m> {
+    fn of(world: World<'_, 'm>, statement: &'m Stmt) -> Option<Self> {
+        Some(Self {
+            scope: world.names.scope_of(statement)?,
+            statement,
+            def: Def::of(statement)?,
+        })
+    }
+}
+
 /// The class and its bases in the module, nearest first.
 pub(super) fn lineage(world: World<'_, '_>, class: ScopeId) -> Vec<ScopeId> {
     let mut line = vec![class];
@@ -50,13 +60,7 @@ pub(super) fn own_methods<'m>(world: World<'_, 'm>, class: ScopeId) -> Vec<Metho
     let Some(Node::Stmt(Stmt::ClassDef(node))) = world.names.scope(class).node else {
         return Vec::new();
     };
-    let methods = node.body.iter().filter_map(|statement| {
-        Some(Method {
-            scope: world.names.scope_of(statement)?,
-            statement,
-            def: Def::of(statement)?,
-        })
-    });
+    let methods = node.body.iter().filter_map(|statement| Method::of(world, statement));
     methods.collect()
 }
 
@@ -75,13 +79,7 @@ fn own_method<'m>(world: World<'_, 'm>, class: ScopeId, name: &str) -> Option<Me
         BindingKind::Def(statement) => Some(statement),
         _ => None,
     });
-    statements.find_map(|statement| {
-        Some(Method {
-            scope: world.names.scope_of(statement)?,
-            statement,
-            def: Def::of(statement)?,
-        })
-    })
+    statements.find_map(|statement| Method::of(world, statement))
 }
 
 /// What calling a method on `self` runs.
